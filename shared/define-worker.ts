@@ -49,7 +49,11 @@ export interface Batch extends Pick<Job, "signal" | "log" | "db" | "redis"> {
   readonly tx: Tx;
 }
 
-interface ActionBase<Input extends z.ZodType, Output extends z.ZodType, Emits extends EventSchemas> {
+interface ActionBase<
+  Input extends z.ZodType,
+  Output extends z.ZodType,
+  Emits extends EventSchemas,
+> {
   /** The N of the message type `<engine>.<action>.v<N>`. */
   version: number;
   input: Input;
@@ -62,8 +66,11 @@ interface ActionBase<Input extends z.ZodType, Output extends z.ZodType, Emits ex
   maxOutputBytes?: number;
 }
 
-interface SingleAction<Input extends z.ZodType, Output extends z.ZodType, Emits extends EventSchemas>
-  extends ActionBase<Input, Output, Emits> {
+interface SingleAction<
+  Input extends z.ZodType,
+  Output extends z.ZodType,
+  Emits extends EventSchemas,
+> extends ActionBase<Input, Output, Emits> {
   /**
    * Runs one job. Return the output; throw to have it retried (counted), throw {@link Reject} to end
    * it at once, or {@link RetryLater} to have it again later (not counted).
@@ -138,10 +145,12 @@ export function defineWorker<const Definition extends WorkerDefinition>(
     fail("timeoutMs must be from 100 to 1,500,000 (25 min: the broker's consumer timeout is 30)");
   for (const [key, { version }] of Object.entries(actions)) {
     if (!NAME.test(key)) fail(`the action name ${JSON.stringify(key)} must match ${NAME}`);
-    if (!Number.isInteger(version) || version < 1) fail(`${key}.version must be a whole number from 1`);
+    if (!Number.isInteger(version) || version < 1)
+      fail(`${key}.version must be a whole number from 1`);
   }
   for (const [event, { action: target }] of Object.entries(on)) {
-    if (!Object.hasOwn(actions, target)) fail(`on[${JSON.stringify(event)}] names no action of this worker`);
+    if (!Object.hasOwn(actions, target))
+      fail(`on[${JSON.stringify(event)}] names no action of this worker`);
   }
   return definition;
 }

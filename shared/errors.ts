@@ -4,7 +4,10 @@
 export class Reject extends Error {
   override readonly name = "Reject";
   readonly details: { path: string; message: string }[] | undefined;
-  constructor(message: string, options?: ErrorOptions & { details?: { path: string; message: string }[] }) {
+  constructor(
+    message: string,
+    options?: ErrorOptions & { details?: { path: string; message: string }[] },
+  ) {
     super(message, options);
     this.details = options?.details;
   }

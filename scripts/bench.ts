@@ -1,0 +1,82 @@
+/** `make bench`: the engine beside its peers, on the same services, in alternating rounds. */
+import { rmSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { fileURLToPath } from "node:url";
+import activities from "../workers/activities/index.ts";
+import { measureActivities } from "./bench/activities.ts";
+import { drawChart } from "./bench/chart.ts";
+import { measureColdStart } from "./bench/cold-start.ts";
+import { assemble, PEER_QUEUES } from "./bench/contestants.ts";
+import { closeHarness, type Harness, openHarness } from "./bench/harness.ts";
+import noop from "./bench/noop/index.ts";
+import { type BenchOptions, readOptions } from "./bench/options.ts";
+import { canMeasureUsage } from "./bench/process-usage.ts";
+import { describeProfile } from "./bench/profile.ts";
+import { type BenchResult, describe, lastLine, summarise } from "./bench/report.ts";
+import { measureRpc } from "./bench/rpc.ts";
+import { measureRounds } from "./bench/throughput.ts";
+import { killAllStarted } from "./bench/worker-process.ts";
+
+const FOLDER = fileURLToPath(new URL("../out/bench", import.meta.url));
+
+async function bench(harness: Harness, options: BenchOptions): Promise<BenchResult> {
+  const { contestants, leftOut } = await assemble(harness, options);
+  for (const name of leftOut) console.log(`${name}: not installed here, left out`);
+  try {
+    const rounds = await measureRounds(contestants, options, harness, (name, round, figures) => {
+      const { jobsPerSecond, cpuUsPerJob } = figures;
+      const speed = `${jobsPerSecond.toFixed(0).padStart(6)} jobs/s`;
+      console.log(
+        `round ${round}  ${name.padEnd(10)} ${speed}  ${cpuUsPerJob.toFixed(1)} µs CPU/job`,
+      );
+    });
+    const runs = (extra: BenchOptions["extras"][number]) => options.extras.includes(extra);
+    const { product, version } = harness.broker;
+    return {
+      at: new Date().toISOString(),
+      machine: {
+        cpu: cpus()[0]?.model.trim() ?? "?",
+        cpus: cpus().length,
+        node: process.versions.node,
+        broker: `${product} ${version}`,
+      },
+      options,
+      peers: summarise(rounds, new Map(contestants.map(({ name, does }) => [name, does]))),
+      leftOut,
+      rpc: runs("rpc") ? await measureRpc(harness, options.calls) : undefined,
+      coldStart: runs("cold-start") ? await measureColdStart(harness, options.starts) : undefined,
+      activities: runs("activities")
+        ? await measureActivities(harness, Math.ceil(options.jobs / 2), 3)
+        : undefined,
+    };
+  } finally {
+    for (const { lane } of contestants) await lane.close();
+  }
+}
+
+/** The engines whose queues the benchmark declares under its own prefix. */
+const ENGINES = [noop, activities];
+
+async function main(): Promise<void> {
+  const options = readOptions(process.env);
+  if (!canMeasureUsage)
+    console.log("No /proc here: CPU and memory are not measured and read as 0.");
+  rmSync(`${FOLDER}/profile`, { recursive: true, force: true });
+  await using services = await provideServices();
+  const harness = await openHarness(services, ENGINES, FOLDER);
+  let result: BenchResult;
+  try {
+    result = await bench(harness, options);
+  } finally {
+    killAllStarted();
+    await closeHarness(harness, PEER_QUEUES);
+  }
+  writeFileSync(`${FOLDER}/bench.json`, `${JSON.stringify(result, null, 2)}\n`);
+  writeFileSync(`${FOLDER}/bench.svg`, drawChart(result));
+  if (options.profile) for (const line of describeProfile(`${FOLDER}/profile`)) console.log(line);
+  for (const line of describe(result)) console.log(line);
+  console.log(`\nWritten: out/bench/bench.json, out/bench/bench.svg`);
+  console.log(lastLine(result));
+}
+
+await main();

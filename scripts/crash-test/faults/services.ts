@@ -1,0 +1,207 @@
+/** Faults of the services themselves: killed, emptied, full, under an alarm, out of connections. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Context, Fault, ServiceName } from "./fault.ts";
+
+function killed(service: ServiceName, weight: number): Fault {
+  return {
+    kind: `${service}-killed`,
+    needs: "own services",
+    touches: [service],
+    weight,
+    holdMs: 800,
+    async inject({ own }) {
+      await own?.[service].kill();
+      return () => own?.[service].start();
+    },
+  };
+}
+
+/** Turns something of the own broker on with rabbitmqctl, and off again. */
+function alarm(kind: string, on: string[], off: string[]): Fault {
+  return {
+    kind,
+    needs: "own services",
+    touches: ["broker"],
+    weight: 1,
+    holdMs: 3_000,
+    async inject(context) {
+      await context.rabbitmqctl(...on);
+      void context.load.burst(30);
+      return async () => void (await context.rabbitmqctl(...off));
+    },
+  };
+}
+
+/** Makes the broker's channel process of a worker's consumer run an Erlang expression on `Ch` and `Q`. */
+async function withConsumerChannel(
+  { rabbitmqctl, reach }: Context,
+  expression: string,
+): Promise<string> {
+  return await rabbitmqctl(
+    "eval",
+    `Q = rabbit_misc:r(<<"${reach.vhost}">>, queue, <<"${reach.engineQueue}">>),
+     {ok, Queue} = rabbit_amqqueue:lookup(Q),
+     case rabbit_amqqueue:consumers(Queue) of
+       [] -> none;
+       Consumers ->
+         Consumer = lists:nth(rand:uniform(length(Consumers)), Consumers),
+         Ch = element(1, Consumer),
+         ${expression}
+     end.`,
+  );
+}
+
+const brokerFaults: Fault[] = [
+  {
+    kind: "connection-closed",
+    touches: ["broker"],
+    weight: 2,
+    holdMs: 300,
+    async inject(context) {
+      const closed = await context.reach.closeConnections(context.random.chance(0.5) ? 1 : 100);
+      context.note(`${closed} connections`);
+      return undefined;
+    },
+  },
+  {
+    kind: "consumer-cancelled",
+    needs: "own services",
+    touches: ["broker"],
+    weight: 1,
+    holdMs: 300,
+    async inject(context) {
+      const answer = await withConsumerChannel(
+        context,
+        "gen_server2:cast(Ch, {queue_event, Q, {{crash_test, node()}, {machine, eol}}})",
+      );
+      context.note(answer.trim());
+      return undefined;
+    },
+  },
+  {
+    kind: "channel-closed",
+    needs: "own services",
+    touches: ["broker"],
+    weight: 1,
+    holdMs: 300,
+    async inject(context) {
+      const answer = await withConsumerChannel(context, "exit(Ch, crash_test)");
+      context.note(answer.trim());
+      return undefined;
+    },
+  },
+  {
+    kind: "queue-deleted",
+    touches: ["broker"],
+    weight: 0.2,
+    holdMs: 700,
+    async inject(context) {
+      await context.reach.deleteQueue();
+      // Told after the fact, so that everything published before it counts as swallowed.
+      context.history.append({ kind: "queue-deleted" });
+      return async () => {
+        await context.declareTopology();
+        context.history.append({ kind: "queue-deleted" });
+      };
+    },
+  },
+  alarm(
+    "memory-alarm",
+    ["set_vm_memory_high_watermark", "0.00001"],
+    ["set_vm_memory_high_watermark", "0.8"],
+  ),
+  alarm("disk-alarm", ["set_disk_free_limit", "900TB"], ["set_disk_free_limit", "50MB"]),
+];
+
+const postgresFaults: Fault[] = [
+  {
+    kind: "backends-terminated",
+    touches: ["postgres"],
+    weight: 3,
+    holdMs: 100,
+    async inject(context) {
+      for (let round = 0; round < 3; round++) {
+        await context.load.burst(15);
+        await context.reach.terminateBackends();
+      }
+      return undefined;
+    },
+  },
+  {
+    kind: "too-many-connections",
+    touches: ["postgres"],
+    weight: 1,
+    holdMs: 2_500,
+    async inject({ reach }) {
+      const release = await reach.fillConnections();
+      return release;
+    },
+  },
+  {
+    kind: "table-locked",
+    touches: ["postgres"],
+    weight: 1,
+    holdMs: 2_500,
+    inject: ({ reach }) => reach.lockResults(),
+  },
+];
+
+const redisFaults: Fault[] = [
+  {
+    kind: "redis-flushed",
+    touches: ["redis"],
+    weight: 2,
+    holdMs: 100,
+    async inject({ reach }) {
+      await reach.flushRedis();
+      await sleep(200);
+      await reach.flushRedis();
+      return undefined;
+    },
+  },
+  {
+    kind: "redis-emptied",
+    needs: "own services",
+    touches: ["redis"],
+    weight: 1,
+    holdMs: 800,
+    async inject({ own, reach }) {
+      await own?.redis.kill();
+      return async () => {
+        await own?.redis.start();
+        await reach.flushRedis();
+      };
+    },
+  },
+  {
+    kind: "redis-full",
+    touches: ["redis"],
+    weight: 1,
+    holdMs: 2_500,
+    async inject({ reach }) {
+      await reach.setRedisLimit(1);
+      return () => reach.setRedisLimit(0);
+    },
+  },
+  {
+    kind: "redis-paused",
+    touches: ["redis"],
+    weight: 1,
+    holdMs: 3_000,
+    async inject({ reach }) {
+      await reach.pauseRedis(3_000);
+      return undefined;
+    },
+  },
+];
+
+export function serviceFaults(): Fault[] {
+  return [
+    killed("broker", 0.2),
+    killed("postgres", 1),
+    killed("redis", 1),
+    ...brokerFaults,
+    ...postgresFaults,
+    ...redisFaults,
+  ];
+}

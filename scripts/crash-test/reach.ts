@@ -1,0 +1,231 @@
+/** The crash test's own ways into the three services, past the workers' proxies: to disturb them and to look at them. */
+import { setTimeout as sleep } from "node:timers/promises";
+import amqp from "amqplib";
+import { Redis } from "ioredis";
+import pg from "pg";
+import type { EndState, ResultRow } from "./evidence.ts";
+
+export interface Urls {
+  amqp: string;
+  management: string;
+  postgres: string;
+  redis: string;
+}
+
+export interface Reach {
+  readonly vhost: string;
+  readonly engineQueue: string;
+  query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>;
+  terminateBackends(): Promise<void>;
+  /** Takes all connections that Postgres has left; returns how to give them back. */
+  fillConnections(): Promise<() => Promise<void>>;
+  /** Locks the results against every use; returns how to unlock them. */
+  lockResults(): Promise<() => Promise<void>>;
+  flushRedis(): Promise<void>;
+  setRedisLimit(maxBytes: number): Promise<void>;
+  pauseRedis(durationMs: number): Promise<void>;
+  closeConnections(max: number): Promise<number>;
+  deleteQueue(): Promise<void>;
+  consumers(): Promise<number>;
+  /** Messages ready and unacked per queue of the fleet. */
+  queues(): Promise<EndState["queues"]>;
+  /** Takes all messages of a queue; each is acked when `take` has returned. */
+  drainQueue(
+    queue: string,
+    take: (message: amqp.GetMessage) => void | Promise<void>,
+  ): Promise<void>;
+  rows(): Promise<ResultRow[]>;
+  openTransactions(): Promise<string[]>;
+  heldClaims(): Promise<string[]>;
+  close(): Promise<void>;
+}
+
+/** Connections of the crash test carry this name, so that it never cuts its own. */
+const OWN_NAME = "crash-test";
+
+export function openReach(urls: Urls, prefix: string, engine: string): Reach {
+  const pool = new pg.Pool({ connectionString: urls.postgres, max: 3, application_name: OWN_NAME });
+  pool.on("error", () => {});
+  const redis = new Redis(urls.redis, { maxRetriesPerRequest: 20, connectionName: OWN_NAME });
+  redis.on("error", () => {});
+  const vhost = decodeURIComponent(new URL(urls.amqp).pathname.slice(1)) || "/";
+  const engineQueue = `${prefix}.${engine}`;
+
+  const query = async <Row extends pg.QueryResultRow>(sql: string, values?: unknown[]) =>
+    (await patiently(() => pool.query<Row>(sql, values))).rows;
+  const withChannel = async <Value>(use: (channel: amqp.Channel) => Promise<Value>) => {
+    const connection = await amqp.connect(urls.amqp, {
+      timeout: 5_000,
+      clientProperties: { connection_name: OWN_NAME },
+    });
+    connection.on("error", () => {});
+    try {
+      const channel = await connection.createChannel();
+      channel.on("error", () => {});
+      return await use(channel);
+    } finally {
+      await connection.close().catch(() => {});
+    }
+  };
+
+  return {
+    vhost,
+    engineQueue,
+    query,
+    ...postgresReach(urls, query),
+    async flushRedis() {
+      await patiently(() => redis.flushall());
+    },
+    async setRedisLimit(maxBytes) {
+      await patiently(() => redis.config("SET", "maxmemory", maxBytes));
+    },
+    async pauseRedis(durationMs) {
+      await redis.call("CLIENT", "PAUSE", String(durationMs), "ALL");
+    },
+    ...brokerReach(urls, vhost, prefix, engineQueue),
+    consumers: () =>
+      withChannel(async (channel) => (await channel.checkQueue(engineQueue)).consumerCount),
+    drainQueue: (queue, take) =>
+      withChannel(async (channel) => {
+        for (;;) {
+          const message = await channel.get(queue);
+          if (message === false) return;
+          await take(message);
+          channel.ack(message);
+        }
+      }),
+    async rows() {
+      const rows = await query<Omit<ResultRow, "jobId"> & { jobId: string }>(
+        `SELECT job_id AS "jobId", status, code, attempt, reply::text AS reply,
+                coalesce(events, '[]') AS events
+         FROM engine.results WHERE engine = $1`,
+        [engine],
+      );
+      return rows;
+    },
+    async heldClaims() {
+      const [seconds, micros] = await patiently(() => redis.time());
+      const nowMs = Number(seconds) * 1_000 + Number(micros) / 1_000;
+      const held: string[] = [];
+      for await (const keys of redis.scanStream({ match: `${prefix}:claim:*`, count: 1_000 })) {
+        for (const key of keys as string[]) {
+          const [token, leaseEndMs] = await redis.hmget(key, "t", "e");
+          if (token && Number(leaseEndMs) > nowMs) held.push(key);
+        }
+      }
+      return held;
+    },
+    async close() {
+      redis.disconnect();
+      await pool.end();
+    },
+  };
+}
+
+type Query = Reach["query"];
+
+function postgresReach({ postgres }: Urls, query: Query) {
+  const others = `pid <> pg_backend_pid() AND application_name <> '${OWN_NAME}'
+    AND backend_type = 'client backend' AND datname = current_database()`;
+  return {
+    async terminateBackends() {
+      await query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`);
+    },
+    async openTransactions() {
+      const rows = await query<{ open: string }>(
+        `SELECT coalesce(application_name, '') || ' ' || state || ': ' || left(query, 100) AS open
+         FROM pg_stat_activity
+         WHERE ${others} AND (state LIKE 'idle in transaction%' OR (state = 'active' AND xact_start < now() - interval '5 s'))`,
+      );
+      return rows.map(({ open }) => open);
+    },
+    async fillConnections() {
+      const taken: pg.Client[] = [];
+      await query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`);
+      for (let refused = 0; refused < 3; ) {
+        const client = new pg.Client({ connectionString: postgres, application_name: OWN_NAME });
+        client.on("error", () => {});
+        try {
+          await client.connect();
+          taken.push(client);
+        } catch {
+          refused++;
+        }
+      }
+      return async () => {
+        await Promise.allSettled(taken.map((client) => client.end()));
+      };
+    },
+    async lockResults() {
+      const client = new pg.Client({ connectionString: postgres, application_name: OWN_NAME });
+      client.on("error", () => {});
+      await client.connect();
+      await client.query("BEGIN; LOCK TABLE engine.results IN ACCESS EXCLUSIVE MODE");
+      return () => client.end();
+    },
+  };
+}
+
+function brokerReach(urls: Urls, vhost: string, prefix: string, engineQueue: string) {
+  const { username, password } = new URL(urls.management);
+  const base = new URL(urls.management);
+  base.username = base.password = "";
+  const authorization = `Basic ${Buffer.from(
+    `${decodeURIComponent(username) || "guest"}:${decodeURIComponent(password) || "guest"}`,
+  ).toString("base64")}`;
+  const ask = async (method: string, path: string): Promise<unknown> => {
+    const response = await fetch(new URL(`/api/${path}`, base), {
+      method,
+      headers: { authorization },
+      signal: AbortSignal.timeout(10_000),
+    });
+    if (!response.ok && response.status !== 404)
+      throw new Error(`management: ${method} ${path} answered ${response.status}`);
+    return response.status === 200 ? await response.json() : undefined;
+  };
+  const inVhost = encodeURIComponent(vhost);
+
+  return {
+    async closeConnections(max: number) {
+      const all = (await patiently(() => ask("GET", `vhosts/${inVhost}/connections`))) as {
+        name: string;
+        client_properties?: { connection_name?: string };
+      }[];
+      const others = all.filter((one) => one.client_properties?.connection_name !== OWN_NAME);
+      const hit = others.slice(0, max);
+      await Promise.all(
+        hit.map(({ name }) => ask("DELETE", `connections/${encodeURIComponent(name)}`)),
+      );
+      return hit.length;
+    },
+    async deleteQueue() {
+      await patiently(() => ask("DELETE", `queues/${inVhost}/${encodeURIComponent(engineQueue)}`));
+    },
+    async queues() {
+      const all = (await patiently(() => ask("GET", `queues/${inVhost}`))) as {
+        name: string;
+        messages_ready?: number;
+        messages_unacknowledged?: number;
+      }[];
+      return all
+        .filter(({ name }) => name.startsWith(`${prefix}.`))
+        .map(({ name, messages_ready = 0, messages_unacknowledged = 0 }) => ({
+          name,
+          ready: messages_ready,
+          unacked: messages_unacknowledged,
+        }));
+    },
+  };
+}
+
+/** Tries again for a while: a service may still be on its way back from a fault. */
+async function patiently<Value>(attempt: () => Promise<Value>): Promise<Value> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (tries >= 20) throw error;
+      await sleep(300);
+    }
+  }
+}

@@ -1,0 +1,135 @@
+/** One run: the load flows, the rounds of faults come one after another, and in the end the checker judges. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Category, Finding } from "./checker.ts";
+import type { Context, Fault, Heal } from "./faults/fault.ts";
+import { networkFaults } from "./faults/network.ts";
+import { processFaults } from "./faults/processes.ts";
+import { serviceFaults } from "./faults/services.ts";
+import { randomFrom } from "./random.ts";
+import { type Round, scheduleFaults } from "./schedule.ts";
+import type { CrashServices } from "./services.ts";
+import { LEASE_MS, openStage, type Stage } from "./stage.ts";
+
+const WORKERS = 3;
+/** After a round, all workers are to consume again within this time, unaided. */
+const RECOVERY_TIMEOUT_MS = 30_000;
+const REST_TIMEOUT_MS = 90_000;
+/** A fault that can't be injected or healed in this time is a fault of the crash test's. */
+const FAULT_TIMEOUT_MS = 45_000;
+
+export interface RunOptions {
+  services: CrashServices;
+  faults: number;
+  jobs: number;
+  seed: number;
+  say(line: string): void;
+}
+
+export interface Outcome {
+  faults: number;
+  kinds: number;
+  jobs: number;
+  findings: Finding[];
+}
+
+export async function runCrashTest(options: RunOptions): Promise<Outcome> {
+  const { services, seed, say } = options;
+  const all = [...processFaults(LEASE_MS), ...networkFaults(), ...serviceFaults()];
+  const kinds = all.filter(({ needs }) => needs !== "own services" || services.own !== undefined);
+  if (kinds.length < all.length) {
+    const left = all.filter((fault) => !kinds.includes(fault)).map(({ kind }) => kind);
+    say(`left out, since the services are not ours: ${left.join(", ")}`);
+  }
+  const rounds = scheduleFaults(kinds, options.faults, randomFrom(seed));
+  const stage = await openStage({ ...options, workers: WORKERS });
+  try {
+    const findings = await play(stage, rounds, options);
+    say("waiting for rest");
+    const judged = await stage.finish(REST_TIMEOUT_MS);
+    const injected = rounds.flat();
+    return {
+      faults: injected.length,
+      kinds: new Set(injected.map(({ kind }) => kind)).size,
+      jobs: stage.context.load.jobs(),
+      findings: [...findings, ...judged.findings],
+    };
+  } finally {
+    await stage.close();
+  }
+}
+
+async function play(stage: Stage, rounds: Round[], { jobs, say }: RunOptions): Promise<Finding[]> {
+  const { context } = stage;
+  const findings: Finding[] = [];
+  const perRound = Math.ceil(jobs / rounds.length);
+  const startedAt = performance.now();
+  for (const [index, round] of rounds.entries()) {
+    const names = round.map(({ kind }) => kind).join(" + ");
+    const before = context.load.jobs();
+    const elapsedS = ((performance.now() - startedAt) / 1_000).toFixed(0);
+    say(`${elapsedS} s  round ${index + 1}/${rounds.length}: ${names}`);
+    const loaded = context.load.burst(perRound);
+    await Promise.all(round.map((fault) => playFault(context, fault, say)));
+    const rest = perRound - (context.load.jobs() - before);
+    if (rest > 0) void context.load.burst(rest);
+    await Promise.race([loaded, sleep(5_000)]);
+    const recovered = await recovers(stage);
+    if (!recovered) {
+      const message = `after ${names} not all workers consumed within ${RECOVERY_TIMEOUT_MS} ms`;
+      findings.push({ rule: "f", category: "stuck", message });
+      say(`  ${message}`);
+    }
+  }
+  return findings;
+}
+
+async function playFault(context: Context, fault: Fault, say: (line: string) => void): Promise<void> {
+  const { history } = context;
+  const notes: string[] = [];
+  const own: Context = { ...context, note: (detail) => void notes.push(detail) };
+  history.append({ kind: "fault", fault: fault.kind, phase: "inject" });
+  let heal: Heal | undefined;
+  try {
+    heal = await within(FAULT_TIMEOUT_MS, `injecting ${fault.kind}`, async () => await fault.inject(own));
+    await sleep(fault.holdMs);
+  } finally {
+    const detail = notes.join("; ");
+    if (detail) say(`  ${fault.kind}: ${detail}`);
+    await within(FAULT_TIMEOUT_MS, `healing ${fault.kind}`, async () => await heal?.());
+    history.append({ kind: "fault", fault: fault.kind, phase: "heal", ...(detail ? { detail } : {}) });
+  }
+}
+
+async function recovers({ supervisor, context }: Stage): Promise<boolean> {
+  const giveUpAt = performance.now() + RECOVERY_TIMEOUT_MS;
+  try {
+    await supervisor.allReady(RECOVERY_TIMEOUT_MS);
+  } catch {
+    return false;
+  }
+  while (performance.now() < giveUpAt) {
+    const consumers = await context.reach.consumers().catch(() => 0);
+    if (consumers >= context.slots.length) return true;
+    await sleep(200);
+  }
+  return false;
+}
+
+async function within<Value>(timeoutMs: number, what: string, work: () => Promise<Value>): Promise<Value> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`${what} took longer than ${timeoutMs} ms`)), timeoutMs);
+  try {
+    return await Promise.race([work(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const COUNTED: Category[] = ["lost", "double_effects", "stuck", "quarantined_wrongly", "attempts_burned"];
+
+/** The last line of a run. */
+export function summarize({ faults, kinds, jobs, findings }: Outcome): string {
+  const count = (category: Category) => findings.filter((found) => found.category === category).length;
+  const counts = COUNTED.map((category) => `${category}=${count(category)}`).join(" ");
+  return `crash-test: faults=${faults} kinds=${kinds} jobs=${jobs} ${counts}`;
+}

@@ -1,0 +1,119 @@
+/** `make demo [DATA=file]`: replays a tracker's history through the fleet and proves what comes out. */
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { generateHistory } from "./demo/generator.ts";
+import { HistoryError, type Issue, readHistory } from "./demo/history.ts";
+import { writePictures } from "./demo/pictures.ts";
+import { planJobs } from "./demo/plan.ts";
+import { type RunResult, runDemo } from "./demo/run.ts";
+import { prepareServices } from "./demo/set-up.ts";
+import { SUMMARY_COLUMNS, summaryRow } from "./demo/summary.ts";
+import { renderTable } from "./demo/table.ts";
+import { count, painter, wantsColor } from "./demo/view.ts";
+
+const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
+const OUT_FOLDER = join(REPOSITORY, "out/demo");
+const DEFAULT_SEED = "tiendaleon";
+const paint = painter(wantsColor(process.stdout));
+const say = (text = "") => console.log(text);
+
+async function demo(signal: AbortSignal): Promise<boolean> {
+  const { values } = parseArgs({ options: { data: { type: "string" }, seed: { type: "string" } } });
+  const data = values.data || process.env.DATA;
+  const seed = values.seed || process.env.SEED || DEFAULT_SEED;
+  const issues = data ? await readHistory(data) : generateHistory({ seed });
+  const plan = planJobs(issues, { runId: newRunId(), seed });
+  say(describe(issues, data ?? `a generated tracker, seed ${seed}`));
+
+  await using services = await prepareServices(REPOSITORY, signal, say);
+  const startedAt = performance.now();
+  const title = `tl-engine demo · ${count(issues.length)} items · ${count(plan.jobs.length)} jobs`;
+  const result = await runDemo({
+    issues,
+    plan,
+    urls: services.urls,
+    prefix: services.prefix,
+    title,
+    repository: REPOSITORY,
+    outFolder: OUT_FOLDER,
+    output: process.stdout,
+    signal,
+  });
+  report(result, title, data ?? `generated, seed ${seed}`);
+  const { lost, doubled, different } = result.findings.counts;
+  const { results, replies, events } = result.totals;
+  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
+  say(
+    `demo: jobs=${plan.jobs.length} results=${results} replies=${replies} events=${events} lost=${lost} doubled=${doubled} different=${different} seconds=${seconds}`,
+  );
+  return result.findings.clean;
+}
+
+/** Sortable by time, and unlike that of any other run. */
+const newRunId = () => `${Date.now().toString(36)}${randomBytes(3).toString("hex")}`;
+
+function describe(issues: Issue[], source: string): string {
+  const changes = issues.reduce((sum, issue) => sum + issue.changes.length, 0);
+  const projects = new Set(issues.map((issue) => issue.project)).size;
+  const years = [...new Set(issues.map((issue) => issue.createdAt.slice(0, 4)))].sort();
+  return `${count(issues.length)} items and ${count(changes)} change sets of ${projects} projects, ${years[0]}–${years.at(-1)}: ${source}`;
+}
+
+function report(
+  { flows, latency, findings, totals, jobsPerSecond }: RunResult,
+  title: string,
+  source: string,
+) {
+  const rows = flows.map(summaryRow);
+  say();
+  for (const [index, line] of renderTable(SUMMARY_COLUMNS, rows).entries())
+    say(` ${index === 0 ? paint("bold", line) : line}`);
+  const { answered, inWorker } = latency;
+  say();
+  say(
+    ` latency p50 ${count(answered.p50Ms)} ms, p99 ${count(answered.p99Ms)} ms from publishing to reply with all that waits in between; in the worker ${inWorker.p50Ms} and ${inWorker.p99Ms} ms`,
+  );
+  for (const example of findings.examples) say(paint("red", ` ${example}`));
+  const verdict = findings.clean
+    ? "Each job has one result and one reply, and the flow equals a brute-force replay of the history."
+    : "The check found faults.";
+  const page = writePictures(OUT_FOLDER, flows, {
+    title,
+    subtitle: source,
+    figures: [
+      { label: "jobs", value: count(totals.results) },
+      { label: "events between the engines", value: count(totals.events) },
+      { label: "jobs per second through both", value: count(jobsPerSecond) },
+      { label: "lost, doubled, different", value: Object.values(findings.counts).join(", ") },
+    ],
+    verdict: { good: findings.clean, text: verdict },
+    table: { head: SUMMARY_COLUMNS.map((column) => column.title), rows },
+  });
+  say(` pictures: ${page}`);
+  say();
+}
+
+const stop = new AbortController();
+class Interrupted extends Error {}
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    stop.abort(new Interrupted(signal));
+    // Whoever asks twice does not want to wait.
+    process.once(signal, () => process.exit(130));
+  });
+}
+try {
+  process.exitCode = (await demo(stop.signal)) ? 0 : 1;
+} catch (error) {
+  if (stop.signal.aborted) {
+    console.error("demo: interrupted, everything that it started is stopped");
+    process.exitCode = 130;
+  } else {
+    const known =
+      error instanceof HistoryError || (error as NodeJS.ErrnoException).code === "ENOENT";
+    console.error(known ? `demo: ${(error as Error).message}` : error);
+    process.exitCode = known ? 2 : 1;
+  }
+}

@@ -1,0 +1,69 @@
+/** Writes the pictures of a run, and the page that shows them. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { AnsweredFlow } from "./flows.ts";
+import { type Page, type PageSection, renderPage } from "./page.ts";
+
+/** In the order of the page: the key in the engine's answer, and how to read it. */
+const CHARTS = [
+  {
+    key: "cumulativeFlow",
+    slug: "cumulative-flow",
+    title: "Cumulative flow",
+    caption:
+      "Items in each state group at the end of each day; a band that widens is work that piles up.",
+  },
+  {
+    key: "cycleTime",
+    slug: "cycle-time",
+    title: "Cycle time",
+    caption: "Each finished item by how long it was worked on; below the upper line lie 85 of 100.",
+  },
+  {
+    key: "throughput",
+    slug: "throughput",
+    title: "Throughput",
+    caption: "Items finished per week.",
+  },
+  {
+    key: "forecast",
+    slug: "forecast",
+    title: "Forecast",
+    caption:
+      "When the open items will be done, from thousands of simulations of the last year's pace.",
+  },
+  {
+    key: "burn",
+    slug: "burn",
+    title: "Burn-up",
+    caption: "All that was wanted, and what is done of it.",
+  },
+] as const;
+
+/** Returns the path of the page. */
+export function writePictures(
+  folder: string,
+  flows: AnsweredFlow[],
+  page: Omit<Page, "sections">,
+): string {
+  mkdirSync(folder, { recursive: true });
+  const sections: PageSection[] = [];
+  for (const { title, project, answer } of flows) {
+    const { svg } = answer;
+    if (!svg) continue;
+    const charts = CHARTS.flatMap(({ key, slug, title: name, caption }) => {
+      const drawing = svg[key];
+      if (drawing === undefined) return [];
+      const file = `${project ? fileName(project.key) : "all"}-${slug}.svg`;
+      writeFileSync(join(folder, file), drawing);
+      return [{ title: name, caption, svg: drawing, file }];
+    });
+    sections.push({ title, charts });
+  }
+  const path = join(folder, "index.html");
+  writeFileSync(path, renderPage({ ...page, sections }));
+  return path;
+}
+
+/** A key of an unknown tracker may hold a slash. */
+const fileName = (key: string) => key.replace(/[^A-Za-z0-9_-]+/g, "-").slice(0, 60);

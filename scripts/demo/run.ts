@@ -1,0 +1,162 @@
+/** One run of the demo: publish, watch, ask for the flows, check, and say what came out. */
+import { join } from "node:path";
+import { connect } from "../../shared/client/index.ts";
+import { ChangeSet } from "../../workers/activities/change-set.ts";
+import { recordActivities } from "../../workers/activities/record-activities.ts";
+import { checkJobs, Findings, type Totals } from "./check.ts";
+import { checkFlow } from "./check-flow.ts";
+import { type AnsweredFlow, flowsToAsk } from "./flows.ts";
+import type { Issue } from "./history.ts";
+import { openObserver } from "./observe.ts";
+import { replayFlow } from "./oracle.ts";
+import type { Plan } from "./plan.ts";
+import { followProgress } from "./progress.ts";
+import { nothingPublished, publishAll } from "./publish.ts";
+import { openRows } from "./rows.ts";
+import { createScaler, type ScaledEngine } from "./scaler.ts";
+import { type Latency, latencyOf } from "./summary.ts";
+import { startView } from "./view.ts";
+
+export interface ServiceUrls {
+  AMQP_URL: string;
+  DATABASE_URL: string;
+  REDIS_URL: string;
+  RABBITMQ_MANAGEMENT_URL?: string;
+}
+
+export interface RunOptions {
+  issues: Issue[];
+  plan: Plan;
+  urls: ServiceUrls;
+  /** ENGINE_PREFIX */
+  prefix: string;
+  title: string;
+  repository: string;
+  outFolder: string;
+  output: NodeJS.WriteStream;
+  signal: AbortSignal;
+}
+
+export interface RunResult {
+  totals: Totals;
+  flows: AnsweredFlow[];
+  latency: Latency;
+  findings: Findings;
+  /** Jobs per second from the first publish to the last result of the second engine. */
+  jobsPerSecond: number;
+}
+
+/** More processes than these only fight for the same two cores. */
+const ENGINES: ScaledEngine[] = [
+  { name: "activities", maxReplicas: 2, jobsPerReplica: 1_000 },
+  { name: "analytics", maxReplicas: 2, jobsPerReplica: 1_000 },
+];
+const FLOW_TIMEOUT_MS = 60_000;
+
+/** Leaves nothing running, whether it ends well, badly, or by the signal. */
+export async function runDemo(options: RunOptions): Promise<RunResult> {
+  const { plan, urls, prefix } = options;
+  await using closers = new AsyncDisposableStack();
+  const failure = new AbortController();
+  const signal = AbortSignal.any([options.signal, failure.signal]);
+
+  const expectedOutputs = onePass(plan);
+  const expected = {
+    jobs: plan.jobs.length,
+    events: [...expectedOutputs.values()].filter(({ activities }) => activities.length > 0).length,
+  };
+  const rows = closers.adopt(openRows(urls.DATABASE_URL), (it) => it.close());
+  const observer = closers.adopt(
+    await openObserver({ ...plan, amqpUrl: urls.AMQP_URL, prefix }),
+    (it) => it.close(),
+  );
+  const client = closers.adopt(
+    await connect({ amqpUrl: urls.AMQP_URL, prefix, appId: "demo" }),
+    (it) => it.close(),
+  );
+  const published = nothingPublished();
+  const progress = followProgress(observer, rows, expected, () => published.count);
+  const fleet = closers.adopt(
+    createScaler({
+      engines: ENGINES,
+      env: { ...process.env, ...urls, ENGINE_PREFIX: prefix },
+      logFolder: join(options.outFolder, "logs"),
+      repository: options.repository,
+      depth: progress.depth,
+      onFailure: (error) => failure.abort(error),
+    }),
+    (it) => it.stop(),
+  );
+  let phase = "replaying";
+  const startedAt = Date.now();
+  const view = closers.adopt(
+    startView(
+      () => ({
+        title: options.title,
+        phase,
+        elapsedS: (Date.now() - startedAt) / 1_000,
+        published: published.count,
+        engines: progress.views(fleet),
+      }),
+      options.output,
+    ),
+    (it) => it.stop(),
+  );
+
+  fleet.start();
+  await publishAll(client, plan, observer.replyQueue, published, signal);
+  const complete = await progress.done(signal);
+  const replayS = (Date.now() - startedAt) / 1_000;
+
+  phase = "asking for the flow";
+  const findings = new Findings();
+  if (!complete) findings.add("lost", "nothing moved for 30 s, and not all was done");
+  const flows = await Promise.all(
+    flowsToAsk(plan).map(async (asked) => ({
+      ...asked,
+      answer: await client.call("analytics", "flow", asked.input, {
+        timeoutMs: FLOW_TIMEOUT_MS,
+        signal,
+      }),
+    })),
+  );
+  phase = "scaling to zero";
+  const unclean = await fleet.stop();
+  if (unclean > 0) findings.add("different", `${unclean} workers did not end with code 0`);
+  phase = "checking";
+  view.stop();
+
+  const jobRows = await rows.read(
+    "activities",
+    plan.jobs.map(({ id }) => id),
+  );
+  const eventRows = await rows.read("analytics", [...observer.events.keys()]);
+  const totals = checkJobs(
+    {
+      jobs: plan.jobs,
+      rows: jobRows,
+      eventRows,
+      seen: observer,
+      expected: ({ id }) => expectedOutputs.get(id),
+    },
+    findings,
+  );
+  for (const flow of flows) {
+    const issues = options.issues.filter(({ project }) => flow.projects.includes(project));
+    checkFlow(flow.title, flow.answer, replayFlow(issues, flow.window), plan.keyOfItem, findings);
+  }
+  return {
+    totals,
+    flows,
+    latency: latencyOf(published.at, observer.repliedAt, jobRows),
+    findings,
+    jobsPerSecond: plan.publishes.length / replayS,
+  };
+}
+
+/** What the engine's pure function makes of each job, without the fleet. */
+function onePass(plan: Plan) {
+  return new Map(
+    plan.jobs.map(({ id, input }) => [id, recordActivities(ChangeSet.parse(input))] as const),
+  );
+}

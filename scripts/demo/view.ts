@@ -1,0 +1,149 @@
+/** The live view: redrawn in place on a terminal, a plain line every 2 s elsewhere. */
+import { styleText } from "node:util";
+
+export interface EngineView {
+  name: string;
+  /** In the queue. */
+  waiting: number;
+  /** Delivered to a worker, and not done. */
+  running: number;
+  done: number;
+  /** All that there will be. */
+  total: number;
+  perSecond: number;
+  replicas: number;
+  maxReplicas: number;
+}
+
+export interface View {
+  title: string;
+  phase: string;
+  elapsedS: number;
+  published: number;
+  engines: EngineView[];
+}
+
+interface Look {
+  columns: number;
+  color: boolean;
+}
+
+/** The lines of one frame, none longer than the terminal is wide. */
+export function renderFrame(view: View, { columns, color }: Look): string[] {
+  const paint = painter(color);
+  const width = Math.max(40, Math.min(columns, 100)) - 2;
+  const done = sum(view.engines.map((engine) => engine.done));
+  const total = sum(view.engines.map((engine) => engine.total));
+  const fraction = total === 0 ? 0 : Math.min(1, done / total);
+  const percent = `${Math.floor(fraction * 100)} %`.padStart(5);
+  const clock = `${view.elapsedS.toFixed(1)} s`;
+  const title = clip(view.title, width - clock.length - 2);
+  return [
+    `${paint("bold", title)}${" ".repeat(width - title.length - clock.length)}${paint("dim", clock)}`,
+    `${bar(fraction, width - 6, paint)} ${percent}`,
+    paint("dim", clip(`${view.phase}  ·  published ${count(view.published)}`, width)),
+    "",
+    paint("dim", clip(row(["engine", "waiting", "running", "done", "per s", " replicas"]), width)),
+    ...view.engines.map((engine) => engineRow(engine, width, paint)),
+  ].map((line) => ` ${line}`);
+}
+
+/** The same in one line, for logs. */
+export function renderLine(view: View): string {
+  const engines = view.engines.map(
+    (engine) =>
+      `${engine.name} waiting=${engine.waiting} running=${engine.running} done=${engine.done}/${engine.total} per_s=${engine.perSecond} replicas=${engine.replicas}`,
+  );
+  return [
+    `${view.elapsedS.toFixed(0)}s`,
+    view.phase,
+    `published=${view.published}`,
+    ...engines,
+  ].join("  ");
+}
+
+function engineRow(engine: EngineView, width: number, paint: Paint): string {
+  const dots =
+    paint("green", "●".repeat(engine.replicas)) +
+    paint("dim", "○".repeat(Math.max(0, engine.maxReplicas - engine.replicas)));
+  const numbers = row([
+    engine.name,
+    count(engine.waiting),
+    count(engine.running),
+    count(engine.done),
+    count(engine.perSecond),
+  ]);
+  const room = width - numbers.length - 2;
+  return room < Math.max(engine.maxReplicas, engine.replicas)
+    ? clip(`${numbers}  ${engine.replicas}`, width)
+    : `${numbers}  ${dots}`;
+}
+
+const row = ([name = "", ...cells]: string[]) =>
+  name.padEnd(12) + cells.map((cell) => cell.padStart(9)).join("");
+
+const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+
+function bar(fraction: number, width: number, paint: Paint): string {
+  const eighths = Math.round(fraction * width * 8);
+  const full = "█".repeat(Math.floor(eighths / 8)) + (EIGHTHS[eighths % 8] ?? "");
+  return paint("cyan", full) + paint("dim", "░".repeat(width - full.length));
+}
+
+type Paint = (style: "bold" | "dim" | "green" | "cyan" | "red", text: string) => string;
+
+export function painter(color: boolean): Paint {
+  if (!color) return (_, text) => text;
+  return (style, text) => (text === "" ? "" : styleText(style, text, { validateStream: false }));
+}
+
+/** 12,345 */
+export const count = (value: number) => Math.round(value).toLocaleString("en-US");
+const clip = (text: string, width: number) =>
+  text.length <= width ? text : `${text.slice(0, width - 1)}…`;
+const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
+
+/** Whether to colour: a terminal, unless NO_COLOR (no-color.org) is set to anything. */
+export const wantsColor = (stream: { isTTY?: boolean }, env = process.env) =>
+  stream.isTTY === true && !env.NO_COLOR && env.TERM !== "dumb";
+
+export interface LiveView {
+  /** Draws what `read` says now. */
+  draw(): void;
+  /** Draws a last time and gives the terminal back; safe to call twice. */
+  stop(): void;
+}
+
+const TTY_INTERVAL_MS = 100;
+const PLAIN_INTERVAL_MS = 2_000;
+
+/** Draws what `read` returns until stopped. Nothing else may write to the stream meanwhile. */
+export function startView(read: () => View, stream: NodeJS.WriteStream): LiveView {
+  const fancy = stream.isTTY && process.env.TERM !== "dumb";
+  const color = wantsColor(stream);
+  let drawn = 0;
+  const draw = () => {
+    const view = read();
+    if (!fancy) {
+      stream.write(`${renderLine(view)}\n`);
+      return;
+    }
+    const lines = renderFrame(view, { columns: stream.columns ?? 80, color });
+    // Up to the first line, then each line anew with its old rest erased: no flicker.
+    const up = drawn > 0 ? `\x1b[${drawn}A` : "\x1b[?25l";
+    stream.write(`${up}${lines.map((line) => `${line}\x1b[K\n`).join("")}`);
+    drawn = lines.length;
+  };
+  const timer = setInterval(draw, fancy ? TTY_INTERVAL_MS : PLAIN_INTERVAL_MS);
+  let stopped = false;
+  return {
+    draw,
+    stop() {
+      if (stopped) return;
+      stopped = true;
+      clearInterval(timer);
+      draw();
+      if (fancy) stream.write("\x1b[?25h");
+    },
+  };
+}

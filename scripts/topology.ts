@@ -1,0 +1,28 @@
+/** Declares every exchange, queue and binding: once at deploy, and daily, since shared plans delete idle queues. */
+import { brokerNames } from "@tl-engine/shared/client/wire";
+import { Environment } from "@tl-engine/shared/config";
+import { openConnection } from "@tl-engine/shared/connection";
+import { declareTopology, topologyOf } from "@tl-engine/shared/topology";
+import { loadWorkers } from "./workers.ts";
+
+const config = Environment.pick({
+  AMQP_URL: true,
+  AMQP_HEARTBEAT_S: true,
+  BROKER_PROFILE: true,
+  ENGINE_PREFIX: true,
+}).parse(process.env);
+
+const workers = await loadWorkers();
+const { model, profile } = await openConnection(config, "topology");
+try {
+  const names = brokerNames(config.ENGINE_PREFIX);
+  const engines = workers.map(({ definition }) => definition);
+  const topology = topologyOf(engines, names, profile);
+  await declareTopology(model, topology);
+  const { exchanges, queues, bindings } = topology;
+  console.log(
+    `topology: broker=${profile.product} exchanges=${exchanges.length} queues=${queues.length} bindings=${bindings.length}`,
+  );
+} finally {
+  await model.close();
+}

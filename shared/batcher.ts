@@ -1,0 +1,42 @@
+/** Natural batching: whatever is ready when the previous flush ends goes into the next one; no timer. */
+
+interface Waiting<Item, Result> {
+  item: Item;
+  resolve(result: Result): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Returns a function that adds one item and resolves with its own result.
+ * @param flush gets 1 to `max` items and returns their results in order; when it throws, all of them reject.
+ */
+export function batcher<Item, Result>(
+  flush: (items: Item[]) => Promise<Result[]>,
+  max: number,
+): (item: Item) => Promise<Result> {
+  let waiting: Waiting<Item, Result>[] = [];
+  let busy = false;
+
+  async function drain(): Promise<void> {
+    while (waiting.length > 0) {
+      const batch = waiting.length <= max ? waiting : waiting.slice(0, max);
+      waiting = waiting.length <= max ? [] : waiting.slice(max);
+      try {
+        const results = await flush(batch.map((entry) => entry.item));
+        for (let i = 0; i < batch.length; i++) batch[i]?.resolve(results[i] as Result);
+      } catch (error) {
+        for (const entry of batch) entry.reject(error);
+      }
+    }
+    busy = false;
+  }
+
+  return (item) =>
+    new Promise<Result>((resolve, reject) => {
+      waiting.push({ item, resolve, reject });
+      if (busy) return;
+      busy = true;
+      // setImmediate lets all deliveries of one socket read join the same batch.
+      setImmediate(drain);
+    });
+}

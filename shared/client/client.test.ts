@@ -1,0 +1,218 @@
+/** The client against a real broker: each ending of a send and of a call, replies, events, close. */
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { connect } from "./client.ts";
+import type { ConnectOptions } from "./options.ts";
+import type { JobReply } from "./replies.ts";
+import { type Broker, freePort, ownBroker } from "./testing/broker.ts";
+import { ECHO } from "./testing/contract.ts";
+import { declareTopology, type StandIn, startStandIn } from "./testing/worker.ts";
+
+let broker: Broker;
+let worker: StandIn;
+const prefix = `t${process.pid}`;
+
+beforeAll(async () => {
+  broker = await ownBroker();
+  await broker.start();
+  await declareTopology(broker.url, prefix);
+  worker = await startStandIn(broker.url, prefix);
+}, 60_000);
+
+afterAll(async () => {
+  await worker?.close();
+  await broker?.remove();
+});
+
+const open = (options: Partial<ConnectOptions> = {}) =>
+  connect({ amqpUrl: broker.url, prefix, contract: ECHO, ...options });
+
+test("10,000 instant calls: none is missed", async () => {
+  await using client = await open();
+  const startedAt = performance.now();
+  const outputs = await Promise.all(
+    Array.from({ length: 10_000 }, (_, value) => client.call("echo", "say", { value })),
+  );
+  const seconds = (performance.now() - startedAt) / 1_000;
+  console.log(`calls: ${Math.round(10_000 / seconds)}/s`);
+  expect(outputs.map(({ value }) => value)).toEqual(Array.from({ length: 10_000 }, (_, i) => i));
+}, 60_000);
+
+test("send resolves after the confirm, with the id", async () => {
+  await using client = await open();
+  expect(await client.send("echo", "say", { value: 1 }, { id: "mine:1" })).toEqual({ id: "mine:1" });
+  const { id } = await client.send("echo", "say", { value: 1 });
+  expect(id).toMatch(/^[\da-f-]{36}$/);
+});
+
+test("a job's error arrives with its code", async () => {
+  await using client = await open();
+  await expect(client.call("echo", "say", { value: 1, answer: "fail" })).rejects.toMatchObject({
+    name: "JobFailed",
+    code: "rejected",
+    retriable: false,
+    attempt: 1,
+    job: { engine: "echo" },
+  });
+  await expect(client.call("echo", "say", { value: 1, answer: "garbage" })).rejects.toMatchObject({
+    code: "unreadable_reply",
+  });
+});
+
+test("a queue that is not there: Unroutable, for send and call", async () => {
+  await using client = await open();
+  const unroutable = { name: "Unroutable", code: "unroutable" };
+  await expect(client.send("absent", "say", { value: 1 })).rejects.toMatchObject(unroutable);
+  await expect(client.call("absent", "say", { value: 1 })).rejects.toMatchObject(unroutable);
+});
+
+test("an exchange that is not there: topology_missing", async () => {
+  await using client = await open({ prefix: "nobody" });
+  const error = await client.send("echo", "say", { value: 1 }).catch((reason) => reason);
+  expect(error).toMatchObject({ name: "BrokerUnavailable", code: "topology_missing" });
+});
+
+test("wrong names, ids, options and inputs are refused before publishing", async () => {
+  await using client = await open();
+  const send = client.send.bind(client) as (...args: unknown[]) => Promise<unknown>;
+  const refused = (code: string) => ({ name: "InvalidArgument", code });
+  await expect(send("nope", "say", {})).rejects.toMatchObject(refused("unknown_engine"));
+  await expect(send("constructor", "say", {})).rejects.toMatchObject(refused("unknown_engine"));
+  await expect(send("echo", "toString", {})).rejects.toMatchObject(refused("unknown_action"));
+  await expect(send("echo", "say", {}, { id: ".." })).rejects.toMatchObject(refused("invalid_id"));
+  await expect(send("echo", "say", undefined)).rejects.toMatchObject(refused("invalid_input"));
+  await expect(send("echo", "say", 1n)).rejects.toMatchObject(refused("invalid_input"));
+  const large = "x".repeat(1_100_000);
+  await expect(send("echo", "say", large)).rejects.toMatchObject(refused("payload_too_large"));
+  const wrong = [{ timeoutMs: 0 }, { traceparent: "x" }, { replyTo: "" }, { deadline: Number.NaN }];
+  for (const options of wrong)
+    await expect(send("echo", "say", {}, options)).rejects.toMatchObject(refused("invalid_option"));
+});
+
+test("no reply: CallTimeout at the timeout", async () => {
+  await using client = await open();
+  const startedAt = performance.now();
+  const call = client.call("echo", "say", { value: 1, answer: "none" }, { timeoutMs: 400 });
+  await expect(call).rejects.toMatchObject({ name: "CallTimeout", timeoutMs: 400 });
+  expect(performance.now() - startedAt).toBeLessThan(700);
+});
+
+test("abort rejects at once with the signal's reason", async () => {
+  await using client = await open();
+  const controller = new AbortController();
+  const call = client.call(
+    "echo",
+    "say",
+    { value: 1, answer: "none" },
+    { signal: controller.signal },
+  );
+  controller.abort();
+  await expect(call).rejects.toMatchObject({ name: "AbortError" });
+  const late = client.send("echo", "say", { value: 1 }, { signal: controller.signal });
+  await expect(late).rejects.toMatchObject({ name: "AbortError" });
+});
+
+test("close rejects pending calls, and everything after it", async () => {
+  const client = await open();
+  const call = client.call("echo", "say", { value: 1, answer: "none" });
+  const settled = expect(call).rejects.toMatchObject({ code: "client_closed" });
+  await client.send("echo", "say", { value: 1 });
+  await client.close();
+  await settled;
+  await expect(client.send("echo", "say", { value: 1 })).rejects.toMatchObject({
+    code: "client_closed",
+  });
+  await client.close();
+});
+
+test("a reply that comes twice settles its call once; the next call gets its own", async () => {
+  await using client = await open();
+  expect(await client.call("echo", "say", { value: 1, answer: "twice" })).toEqual({ value: 1 });
+  expect(await client.call("echo", "say", { value: 2 })).toEqual({ value: 2 });
+});
+
+test("onReply: each reply once, again after the handler threw, acknowledged at the end", async () => {
+  const replyQueue = `app.${prefix}.replies`;
+  await using client = await open({ replyQueue });
+  const seen: JobReply[] = [];
+  const { promise: last, resolve } = Promise.withResolvers<void>();
+  let thrown = false;
+  await client.onReply((reply) => {
+    if (reply.id === "throws" && !thrown) {
+      thrown = true;
+      throw new Error("the handler is not ready yet");
+    }
+    seen.push(reply);
+    if (reply.id === "throws") resolve();
+  });
+  await client.send("echo", "say", { value: 7, answer: "twice" }, { id: "double" });
+  await client.send("echo", "say", { value: 8 }, { id: "throws", correlationId: "c-1" });
+  await last;
+  expect(seen.map(({ id }) => id)).toEqual(["double", "throws"]);
+  expect(seen[1]).toMatchObject({
+    engine: "echo",
+    action: "say",
+    correlationId: "c-1",
+    attempt: 1,
+    status: "succeeded",
+    output: { value: 8 },
+  });
+});
+
+test("events by pattern, each once, typed by their name", async () => {
+  await using client = await open();
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  const seen: string[] = [];
+  await client.events(["thing.*"], (event) => {
+    seen.push(event.id);
+    if (event.id === "e2") resolve(event);
+  });
+  await worker.announce("other.made", {}, "e0");
+  await worker.announce("thing.made", { a: 1 }, "e1");
+  await worker.announce("thing.made", { a: 1 }, "e1");
+  await worker.announce("thing.gone", { a: 2 }, "e2");
+  expect(await promise).toEqual({ id: "e2", type: "thing.gone", body: { a: 2 } });
+  expect(seen).toEqual(["e1", "e2"]);
+});
+
+test("a durable subscription gets what was announced while nobody listened", async () => {
+  const queue = `app.${prefix}.events`;
+  const first = await open();
+  await first.events("kept.*", () => {}, { queue });
+  await first.close();
+  await worker.announce("kept.made", { a: 1 }, "k1");
+  await using second = await open();
+  const { promise, resolve } = Promise.withResolvers<string>();
+  await second.events("kept.*", (event) => resolve(event.id), { queue });
+  expect(await promise).toBe("k1");
+});
+
+test("broker down: connect rejects within 5 s, with a code and what to do", async () => {
+  const startedAt = performance.now();
+  const amqpUrl = `amqp://127.0.0.1:${await freePort()}`;
+  await expect(open({ amqpUrl })).rejects.toMatchObject({ code: "broker_unreachable" });
+  // One that accepts and says nothing.
+  const silent = createServer().listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const { port } = silent.address() as { port: number };
+  await expect(open({ amqpUrl: `amqp://127.0.0.1:${port}` })).rejects.toThrow(/AMQP_URL/);
+  silent.close();
+  expect(performance.now() - startedAt).toBeLessThan(5_000);
+}, 10_000);
+
+test("a wrong password or vhost says so", async () => {
+  const wrong = broker.url.replace("guest:guest", "guest:wrong");
+  await expect(open({ amqpUrl: wrong })).rejects.toMatchObject({ code: "access_refused" });
+  await expect(open({ amqpUrl: `${broker.url}/%2Fnone` })).rejects.toMatchObject({
+    code: "access_refused",
+  });
+});
+
+test("without a databaseUrl or redisUrl it says what to configure", async () => {
+  await using client = await open();
+  await expect(client.result("a", "echo")).rejects.toThrow(/databaseUrl.*DATABASE_URL/);
+  await expect(client.cancel("a", "echo")).rejects.toThrow(/redisUrl.*REDIS_URL/);
+  await expect(client.status("a", "echo")).rejects.toThrow(/redisUrl/);
+  await expect(client.onReply(() => {})).rejects.toThrow(/replyQueue/);
+});

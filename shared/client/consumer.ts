@@ -1,0 +1,123 @@
+/** Keeps one consumer alive: rebuilt after a lost connection, a closed channel, a cancel or a deleted queue. */
+import type { AMQPChannel, AMQPMessage } from "@cloudamqp/amqp-client";
+import { brokerCode } from "./connection.ts";
+import { BrokerUnavailable, ClientClosed } from "./errors.ts";
+import type { Link, Report } from "./link.ts";
+
+const FIRST_DELAY_MS = 100;
+const LAST_DELAY_MS = 5_000;
+
+export interface ConsumerOptions {
+  /** Declares what it consumes from, on a fresh channel, and returns the queue's name. */
+  declare(channel: AMQPChannel): Promise<string>;
+  onMessage(message: AMQPMessage): void;
+  /** Unacknowledged messages at once; 0: the broker needs no ack. */
+  prefetch: number;
+  report: Report;
+}
+
+export class Consumer {
+  readonly #link: Link;
+  readonly #options: ConsumerOptions;
+  readonly #readyListeners = new Set<() => void>();
+  #queue: string | undefined;
+  #channel: AMQPChannel | undefined;
+  #building = false;
+  #closed = false;
+  #delayMs = FIRST_DELAY_MS;
+  #retry: NodeJS.Timeout | undefined;
+  lastError: unknown;
+
+  constructor(link: Link, options: ConsumerOptions) {
+    this.#link = link;
+    this.#options = options;
+    link.onUp(() => void this.#build());
+    void this.#build();
+  }
+
+  /** The queue it consumes from, while it does. */
+  get queue(): string | undefined {
+    return this.#channel && !this.#channel.closed ? this.#queue : undefined;
+  }
+
+  /** Calls `listener` each time it consumes again. */
+  onReady(listener: () => void): void {
+    this.#readyListeners.add(listener);
+  }
+
+  /** Resolves with the queue's name once it consumes; rejects with BrokerUnavailable after `timeoutMs`. */
+  async ready(timeoutMs: number): Promise<string> {
+    if (this.queue) return this.queue;
+    if (this.#closed) throw new ClientClosed();
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const listener = () => resolve(this.#queue as string);
+    this.#readyListeners.add(listener);
+    const timer = setTimeout(() => reject(this.#unavailable()), timeoutMs);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#readyListeners.delete(listener);
+    }
+  }
+
+  /** Stops deliveries. What is unacknowledged goes back when the connection closes. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    const channel = this.#channel;
+    this.#channel = undefined;
+    if (!channel || channel.closed) return;
+    for (const tag of channel.consumers.keys()) await channel.basicCancel(tag).catch(() => {});
+  }
+
+  #unavailable(): BrokerUnavailable {
+    const code = brokerCode(this.lastError);
+    if (!this.#link.connection || code === 0) return this.#link.unavailable(false);
+    const known = code === 404 ? "topology_missing" : code === 403 ? "access_refused" : undefined;
+    return new BrokerUnavailable(known ?? "broker_refused", false, { cause: this.lastError });
+  }
+
+  async #build(): Promise<void> {
+    const { connection } = this.#link;
+    if (this.#building || this.#closed || !connection) return;
+    if (this.#channel && !this.#channel.closed && this.#channel.connection === connection) return;
+    this.#building = true;
+    try {
+      const channel = await connection.channel();
+      channel.onerror = () => {};
+      const { prefetch, declare, onMessage } = this.#options;
+      this.#queue = await declare(channel);
+      if (prefetch > 0) await channel.basicQos(prefetch);
+      const noAck = prefetch === 0;
+      const consumer = await channel.basicConsume(this.#queue, { noAck }, onMessage);
+      this.#channel = channel;
+      this.#delayMs = FIRST_DELAY_MS;
+      consumer.wait().catch((error) => this.#lost(channel, error));
+    } catch (error) {
+      this.lastError = error;
+      if (connection === this.#link.connection) this.#options.report("consumer_failed", error);
+    } finally {
+      this.#building = false;
+    }
+    if (!this.queue) this.#later();
+    else for (const listener of [...this.#readyListeners]) listener();
+  }
+
+  /** The broker cancelled it (queue deleted) or closed its channel, or the connection went. */
+  #lost(channel: AMQPChannel, error: unknown): void {
+    if (this.#closed || this.#channel !== channel) return;
+    this.#channel = undefined;
+    this.lastError = error;
+    this.#options.report("consumer_lost", error);
+    if (!channel.closed) channel.close().catch(() => {});
+    this.#later();
+  }
+
+  #later(): void {
+    if (this.#closed || !this.#link.connection) return;
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => void this.#build(), this.#delayMs);
+    this.#delayMs = Math.min(this.#delayMs * 2, LAST_DELAY_MS);
+  }
+}

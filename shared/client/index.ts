@@ -1,0 +1,20 @@
+/** What callers of the engines import. */
+export type { Progress } from "./claims.ts";
+export {
+  type CallOptions,
+  connect,
+  type EngineClient,
+  type SendOptions,
+  type SentJob,
+  type Subscription,
+} from "./client.ts";
+export * from "./contract.ts";
+export { type Contract, contractOf } from "./contract-of.ts";
+export * from "./errors.ts";
+export type { EngineEvent, EventOptions } from "./events.ts";
+export type { JobOptions } from "./job.ts";
+export type { ConnectOptions } from "./options.ts";
+export type { JobReply } from "./replies.ts";
+export type { JobResult } from "./results.ts";
+export type { JobStatus } from "./status.ts";
+export { ERROR_CODES, type ErrorCode, JOB_ID, type JobError } from "./wire.ts";

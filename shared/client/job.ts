@@ -1,0 +1,117 @@
+/** Builds a job's message from what the caller gave, and refuses what could never be accepted. */
+import { randomUUID } from "node:crypto";
+import type { Field } from "@cloudamqp/amqp-client";
+import type { Contract } from "./contract-of.ts";
+import { InvalidArgument } from "./errors.ts";
+import type { Outgoing } from "./publisher.ts";
+import { type BrokerNames, HEADERS, JOB_ID, jobType } from "./wire.ts";
+
+/** What can be said about any job. */
+export interface JobOptions {
+  /** The idempotency key, 1 to 128 of `[A-Za-z0-9][A-Za-z0-9._:-]*`. Default: a random UUID. */
+  id?: string;
+  /** When the job must have started, or else end as `expired`, unrun: a Date or epoch ms. */
+  deadline?: Date | number;
+  /** W3C trace context, carried on. */
+  traceparent?: string;
+  /** Stops waiting. What was already published stays published. */
+  signal?: AbortSignal;
+}
+
+/** A job that is ready to be published, again and again. */
+export interface Job {
+  id: string;
+  engine: string;
+  action: string;
+  message: Outgoing;
+}
+
+const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
+/** What the broker takes as a queue name or a correlation id: a short string. */
+const MAX_SHORT_STRING_BYTES = 255;
+
+export function checkShortString(what: string, value: string | undefined): void {
+  if (value !== undefined && (value === "" || Buffer.byteLength(value) > MAX_SHORT_STRING_BYTES))
+    throw new InvalidArgument("invalid_option", `${what} must have 1 to 255 bytes`);
+}
+
+/** Throws {@link InvalidArgument} unless `id` is a job id. */
+export function checkJobId(id: string): void {
+  if (!JOB_ID.test(id))
+    throw new InvalidArgument(
+      "invalid_id",
+      `the job id ${JSON.stringify(id)} must match ${JOB_ID}`,
+    );
+}
+
+/** Throws {@link InvalidArgument} unless the contract has the engine; a wrong name would be kept, never run. */
+export function checkEngine(contract: Contract, engine: string) {
+  if (Object.hasOwn(contract.engines, engine)) return contract.engines[engine];
+  const known = Object.keys(contract.engines).join(", ");
+  throw new InvalidArgument(
+    "unknown_engine",
+    `there is no engine ${JSON.stringify(engine)} (there is: ${known})`,
+  );
+}
+
+function encode(input: unknown, maxBytes: number, type: string): string {
+  let body: string | undefined;
+  try {
+    body = JSON.stringify(input);
+  } catch (cause) {
+    throw new InvalidArgument("invalid_input", `the input of ${type} is not JSON: ${cause}`);
+  }
+  if (body === undefined)
+    throw new InvalidArgument("invalid_input", `the input of ${type} is not JSON`);
+  const bytes = Buffer.byteLength(body);
+  if (bytes > maxBytes)
+    throw new InvalidArgument("payload_too_large", `${type}: ${bytes} bytes, at most ${maxBytes}`);
+  return body;
+}
+
+export function buildJob(
+  context: { contract: Contract; names: BrokerNames; appId: string },
+  engine: string,
+  action: string,
+  input: unknown,
+  options: JobOptions & { replyTo?: string; correlationId?: string },
+): Job {
+  const { id = randomUUID(), deadline, traceparent, replyTo, correlationId } = options;
+  const facts = checkEngine(context.contract, engine)?.[action];
+  if (!facts || !Object.hasOwn(context.contract.engines[engine] as object, action))
+    throw new InvalidArgument(
+      "unknown_action",
+      `${engine} has no action ${JSON.stringify(action)}`,
+    );
+  checkJobId(id);
+  checkShortString("replyTo", replyTo);
+  checkShortString("correlationId", correlationId);
+  if (traceparent !== undefined && !TRACEPARENT.test(traceparent))
+    throw new InvalidArgument("invalid_option", "traceparent must be a W3C trace context");
+  const type = jobType(engine, action, facts.version);
+  const headers: Record<string, Field> = {};
+  if (traceparent !== undefined) headers[HEADERS.traceparent] = traceparent;
+  if (deadline !== undefined) headers[HEADERS.deadline] = epochMs(deadline);
+  const properties = {
+    messageId: id,
+    type,
+    contentType: "application/json",
+    deliveryMode: 2,
+    appId: context.appId,
+    timestamp: new Date(),
+    headers,
+    ...(replyTo !== undefined && { replyTo }),
+    ...(correlationId !== undefined && { correlationId }),
+  };
+  const body = encode(input, facts.maxInputBytes, type);
+  const message = { exchange: context.names.jobs, routingKey: engine, body, properties };
+  return { id, engine, action, message };
+}
+
+/** As a 64-bit integer: the library would cut a number between 2^31 and 2^32 to 32 bits. */
+function epochMs(deadline: Date | number): bigint {
+  const ms = Math.round(Number(deadline));
+  if (!Number.isSafeInteger(ms) || ms < 0)
+    throw new InvalidArgument("invalid_option", "deadline must be a Date or epoch milliseconds");
+  return BigInt(ms);
+}

@@ -1,0 +1,88 @@
+/** What `connect` is given, with defaults, checked. */
+import type { Contract } from "./contract-of.ts";
+import { InvalidArgument } from "./errors.ts";
+import type { Report } from "./link.ts";
+import { checkReplyQueue } from "./replies.ts";
+import { type BrokerNames, brokerNames } from "./wire.ts";
+
+/** Below the 5 s after which a caller must know that the broker is away. */
+const PUBLISH_TIMEOUT_MS = 4_500;
+const MAX_IN_FLIGHT = 1_000;
+const APP_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
+const PREFIX = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+
+export interface ConnectOptions {
+  /** `amqp://user:password@host:port/vhost`; a slash in the vhost's name is written `%2F`. */
+  amqpUrl: string;
+  /** Postgres with the results; needed by `result`, and by `status` for jobs that ended. */
+  databaseUrl?: string | undefined;
+  /** Redis with the claims; needed by `cancel`, and by `status` for progress. */
+  redisUrl?: string | undefined;
+  /** First part of all broker and Redis names. Default `engine`. */
+  prefix?: string | undefined;
+  /** Sent with each job as `app_id`; names the reply queue of calls, `<appId>.replies.<uuid>`. Default `client`. */
+  appId?: string | undefined;
+  /**
+   * A durable queue named `*.replies` or `*.replies.*`, declared if it is not there: where the replies
+   * to `send` go, and what `onReply` reads.
+   */
+  replyQueue?: string | undefined;
+  /** Publishes that await their confirm at once; the rest waits for its turn. Default 1,000. */
+  maxInFlight?: number | undefined;
+  /** How long a publish may go unconfirmed before it rejects as BrokerUnavailable. Default 4,500 ms. */
+  publishTimeoutMs?: number | undefined;
+  /** Told what no await tells: lost connections, handlers that throw, unreadable messages. Default: nobody. */
+  onTrouble?: Report | undefined;
+}
+
+export interface Settings {
+  amqpUrl: string;
+  databaseUrl: string | undefined;
+  redisUrl: string | undefined;
+  names: BrokerNames;
+  appId: string;
+  replyQueue: string | undefined;
+  maxInFlight: number;
+  publishTimeoutMs: number;
+  report: Report;
+  contract: Contract;
+}
+
+/** Throws {@link InvalidArgument} with what is wrong; never prints a URL, which may hold a password. */
+export function readOptions(options: ConnectOptions, contract: Contract): Settings {
+  const { prefix = "engine", appId = "client", replyQueue } = options;
+  const { maxInFlight = MAX_IN_FLIGHT, publishTimeoutMs = PUBLISH_TIMEOUT_MS } = options;
+  const refuse = (what: string): never => {
+    throw new InvalidArgument("invalid_option", `connect: ${what}`);
+  };
+  if (!["amqp:", "amqps:"].includes(protocolOf(options.amqpUrl)))
+    refuse("amqpUrl must be an amqp:// or amqps:// URL");
+  if (options.databaseUrl && !/^postgres(ql)?:$/.test(protocolOf(options.databaseUrl)))
+    refuse("databaseUrl must be a postgres:// URL");
+  if (options.redisUrl && !/^rediss?:$/.test(protocolOf(options.redisUrl)))
+    refuse("redisUrl must be a redis:// or rediss:// URL");
+  if (!PREFIX.test(prefix)) refuse(`prefix must match ${PREFIX}`);
+  if (!APP_ID.test(appId)) refuse(`appId must match ${APP_ID}`);
+  if (appId === prefix || appId.startsWith(`${prefix}.`))
+    refuse(`appId must not begin with the prefix ${prefix}: workers refuse such reply queues`);
+  if (replyQueue !== undefined) checkReplyQueue(replyQueue, prefix);
+  if (!Number.isInteger(maxInFlight) || maxInFlight < 1) refuse("maxInFlight must be 1 or more");
+  if (!(publishTimeoutMs >= 100 && publishTimeoutMs <= 600_000))
+    refuse("publishTimeoutMs must be from 100 to 600,000");
+  return {
+    amqpUrl: options.amqpUrl,
+    databaseUrl: options.databaseUrl || undefined,
+    redisUrl: options.redisUrl || undefined,
+    names: brokerNames(prefix),
+    appId,
+    replyQueue,
+    maxInFlight,
+    publishTimeoutMs,
+    report: options.onTrouble ?? (() => {}),
+    contract,
+  };
+}
+
+function protocolOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).protocol : "";
+}

@@ -1,0 +1,178 @@
+/** Reads replies, and hands those of a durable reply queue to a handler, each once. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { AMQPChannel, AMQPMessage } from "@cloudamqp/amqp-client";
+import { brokerCode } from "./connection.ts";
+import { Consumer } from "./consumer.ts";
+import { InvalidArgument } from "./errors.ts";
+import type { Link, Report } from "./link.ts";
+import { HEADERS, type JobError, type Reply } from "./wire.ts";
+
+/** A reply as a handler gets it. */
+export type JobReply<Output = unknown> = {
+  /** The same on every resend of this reply; what to deduplicate by. */
+  messageId: string;
+  /** The job's id. */
+  id: string;
+  engine: string;
+  action: string;
+  /** The job's correlation id, or its id. */
+  correlationId: string;
+  /** Counted runs of the handler. */
+  attempt: number;
+} & ({ status: "succeeded"; output: Output } | { status: "failed"; error: JobError });
+
+const TYPE = /^([a-z][a-z0-9-]*)\.([a-z][a-z0-9-]*)\.v\d+\.(?:result|error)$/;
+const REPLY_QUEUE = /^[^*#]+\.replies(\..+)?$/;
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 60_000;
+/** Settled message ids that are remembered, to drop copies. */
+const REMEMBERED = 10_000;
+/** High, because the queue's own limit would drop replies while the caller restarts again and again. */
+const DELIVERY_LIMIT = 100_000;
+
+/** Throws {@link InvalidArgument} unless workers will accept `queue` as a reply-to. */
+export function checkReplyQueue(queue: string, prefix: string): void {
+  if (!REPLY_QUEUE.test(queue) || queue.startsWith(`${prefix}.`) || Buffer.byteLength(queue) > 255)
+    throw new InvalidArgument(
+      "invalid_option",
+      `replyQueue ${JSON.stringify(queue)} must be named *.replies or *.replies.*, not ${prefix}.*`,
+    );
+}
+
+/** The reply in a message, or undefined when it is none. */
+export function readReply(message: AMQPMessage): JobReply | undefined {
+  const { messageId, correlationId, type = "", headers } = message.properties;
+  const [, engine, action] = TYPE.exec(type) ?? [];
+  const id = messageId?.split("/")[1];
+  if (!messageId || !id || !engine || !action) return undefined;
+  const body = readBody(message);
+  if (!body) return undefined;
+  const attempt = Number(headers?.[HEADERS.attempt] ?? 0);
+  return { messageId, id, engine, action, correlationId: correlationId ?? id, attempt, ...body };
+}
+
+/** The body alone, whatever the properties. */
+export function readBody(message: AMQPMessage): Reply | undefined {
+  try {
+    const body = JSON.parse(message.bodyString() ?? "");
+    if (body?.status === "succeeded") return { status: "succeeded", output: body.output };
+    if (body?.status === "failed" && typeof body.error?.code === "string")
+      return { status: "failed", error: body.error };
+  } catch {
+    // Not JSON: no reply.
+  }
+  return undefined;
+}
+
+/** Makes sure that a durable queue is there, without minding how its owner declared it. */
+export async function ensureDurableQueue(
+  connection: AMQPChannel["connection"],
+  queue: string,
+): Promise<void> {
+  const probe = await connection.channel();
+  probe.onerror = () => {};
+  try {
+    await probe.queueDeclare(queue, { passive: true });
+    return void probe.close().catch(() => {});
+  } catch (error) {
+    if (brokerCode(error) !== 404) throw error;
+  }
+  const channel = await connection.channel();
+  channel.onerror = () => {};
+  const args = { "x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT };
+  await channel.queueDeclare(queue, { durable: true }, args);
+  // Not awaited: the library leaves it pending when the connection goes meanwhile.
+  channel.close().catch(() => {});
+}
+
+/** Hands the replies in a durable queue to a handler. */
+export function subscribeReplies(
+  link: Link,
+  queue: string,
+  handler: (reply: JobReply) => void | Promise<void>,
+  options: { concurrency: number; report: Report },
+): OnceConsumer<JobReply> {
+  return new OnceConsumer<JobReply>(link, {
+    declare: async ({ connection }) => {
+      await ensureDurableQueue(connection, queue);
+      return queue;
+    },
+    read: (message) => {
+      const reply = readReply(message);
+      return reply && { messageId: reply.messageId, message: reply };
+    },
+    handler,
+    ...options,
+  });
+}
+
+/** A consumer whose messages go to an async handler, each once, acknowledged after it. */
+export class OnceConsumer<Message> {
+  readonly consumer: Consumer;
+  readonly #options: OnceOptions<Message>;
+  /** By message id: what is being handled, and what was, oldest first. */
+  readonly #seen = new Map<string, Promise<void>>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
+
+  constructor(link: Link, options: OnceOptions<Message>) {
+    this.#options = options;
+    this.consumer = new Consumer(link, {
+      declare: options.declare,
+      onMessage: (message) => this.#receive(message),
+      prefetch: options.concurrency,
+      report: options.report,
+    });
+  }
+
+  /** Takes no more, and waits up to `graceMs` for running handlers. */
+  async close(graceMs: number): Promise<void> {
+    const cancelled = this.consumer.close();
+    this.#closing.abort();
+    const grace = new AbortController();
+    const settled = Promise.allSettled([cancelled, ...this.#running]);
+    await Promise.race([settled, delay(graceMs, undefined, { signal: grace.signal })]);
+    grace.abort();
+  }
+
+  #receive(message: AMQPMessage): void {
+    const read = this.#options.read(message);
+    if (!read) {
+      this.#options.report("unreadable_message", new Error(message.properties.type ?? "no type"));
+      message.reject(false).catch(() => {});
+      return;
+    }
+    const { messageId } = read;
+    const handled = this.#seen.get(messageId) ?? this.#handle(read.message);
+    this.#seen.delete(messageId);
+    this.#seen.set(messageId, handled);
+    if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.keys().next().value as string);
+    this.#running.add(handled);
+    const settled = handled.then(
+      // On the channel that delivered it; when that is gone, the broker sends it again, to be dropped here.
+      () => message.ack().catch(() => {}),
+      () => this.#seen.delete(messageId),
+    );
+    void settled.finally(() => this.#running.delete(handled));
+  }
+
+  /** Until the handler resolves; rejects only when the client closes meanwhile. */
+  async #handle(message: Message): Promise<void> {
+    for (let retryMs = FIRST_RETRY_MS; ; retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)) {
+      try {
+        return await this.#options.handler(message);
+      } catch (error) {
+        this.#options.report("handler_failed", error);
+        await delay(retryMs, undefined, { signal: this.#closing.signal });
+      }
+    }
+  }
+}
+
+interface OnceOptions<Message> {
+  declare(channel: AMQPChannel): Promise<string>;
+  read(message: AMQPMessage): { messageId: string; message: Message } | undefined;
+  handler(message: Message): void | Promise<void>;
+  concurrency: number;
+  report: Report;
+}

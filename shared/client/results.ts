@@ -1,0 +1,124 @@
+/** Reads how jobs ended, from Postgres. */
+import type { EventEmitter } from "node:events";
+import type { ClientConfig, Client as ClientType, Pool } from "pg";
+import type { ErrorCode, JobError } from "./wire.ts";
+
+/** How a job ended. */
+export type JobResult<Output = unknown> = {
+  id: string;
+  engine: string;
+  /** Counted runs of the handler. */
+  attempt: number;
+  /** 0, or which replay of the dead letter it was. */
+  generation: number;
+  finishedAt: Date;
+} & (
+  | { status: "succeeded" /** Undefined once purged. */; output: Output | undefined }
+  | { status: "failed"; error: JobError }
+);
+
+interface Row {
+  job_id: string;
+  status: "succeeded" | "failed";
+  code: ErrorCode | null;
+  attempt: number;
+  generation: number;
+  reply: string | null;
+  finished_at: Date;
+}
+
+const QUERY_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+const IDLE_TIMEOUT_MS = 30_000;
+
+export class Results {
+  readonly #pool: Pool;
+  private constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  /** Loads the driver, which callers without a databaseUrl never need; connects on first use. */
+  static async open(databaseUrl: string, onError: (error: Error) => void): Promise<Results> {
+    const { default: pg } = await import("pg");
+    const url = new URL(databaseUrl);
+    // node-postgres overlooks channel_binding=require, so it is read here and checked at each connection.
+    const bound = url.searchParams.get("channel_binding") === "require";
+    url.searchParams.delete("channel_binding");
+    const pool = new pg.Pool({
+      connectionString: url.href,
+      max: 2,
+      min: 0,
+      idleTimeoutMillis: IDLE_TIMEOUT_MS,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      query_timeout: QUERY_TIMEOUT_MS,
+      application_name: "tl-engine-client",
+      enableChannelBinding: bound,
+      ...(bound && { Client: boundClient(pg.Client) }),
+    });
+    pool.on("error", onError);
+    return new Results(pool);
+  }
+
+  /** The job's result, or undefined while it has none. */
+  async get(engine: string, id: string): Promise<JobResult | undefined> {
+    const found = await this.#pool.query<Row>(
+      `SELECT job_id, status, code, attempt, generation, reply::text AS reply, finished_at
+         FROM engine.results WHERE engine = $1 AND job_id = $2`,
+      [engine, id],
+    );
+    const [row] = found.rows;
+    return row && toResult(engine, row);
+  }
+
+  /** Which of these jobs have a result. */
+  async having(engine: string, ids: string[]): Promise<Set<string>> {
+    const found = await this.#pool.query<{ job_id: string }>(
+      "SELECT job_id FROM engine.results WHERE engine = $1 AND job_id = ANY($2)",
+      [engine, ids],
+    );
+    return new Set(found.rows.map((row) => row.job_id));
+  }
+
+  close(): Promise<void> {
+    return this.#pool.end();
+  }
+}
+
+/** A client that ends the connection before the password is used when the server can't bind the channel. */
+function boundClient(Client: typeof ClientType): typeof ClientType {
+  return class BoundClient extends Client {
+    constructor(config?: string | ClientConfig) {
+      super(config);
+      const { connection } = this as unknown as { connection: EventEmitter };
+      connection.prependOnceListener(
+        "authenticationSASL",
+        ({ mechanisms }: { mechanisms: string[] }) => {
+          if (mechanisms.includes("SCRAM-SHA-256-PLUS")) return;
+          const message =
+            "the URL requires channel binding, which the server does not offer: somebody may sit in between";
+          connection.emit("error", new Error(message));
+          connection.removeAllListeners("authenticationSASL");
+        },
+      );
+    }
+  };
+}
+
+function toResult(engine: string, row: Row): JobResult {
+  const facts = {
+    id: row.job_id,
+    engine,
+    attempt: row.attempt,
+    generation: row.generation,
+    finishedAt: row.finished_at,
+  };
+  const reply = row.reply === null ? undefined : JSON.parse(row.reply);
+  if (row.status === "succeeded") return { ...facts, status: "succeeded", output: reply?.output };
+  const purged: JobError = {
+    code: row.code ?? "rejected",
+    message: "the details were purged",
+    retriable: false,
+    attempt: row.attempt,
+  };
+  return { ...facts, status: "failed", error: reply?.error ?? purged };
+}

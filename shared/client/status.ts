@@ -1,0 +1,37 @@
+/** Tells how a job stands, from its claim in Redis and its result in Postgres. */
+import type { Claims, Progress } from "./claims.ts";
+import type { Results } from "./results.ts";
+import type { JobError } from "./wire.ts";
+
+export interface JobStatus {
+  id: string;
+  engine: string;
+  /**
+   * `running`: a worker holds its lease now. `waiting`: seen by a worker, between two attempts.
+   * `succeeded`, `failed`: it ended. `ended`: it ended, ask with a databaseUrl how.
+   * `unknown`: not seen yet: queued, or never sent.
+   */
+  state: "unknown" | "waiting" | "running" | "ended" | "succeeded" | "failed";
+  /** As last reported by the handler. */
+  progress?: Progress;
+  cancelRequested: boolean;
+  /** Why it failed. */
+  error?: JobError;
+}
+
+export async function readStatus(
+  id: string,
+  engine: string,
+  claims: Claims | undefined,
+  results: Results | undefined,
+): Promise<JobStatus> {
+  const claim = await claims?.read(engine, id);
+  const { cancelRequested = false, progress } = claim ?? {};
+  const facts = { id, engine, cancelRequested, ...(progress && { progress }) };
+  if (claim?.state === "running") return { ...facts, state: "running" };
+  const result = await results?.get(engine, id);
+  if (result?.status === "failed") return { ...facts, state: "failed", error: result.error };
+  if (result) return { ...facts, state: "succeeded" };
+  if (claim?.state === "ended") return { ...facts, state: "ended" };
+  return { ...facts, state: claim?.state === "known" ? "waiting" : "unknown" };
+}

@@ -1,0 +1,81 @@
+/** A stand-in for a worker: answers jobs as the wire says, and misbehaves when the input asks for it. */
+import amqplib from "amqplib";
+import { brokerNames, HEADERS, replyId } from "../wire.ts";
+
+export interface StandIn {
+  /** How often each job id arrived. */
+  readonly arrivals: Map<string, number>;
+  /** Announces an event. */
+  announce(type: string, body: unknown, id: string): Promise<void>;
+  /** Sends a reply to a queue, `copies` times under one message id. */
+  reply(queue: string, jobId: string, body: unknown, copies?: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface EchoInput {
+  value: number;
+  /** What to do instead of one reply: none, two of the same, an error. */
+  answer?: "none" | "twice" | "fail" | "garbage";
+}
+
+/** Declares the broker's side of one engine, `echo`, as the topology does. */
+export async function declareTopology(url: string, prefix: string): Promise<void> {
+  const names = brokerNames(prefix);
+  const connection = await amqplib.connect(url);
+  const channel = await connection.createChannel();
+  await channel.assertExchange(names.jobs, "direct");
+  await channel.assertExchange(names.events, "topic");
+  await channel.assertQueue(names.queue("echo"), { arguments: { "x-queue-type": "quorum" } });
+  await channel.bindQueue(names.queue("echo"), names.jobs, "echo");
+  await connection.close();
+}
+
+export async function startStandIn(url: string, prefix: string): Promise<StandIn> {
+  const names = brokerNames(prefix);
+  const connection = await amqplib.connect(url);
+  connection.on("error", () => {});
+  const channel = await connection.createConfirmChannel();
+  channel.on("error", () => {});
+  const arrivals = new Map<string, number>();
+  await channel.prefetch(500);
+  const send = (queue: string, body: unknown, properties: amqplib.Options.Publish) =>
+    channel.sendToQueue(queue, Buffer.from(JSON.stringify(body)), {
+      contentType: "application/json",
+      persistent: true,
+      ...properties,
+    });
+  await channel.consume(names.queue("echo"), (message) => {
+    if (!message) return;
+    const { messageId: id, replyTo, correlationId } = message.properties;
+    arrivals.set(id, (arrivals.get(id) ?? 0) + 1);
+    const { value, answer }: EchoInput = JSON.parse(message.content.toString());
+    const failed = answer === "fail";
+    const error = { code: "rejected", message: "no", retriable: false, attempt: 1 };
+    const good = { status: "succeeded", output: { value } };
+    const body = answer === "garbage" ? 1 : failed ? { status: "failed", error } : good;
+    const properties = {
+      messageId: replyId("echo", id, 0, failed ? "failed" : "succeeded"),
+      correlationId: correlationId ?? id,
+      type: `echo.say.v1.${failed ? "error" : "result"}`,
+      headers: { [HEADERS.attempt]: 1 },
+    };
+    const copies = answer === "none" ? 0 : answer === "twice" ? 2 : 1;
+    if (replyTo) for (let i = 0; i < copies; i++) send(replyTo, body, properties);
+    channel.ack(message);
+  });
+  return {
+    arrivals,
+    async announce(type, body, messageId) {
+      const content = Buffer.from(JSON.stringify(body));
+      channel.publish(names.events, type, content, { type, messageId, persistent: true });
+      await channel.waitForConfirms();
+    },
+    async reply(queue, jobId, body, copies = 1) {
+      const messageId = replyId("echo", jobId, 0, "succeeded");
+      for (let i = 0; i < copies; i++)
+        send(queue, body, { messageId, type: "echo.say.v1.result", correlationId: jobId });
+      await channel.waitForConfirms();
+    },
+    close: () => connection.close().catch(() => {}),
+  };
+}

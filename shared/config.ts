@@ -1,0 +1,102 @@
+/** The environment of a worker, parsed once; every bad variable is reported in one message. */
+import { hostname } from "node:os";
+import { z } from "zod";
+
+const url = (...protocols: string[]) =>
+  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+    error: `must be a URL that starts with ${protocols.map((p) => `${p}//`).join(" or ")}`,
+  });
+const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const flag = z
+  .enum(["0", "1", "false", "true"])
+  .transform((text) => text === "1" || text === "true");
+
+/** Every variable that a worker reads. Descriptions go to `.env.example`. */
+export const Environment = z.object({
+  AMQP_URL: url("amqp:", "amqps:").describe(
+    "Broker; the vhost /engine is written %2Fengine: amqps://user:password@host/%2Fengine",
+  ),
+  DATABASE_URL: url("postgres:", "postgresql:").describe(
+    "Postgres `enginedb`, through a pooler in transaction mode if there is one",
+  ),
+  REDIS_URL: url("redis:", "rediss:").describe("Redis for claims; it must not evict (noeviction)"),
+  RABBITMQ_MANAGEMENT_URL: url("http:", "https:")
+    .optional()
+    .describe("Management API; when given, broker policies are checked at start"),
+  ENGINE_PREFIX: z
+    .string()
+    .regex(/^[a-z][a-z0-9_-]{0,30}$/)
+    .default("engine")
+    .describe("Prefix of every queue, exchange and Redis key"),
+  ENGINE_ENV: z
+    .enum(["dev", "staging"])
+    .default("dev")
+    .describe("Environment, a field of every log line"),
+  BROKER_PROFILE: z
+    .enum(["auto", "rabbitmq", "lavinmq"])
+    .default("auto")
+    .describe("Kind of broker; auto asks it and refuses a product it does not know"),
+  REPLY_TO_ALLOW: z
+    .string()
+    .default("amq.rabbitmq.reply-to.*,amq.direct.reply-to.*,amq.gen-*,*.replies,*.replies.*")
+    .describe("Reply-to queues that callers may name, comma-separated, * is any text"),
+  AMQP_HEARTBEAT_S: whole(1, 300)
+    .default(30)
+    .describe("AMQP heartbeat, seconds; a dead peer is seen after two"),
+  MAX_PREFETCH: whole(1, 65_535)
+    .optional()
+    .describe("Caps each worker's concurrency, where the plan limits unacked messages"),
+  LEASE_MS: whole(500, 600_000)
+    .default(10_000)
+    .describe("Length of a claim, milliseconds; renewed for jobs that run longer than half of it"),
+  CLAIM_TTL_S: whole(60, 2_592_000)
+    .default(21_600)
+    .describe("How long Redis remembers a job after its last claim, seconds"),
+  RETENTION_DAYS: whole(2, 3_650)
+    .default(30)
+    .describe("Age at which results are purged and jobs are refused as expired, days"),
+  RETRY_BUDGET: z.coerce
+    .number()
+    .min(0.01)
+    .max(10)
+    .default(0.2)
+    .describe("Retries per first attempt, past which consumption slows down"),
+  DATABASE_POOL_MAX: whole(2, 20).default(2).describe("Postgres connections of one worker"),
+  DATABASE_PREPARED: flag
+    .default(false)
+    .describe("Named protocol statements; needs PgBouncer 1.21 or newer, or a direct connection"),
+  HEALTH_PORT: whole(0, 65_535)
+    .default(9090)
+    .describe("Port of /healthz, /readyz and /metrics; 0 = any free one"),
+  LOG_LEVEL: z
+    .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"])
+    .default("info")
+    .describe("pino's log level"),
+  WORKER_ID: z
+    .string()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe("Name of this process in results and logs; default host-pid"),
+});
+
+export type Config = z.output<typeof Environment> & { WORKER_ID: string };
+
+/** The environment is wrong. The message names every bad variable and never holds a value. */
+export class BadEnvironment extends Error {
+  override readonly name = "BadEnvironment";
+}
+
+/** @throws {BadEnvironment} */
+export function readConfig(env: Record<string, string | undefined>): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
+  const parsed = Environment.safeParse(given);
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((issue) => {
+      const name = issue.path.join(".");
+      return `  ${name}: ${given[name] === undefined ? "is not set" : issue.message}`;
+    });
+    throw new BadEnvironment(`The environment is wrong (see .env.example):\n${lines.join("\n")}`);
+  }
+  return { ...parsed.data, WORKER_ID: parsed.data.WORKER_ID ?? `${hostname()}-${process.pid}` };
+}

@@ -1,0 +1,169 @@
+/** Keeps one consumer on an engine's queue and hands every delivery on. */
+import type { ConsumeMessage } from "amqplib";
+import type { Logger } from "pino";
+import { Acks } from "./acks.ts";
+import { brokerNames } from "./client/wire.ts";
+import type { Config } from "./config.ts";
+import { openConnection } from "./connection.ts";
+import { supervise } from "./supervise.ts";
+import { consumerCount, verifyTopology } from "./topology.ts";
+
+/** One arrival of a job's message. */
+export interface Delivery {
+  message: ConsumeMessage;
+  acks: Acks;
+}
+
+export interface Consumer {
+  /** Whether the broker delivers to us now. */
+  ready(): boolean;
+  /** No more deliveries; those that still arrive before cancel-ok come through as usual. */
+  cancel(): Promise<void>;
+  /** Stops or restarts the flow without losing the connection, for an outage elsewhere. */
+  pause(): void;
+  resume(): void;
+  close(): Promise<void>;
+}
+
+export interface ConsumerOptions {
+  engine: string;
+  prefetch: number;
+  onDelivery(delivery: Delivery): void;
+  onStaleAck(count: number): void;
+  log: Logger;
+}
+
+const CHECK_INTERVAL_MS = 120_000;
+
+interface Link {
+  acks: Acks;
+  tag: string | undefined;
+  consume(): Promise<void>;
+  cancel(): Promise<void>;
+  verify(): Promise<boolean>;
+}
+
+/** Resolves when the queue was found and is consumed. Throws what the first try met. */
+export async function openConsumer(config: Config, options: ConsumerOptions): Promise<Consumer> {
+  const { log } = options;
+  let stopped = false;
+  let paused = false;
+  let closedQueue = false;
+
+  const supervised = await supervise<Link>(
+    "consumer",
+    async (lost) => {
+      const opened = await openLink(config, options, lost);
+      if (!paused && !stopped) await opened.link.consume();
+      return opened;
+    },
+    log,
+  );
+
+  async function check(): Promise<void> {
+    const link = supervised.current();
+    if (link?.tag === undefined) return;
+    try {
+      // A queue that LavinMQ closed after a torn write answers `consume`, yet it shows no consumer.
+      closedQueue = !(await link.verify());
+      if (closedQueue)
+        log.error(
+          { alert: "queue_closed" },
+          "the queue shows no consumer: the broker has closed it",
+        );
+    } catch (error) {
+      supervised.drop(link, error as Error);
+    }
+  }
+  const timer = setInterval(check, CHECK_INTERVAL_MS);
+  timer.unref();
+  await check();
+
+  /** Brings the consumer in line with `paused` and `stopped`. */
+  async function align(): Promise<void> {
+    const link = supervised.current();
+    if (link === undefined) return;
+    try {
+      if ((paused || stopped) && link.tag !== undefined) await link.cancel();
+      else if (!paused && !stopped && link.tag === undefined) await link.consume();
+    } catch (error) {
+      supervised.drop(link, error as Error);
+    }
+  }
+  let aligning = Promise.resolve();
+  const alignSoon = () => {
+    aligning = aligning.then(align);
+    return aligning;
+  };
+
+  return {
+    ready: () => supervised.current()?.tag !== undefined && !closedQueue,
+    cancel() {
+      stopped = true;
+      return alignSoon();
+    },
+    pause() {
+      paused = true;
+      void alignSoon();
+    },
+    resume() {
+      paused = false;
+      void alignSoon();
+    },
+    async close() {
+      clearInterval(timer);
+      await supervised.close();
+    },
+  };
+}
+
+async function openLink(config: Config, options: ConsumerOptions, lost: (reason: Error) => void) {
+  const { engine, prefetch, onDelivery, onStaleAck } = options;
+  const names = brokerNames(config.ENGINE_PREFIX);
+  const queue = names.queue(engine);
+  const { model } = await openConnection(config, `${engine} consumer ${config.WORKER_ID}`);
+  try {
+    await verifyTopology(model, engine, names);
+    const channel = await model.createChannel();
+    const acks = new Acks(channel, onStaleAck);
+    let reason = new Error("the connection was closed");
+    const end = (error?: Error) => {
+      if (error !== undefined) reason = error;
+      if (!acks.closed) acks.close();
+      lost(reason);
+    };
+    channel.on("error", (error) => {
+      reason = error;
+    });
+    channel.on("close", () => end());
+    model.on("close", (error) => end(error));
+    await channel.prefetch(prefetch);
+
+    const link: Link = {
+      acks,
+      tag: undefined,
+      async consume() {
+        const { consumerTag } = await channel.consume(queue, (message) => {
+          if (message === null) end(new Error(`the broker cancelled the consumer of ${queue}`));
+          else onDelivery({ message, acks });
+        });
+        link.tag = consumerTag;
+      },
+      async cancel() {
+        const tag = link.tag;
+        link.tag = undefined;
+        if (tag !== undefined) await channel.cancel(tag);
+      },
+      verify: async () => (await consumerCount(channel, queue)) > 0,
+    };
+    const close = async () => {
+      acks.flush();
+      acks.close();
+      await model.close();
+    };
+    return { link, close };
+  } catch (error) {
+    await model.close().catch(() => {});
+    throw error;
+  }
+}

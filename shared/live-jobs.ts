@@ -1,0 +1,80 @@
+/** Looks after jobs that run: renews the leases of long ones, carries progress out and cancellations in. */
+import type { Redis } from "ioredis";
+import type { Logger } from "pino";
+import type { Claims } from "./claim.ts";
+import { redisKeys } from "./client/wire.ts";
+import { Aborted } from "./job-context.ts";
+import type { LiveJob } from "./life.ts";
+
+/** Of a lease: how often to look, and the age from which a job is renewed. */
+const LOOK = 1 / 4;
+const RENEW_FROM = 1 / 4;
+
+const cancelled = () => new Aborted("cancelled", "cancelled by the caller");
+
+/**
+ * Jobs shorter than half a lease cost no command. Returns the function that stops it.
+ * Looking every quarter and renewing from an age of a quarter renews between a quarter and a half.
+ */
+export function beatHearts(
+  live: Set<LiveJob>,
+  claims: Claims,
+  leaseMs: number,
+  log: Logger,
+): () => void {
+  let beating = false;
+  const timer = setInterval(async () => {
+    const due = Date.now() - leaseMs * RENEW_FROM;
+    const jobs = [...live].filter(
+      ({ token, startedAtMs }) => token !== undefined && startedAtMs <= due,
+    );
+    if (jobs.length === 0 || beating) return;
+    beating = true;
+    const answers = await claims.heartbeat(
+      jobs.map(({ job, token, context }) => ({
+        engine: job.engine,
+        id: job.id,
+        token: token as string,
+        progress: context.latestProgress,
+      })),
+    );
+    beating = false;
+    answers?.forEach((answer, i) => {
+      const { job, context } = jobs[i] as LiveJob;
+      if (answer === "cancelled") context.abort(cancelled());
+      // Somebody else runs it too. The first to commit wins, so it may as well go on.
+      if (answer === "lost")
+        log.warn({ jobId: job.id }, "another worker took over the lease of a job");
+    });
+  }, leaseMs * LOOK);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+interface CancelOptions {
+  prefix: string;
+  engine: string;
+  log: Logger;
+}
+
+/**
+ * A message on the engine's channel names the job to cancel. Subscribing costs one command; the flag
+ * that the caller also sets is what jobs that have not started, and heartbeats, go by.
+ */
+export function listenForCancels(
+  live: Set<LiveJob>,
+  redis: Redis,
+  options: CancelOptions,
+): () => void {
+  const { prefix, engine, log } = options;
+  const subscriber = redis.duplicate({ enableOfflineQueue: true, maxRetriesPerRequest: null });
+  // Redis may be away; ioredis connects and subscribes again by itself.
+  subscriber.on("error", (error) => log.debug({ err: error }, "redis: the cancel channel is down"));
+  subscriber.on("message", (_channel, id: string) => {
+    for (const { job, context } of live) if (job.id === id) context.abort(cancelled());
+  });
+  subscriber.subscribe(redisKeys.cancel(prefix, engine)).catch((error) => {
+    log.debug({ err: error }, "redis: the cancel channel is down");
+  });
+  return () => subscriber.disconnect();
+}

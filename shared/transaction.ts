@@ -1,0 +1,90 @@
+/** The transaction that a job's own writes and its result commit in. */
+import type pg from "pg";
+import { isConnectionLoss } from "./database.ts";
+import type { Tx } from "./define-worker.ts";
+
+export interface OwnTransaction {
+  /** What the handler may use. */
+  readonly tx: Tx;
+  /** For the commit step. */
+  readonly client: pg.PoolClient;
+  /** Whether the connection was lost under it. */
+  lost(): boolean;
+  /** Gives the connection back; with `discard` it is closed, which rolls back whatever is open. */
+  release(discard: boolean): void;
+}
+
+export interface Transactions {
+  begin(timeoutMs: number): Promise<OwnTransaction>;
+}
+
+const LOCK_TIMEOUT_MS = 2_000;
+
+/**
+ * @param limit transactions at once; fewer than the pool holds, or handlers that also read through
+ *   `job.db` and group commits could wait for each other for ever.
+ */
+export function createTransactions(pool: pg.Pool, limit: number): Transactions {
+  let free = limit;
+  const queue: (() => void)[] = [];
+
+  async function take(): Promise<void> {
+    if (free > 0) free--;
+    else await new Promise<void>((resolve) => queue.push(resolve));
+  }
+  function give(): void {
+    const next = queue.shift();
+    if (next === undefined) free++;
+    else next();
+  }
+
+  return {
+    async begin(timeoutMs) {
+      await take();
+      let client: pg.PoolClient | undefined;
+      try {
+        client = await pool.connect();
+        // One round trip. The server ends a transaction whose worker froze in it.
+        await client.query(
+          `begin; set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local idle_in_transaction_session_timeout = ${timeoutMs + 5_000}`,
+        );
+        return own(client, give);
+      } catch (error) {
+        client?.release(true);
+        give();
+        throw error;
+      }
+    },
+  };
+}
+
+function own(client: pg.PoolClient, give: () => void): OwnTransaction {
+  let released = false;
+  let lost = false;
+  // Without a listener, a connection that breaks between two queries would end the process.
+  const onError = () => {
+    lost = true;
+  };
+  client.on("error", onError);
+  const query = async (...args: unknown[]) => {
+    if (released) throw new Error("the job's transaction has ended");
+    try {
+      return await Reflect.apply(client.query, client, args);
+    } catch (error) {
+      if (isConnectionLoss(error)) lost = true;
+      throw error;
+    }
+  };
+  return {
+    tx: { query: query as Tx["query"] },
+    client,
+    lost: () => lost,
+    release(discard) {
+      if (released) return;
+      released = true;
+      client.off("error", onError);
+      client.release(discard || lost);
+      give();
+    },
+  };
+}

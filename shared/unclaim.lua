@@ -1,0 +1,25 @@
+-- Ends claims, all keys of a batch in one command.
+-- ARGV: ttl ms; then per key: what (done, retry, release), token, generation, attempt.
+local ttl = ARGV[1]
+for i, key in ipairs(KEYS) do
+  local at = 1 + (i - 1) * 4
+  local what, token = ARGV[at + 1], ARGV[at + 2]
+  local generation, attempt = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
+  local v = redis.call('HMGET', key, 't', 'g', 'a')
+  local mine = v[1] == token
+  local recordedGeneration, recordedAttempt = tonumber(v[2] or 0), tonumber(v[3] or 0)
+  if what == 'done' then
+    if generation >= recordedGeneration then
+      redis.call('HSET', key, 'd', 1, 'g', generation, 'a', math.max(attempt, recordedAttempt))
+      redis.call('HDEL', key, 'c', 'p', 'x')
+    end
+  elseif what == 'retry' then
+    -- The copy with the lower attempt is acked unrun from now on.
+    if generation > recordedGeneration or (generation == recordedGeneration and attempt > recordedAttempt) then
+      redis.call('HSET', key, 'g', generation, 'a', attempt)
+    end
+  end
+  if mine then redis.call('HDEL', key, 't', 'e') end
+  redis.call('PEXPIRE', key, ttl)
+end
+return #KEYS

@@ -1,0 +1,105 @@
+/** The event `activity.recorded`: the entries of one change set, with what other engines need to read them alone. */
+import { z } from "zod";
+import { Activity, type ActivityEntries } from "./activity-entries.ts";
+import { CHANGE_TYPES, type Change, STATE_GROUPS } from "./change-set.ts";
+import { lookUp } from "./read-values.ts";
+import { warn } from "./recording.ts";
+
+export const ActivityRecorded = z.object({
+  workspaceId: z.string().nullable(),
+  projectId: z.string(),
+  issueId: z.string().describe("Of the change set; where it names none, of the first entry"),
+  type: z.enum(CHANGE_TYPES),
+  actorId: z.string(),
+  epoch: z.number().describe("UTC seconds, fractions allowed"),
+  activities: z.array(Activity),
+  states: z
+    .record(z.string(), z.object({ name: z.string(), group: z.enum(STATE_GROUPS) }))
+    .describe("Every state that occurs in the entries or the item and whose group the caller told"),
+  item: z
+    .object({
+      createdAtEpoch: z.number(),
+      stateId: z.string().optional(),
+      points: z.number().optional(),
+      labels: z.array(z.string()).optional().describe("Label ids"),
+      cycleId: z.string().optional(),
+    })
+    .optional()
+    .describe("On creation: the item as the change set tells it"),
+});
+export type ActivityRecorded = z.output<typeof ActivityRecorded>;
+
+/** The event of a change set; undefined when there is nothing to announce. */
+export function activityRecorded(
+  change: Change,
+  entries: ActivityEntries,
+): ActivityRecorded | undefined {
+  const { activities } = entries;
+  const [first] = activities;
+  if (!first) return undefined;
+  const item = change.type === "issue.activity.created" ? createdItem(change) : undefined;
+  return {
+    workspaceId: change.workspaceId,
+    projectId: change.projectId,
+    issueId: change.issueId ?? first.issueId,
+    type: change.type,
+    actorId: change.actorId,
+    epoch: change.epoch,
+    activities,
+    states: statesOf(change, entries, item?.stateId),
+    ...(item && { item }),
+  };
+}
+
+function statesOf(change: Change, entries: ActivityEntries, createdIn: string | undefined) {
+  const ids = new Set<string>();
+  if (createdIn !== undefined) ids.add(createdIn);
+  for (const { field, oldIdentifier, newIdentifier } of entries.activities) {
+    if (field !== "state") continue;
+    if (oldIdentifier !== null) ids.add(oldIdentifier);
+    if (newIdentifier !== null) ids.add(newIdentifier);
+  }
+  const states: ActivityRecorded["states"] = {};
+  for (const id of ids) {
+    const known = lookUp({ change }, "states", id);
+    if (known?.group) states[id] = { name: known.name, group: known.group };
+    else if (known)
+      warn(entries, "unknown_state_group", "lookups.states", `${JSON.stringify(id)} has no group`);
+  }
+  return states;
+}
+
+/** What a creation says of the item. Unusable parts are left out: the entries stand without them. */
+function createdItem(change: Change): NonNullable<ActivityRecorded["item"]> {
+  const { requested } = change;
+  const stateId = idOrNothing(requested.stateId);
+  const cycleId = idOrNothing(requested.cycleId);
+  const points = pointsOf(change);
+  const labels = Array.isArray(requested.labelIds)
+    ? [...new Set(requested.labelIds.filter((id) => idOrNothing(id) !== undefined))].sort()
+    : undefined;
+  return {
+    createdAtEpoch: epochOf(requested.createdAt) ?? change.epoch,
+    ...(stateId !== undefined && { stateId }),
+    ...(points !== undefined && { points }),
+    ...(labels && { labels }),
+    ...(cycleId !== undefined && { cycleId }),
+  };
+}
+
+const idOrNothing = (value: unknown) =>
+  typeof value === "string" && value !== "" ? value : undefined;
+
+/** The points as a number: as sent, else by the name of the estimate, which may also be "XL". */
+function pointsOf(change: Change): number | undefined {
+  const { points, estimatePoint } = change.requested;
+  if (typeof points === "number" && Number.isFinite(points)) return points;
+  const id = idOrNothing(estimatePoint);
+  const name = id === undefined ? undefined : lookUp({ change }, "estimates", id)?.name.trim();
+  return name && Number.isFinite(Number(name)) ? Number(name) : undefined;
+}
+
+function epochOf(time: unknown): number | undefined {
+  const epoch = typeof time === "string" ? Date.parse(time) / 1_000 : time;
+  return typeof epoch === "number" && Number.isFinite(epoch) ? epoch : undefined;
+}

@@ -1,0 +1,169 @@
+/** The input of `record`: one change of one work item, as its publisher saw it. */
+import { z } from "zod";
+import { canonicalChangeSet, type Data } from "./border.ts";
+
+/** The 27 types of change that Plane records. */
+export const CHANGE_TYPES = [
+  "issue.activity.created",
+  "issue.activity.updated",
+  "issue.activity.deleted",
+  "comment.activity.created",
+  "comment.activity.updated",
+  "comment.activity.deleted",
+  "link.activity.created",
+  "link.activity.updated",
+  "link.activity.deleted",
+  "attachment.activity.created",
+  "attachment.activity.deleted",
+  "cycle.activity.created",
+  "cycle.activity.deleted",
+  "module.activity.created",
+  "module.activity.deleted",
+  "issue_relation.activity.created",
+  "issue_relation.activity.deleted",
+  "issue_reaction.activity.created",
+  "issue_reaction.activity.deleted",
+  "comment_reaction.activity.created",
+  "comment_reaction.activity.deleted",
+  "issue_vote.activity.created",
+  "issue_vote.activity.deleted",
+  "issue_draft.activity.created",
+  "issue_draft.activity.updated",
+  "issue_draft.activity.deleted",
+  "intake.activity.created",
+] as const;
+export type ChangeType = (typeof CHANGE_TYPES)[number];
+
+/** Plane sends these without an item: their entries' items stand in `requested` or `current`. */
+const TYPES_WITHOUT_ISSUE: ReadonlySet<ChangeType> = new Set<ChangeType>([
+  "cycle.activity.created",
+  "cycle.activity.deleted",
+  "module.activity.created",
+  "module.activity.deleted",
+  "comment_reaction.activity.created",
+  "comment_reaction.activity.deleted",
+]);
+
+/** Elements that a list in `requested` or `current` may have. */
+export const MAX_LIST_ELEMENTS = 500;
+/** Names that each kind of look-up may hold. */
+export const MAX_LOOKUP_NAMES = 2_000;
+/** Characters of an id. */
+export const MAX_ID_LENGTH = 255;
+/** A later epoch is surely in milliseconds (the limit is in the year 5138). */
+const MAX_EPOCH_SECONDS = 99_999_999_999;
+
+export const STATE_GROUPS = ["backlog", "unstarted", "started", "completed", "cancelled"] as const;
+export type StateGroup = (typeof STATE_GROUPS)[number];
+
+const Id = z.string().min(1).max(MAX_ID_LENGTH);
+const Epoch = z
+  .number()
+  .min(0)
+  .max(MAX_EPOCH_SECONDS, "must be in seconds, this looks like milliseconds")
+  .describe("UTC seconds since 1970, fractions allowed");
+
+// A broken look-up counts as absent: it costs one entry its name, not the caller the whole change set.
+const Named = z.object({ name: z.string().max(1_000) });
+const names = <Schema extends z.ZodType>(named: Schema) =>
+  z.record(z.string(), named.nullable().catch(null)).optional();
+
+const Lookups = z.object({
+  states: names(Named.extend({ group: z.enum(STATE_GROUPS).optional().catch(undefined) })),
+  labels: names(Named),
+  users: names(Named),
+  estimates: names(
+    Named.extend({
+      type: z.enum(["points", "categories", "time"]).optional().catch(undefined),
+    }),
+  ).describe("The estimate's points by id; `type` is that of the scale, by default `points`"),
+  issues: names(Named).describe("`name` is what entries show of another item: IDENT-number"),
+  cycles: names(Named),
+  modules: names(Named),
+});
+
+const LastActivity = z.object({
+  id: Id,
+  field: z.string().nullable().default(null),
+  actorId: Id.nullable().default(null),
+  epoch: Epoch,
+});
+
+const Values = z.record(z.string(), z.unknown());
+
+const Canonical = z
+  .object({
+    type: z.enum(CHANGE_TYPES),
+    issueId: Id.nullable()
+      .default(null)
+      .describe("Required, except for cycles, modules and reactions to comments"),
+    projectId: Id,
+    workspaceId: Id.nullable().default(null),
+    actorId: Id,
+    epoch: Epoch,
+    requested: Values.default({}).describe(
+      "What was asked for: an object, or JSON of one; only known keys count, snake_case or camelCase",
+    ),
+    current: Values.nullable().default(null).describe("The same keys before the change"),
+    lookups: Lookups.default({}),
+    lastActivity: LastActivity.nullable()
+      .default(null)
+      .describe("The item's latest entry: a description edit by the same actor refreshes it"),
+    coalesceWindowMs: z
+      .number()
+      .min(0)
+      .optional()
+      .describe("How old `lastActivity` may be to be refreshed; absent: any age, as in Plane"),
+  })
+  .superRefine((change, context) => {
+    if (change.issueId === null && !TYPES_WITHOUT_ISSUE.has(change.type))
+      context.addIssue({
+        code: "custom",
+        path: ["issueId"],
+        message: `is required for ${change.type}`,
+      });
+    checkLists(change.requested, "requested", context);
+    if (change.current) checkLists(change.current, "current", context);
+    checkLookups(change.lookups, context);
+  });
+
+function checkLists(values: object, side: string, context: z.RefinementCtx): void {
+  for (const [key, value] of Object.entries(values)) {
+    if (!Array.isArray(value) || value.length <= MAX_LIST_ELEMENTS) continue;
+    const message = `at most ${MAX_LIST_ELEMENTS} elements, got ${value.length}`;
+    context.addIssue({ code: "custom", path: [side, key], message });
+  }
+}
+
+function checkLookups(lookups: Lookups, context: z.RefinementCtx): void {
+  for (const [kind, byId] of Object.entries(lookups)) {
+    const count = byId ? Object.keys(byId).length : 0;
+    if (count <= MAX_LOOKUP_NAMES) continue;
+    const message = `at most ${MAX_LOOKUP_NAMES} names, got ${count}`;
+    context.addIssue({ code: "custom", path: ["lookups", kind], message });
+  }
+}
+
+export type Lookups = z.output<typeof Lookups>;
+export type LookupKind = keyof Lookups;
+
+/** What look-ups tell of one id. */
+export interface Known {
+  name: string;
+  /** Of a state. */
+  group?: StateGroup | undefined;
+  /** Of an estimate's point: its scale. */
+  type?: "points" | "categories" | "time" | undefined;
+}
+
+/** A change set as the recorders see it: canonical keys, values still as sent. */
+export interface Change extends Omit<z.output<typeof Canonical>, "requested" | "current"> {
+  requested: Data;
+  current: Data | null;
+}
+
+/** Takes Plane's snake_case message as it is sent today, or the camelCase of this schema. */
+export const ChangeSet = z.preprocess(canonicalChangeSet, Canonical) as unknown as z.ZodType<
+  Change,
+  z.input<typeof Canonical>
+>;

@@ -1,0 +1,77 @@
+/** The entries equal those that Plane itself makes of the same change sets, as unordered multisets. */
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import type { ActivityEntries } from "./activity-entries.ts";
+import { ChangeSet } from "./change-set.ts";
+import { recordActivities } from "./record-activities.ts";
+
+const folder =
+  process.env.TL_DATA_DIR ?? fileURLToPath(new URL("../../../shared/data", import.meta.url));
+const file = `${folder}/activity-examples.ndjson`;
+const isThere = existsSync(file);
+if (!isThere) console.warn(`skipped: Plane's examples are not at ${file} (set TL_DATA_DIR)`);
+
+interface Example {
+  type: string;
+  issue_id: string;
+  actor_id: string;
+  epoch: number;
+  current: unknown;
+  requested: unknown;
+  expected: object[];
+  subscribers_added: string[];
+}
+
+/** The first line: names by kind, as lists. */
+type NameLists = Record<"Label" | "State" | "User", { id: string; name: string }[]>;
+
+const byId = (list: { id: string; name: string }[]) =>
+  Object.fromEntries(list.map(({ id, name }) => [id, { name }]));
+
+const asMultiset = (entries: object[]) =>
+  entries.map((entry) => JSON.stringify(Object.entries(entry).sort())).sort();
+
+const inSnakeCase = (entries: ActivityEntries) =>
+  entries.activities.map(({ id: _id, ...entry }) =>
+    Object.fromEntries(
+      Object.entries(entry).map(([key, value]) => [
+        key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+        value,
+      ]),
+    ),
+  );
+
+describe.skipIf(!isThere)("Plane's own examples", () => {
+  const lines = isThere ? readFileSync(file, "utf8").trim().split("\n") : ["{}"];
+  const [names, ...examples] = lines.map((line) => JSON.parse(line)) as [
+    { lookups: NameLists },
+    ...Example[],
+  ];
+
+  test.each(examples.map((example, index) => ({ line: index + 2, example })))(
+    "line $line",
+    ({ example }) => {
+      const lookups = {
+        labels: byId(names.lookups.Label),
+        states: byId(names.lookups.State),
+        users: byId(names.lookups.User),
+      };
+      // As Plane sends it: its names, and the data as JSON in strings.
+      const change = ChangeSet.parse({
+        type: example.type,
+        issue_id: example.issue_id,
+        project_id: "project",
+        actor_id: example.actor_id,
+        epoch: example.epoch,
+        requested_data: JSON.stringify(example.requested),
+        current_instance: example.current && JSON.stringify(example.current),
+        lookups,
+      });
+      const entries = recordActivities(change);
+      expect(asMultiset(inSnakeCase(entries))).toEqual(asMultiset(example.expected));
+      expect(entries.subscribersAdded).toEqual([...example.subscribers_added].sort());
+      expect(entries.warnings).toEqual([]);
+    },
+  );
+});

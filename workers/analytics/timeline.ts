@@ -1,0 +1,240 @@
+/** Replays the recorded changes of one work item, in whatever order they came, into its life over time. */
+import type { Field, StateGroup } from "./schemas.ts";
+
+/** One recorded fact about a work item: its creation, a value that it was created with, or a change. */
+export interface Change {
+  projectId: string;
+  itemId: string;
+  /** Deterministic: the same fact has the same id however often it comes. */
+  changeId: string;
+  atMs: number;
+  field: Field | "created";
+  from: string | null;
+  to: string | null;
+  /** Group of the state `from` when the change was made; null where unknown and for other fields. */
+  fromGroup: StateGroup | null;
+  toGroup: StateGroup | null;
+  /** The value at creation, not a change. */
+  initial: boolean;
+}
+
+/** What is so from `atMs` until the next moment. */
+export interface Moment {
+  atMs: number;
+  stateId: string | null;
+  group: StateGroup;
+  /** Estimate in thousandths of a point, so that sums are exact; 0 when there is none. */
+  milliPoints: number;
+  /** Whether the item is in the scope that was asked for (in its cycle, carries its label). */
+  inScope: boolean;
+}
+
+/** An item's life up to the end of what is seen. */
+export interface Timeline {
+  itemId: string;
+  createdMs: number;
+  /** In order of time, never empty. Several at one instant are steps made at once: the last one holds. */
+  moments: Moment[];
+  /** Cycles that the item is in at the end. */
+  cycles: string[];
+  warnings: TimelineWarning[];
+}
+
+export type TimelineWarning = "points_not_a_number" | "state_unknown" | "group_unknown" | "before_creation";
+
+/** What to look for in a replay. */
+export interface Replay {
+  /** Facts at or after this instant are not seen. */
+  endMs: number;
+  cycleId?: string | undefined;
+  labelId?: string | undefined;
+  /** The group to use for a state, given the one recorded with the change; null when nobody knows. */
+  groupOf(stateId: string, recorded: StateGroup | null): StateGroup | null;
+}
+
+const byTimeThenId = (a: Change, b: Change) =>
+  a.atMs - b.atMs || (a.changeId < b.changeId ? -1 : a.changeId > b.changeId ? 1 : 0);
+
+/** Estimate in thousandths of a point: none is 0, what is no number from 0 to a million is null. */
+export function milliPointsOf(value: string | null): number | null {
+  if (value === null || value.trim() === "") return 0;
+  const points = Number(value);
+  return points >= 0 && points <= 1_000_000 ? Math.round(points * 1000) : null;
+}
+
+/** Changes at one instant that are put into a chain; larger heaps are no person's work and stay in order of id. */
+const MAX_TIED = 50;
+
+/**
+ * Puts changes of one single-valued field in order: by time, and where several happened at one
+ * instant (Plane's times are whole seconds) so that each starts from the value that the one before
+ * it left, which neither their arrival nor their ids can tell. `start` is the value before all.
+ */
+export function inChainOrder(changes: Change[], start: string | null | undefined): Change[] {
+  changes.sort(byTimeThenId);
+  let current = start;
+  for (let i = 0; i < changes.length; i++) {
+    const { atMs } = changes[i] as Change;
+    let end = i + 1;
+    while (end < changes.length && changes[end]?.atMs === atMs) end++;
+    if (end > i + 1 && end - i <= MAX_TIED) {
+      const tied = changes.slice(i, end);
+      let next = current === undefined ? -1 : tied.findIndex((change) => change.from === current);
+      // Nothing continues the chain: begin at a value that no other of them leads to.
+      if (next < 0) next = tied.findIndex(({ from }) => !tied.some(({ to }) => to === from));
+      if (next > 0) changes.splice(i, 0, ...changes.splice(i + next, 1));
+    }
+    current = (changes[i] as Change).to;
+  }
+  return changes;
+}
+
+/** The changes of one item, sorted out by what they are of. */
+function sortOut(changes: Iterable<Change>) {
+  const lists = { state: [] as Change[], points: [] as Change[], sets: [] as Change[] };
+  const initial: Change[] = [];
+  let createdMs = Number.POSITIVE_INFINITY;
+  let deletedMs = Number.POSITIVE_INFINITY;
+  let firstMs = Number.POSITIVE_INFINITY;
+  for (const change of changes) {
+    if (change.field === "created") createdMs = Math.min(createdMs, change.atMs);
+    else if (change.initial) initial.push(change);
+    else {
+      firstMs = Math.min(firstMs, change.atMs);
+      if (change.field === "deleted") deletedMs = Math.min(deletedMs, change.atMs);
+      else if (change.field === "state" || change.field === "points") lists[change.field].push(change);
+      else lists.sets.push(change);
+    }
+  }
+  const known = Number.isFinite(createdMs);
+  initial.sort(byTimeThenId);
+  return { ...lists, initial, deletedMs, createdMs: known ? createdMs : firstMs, early: known && firstMs < createdMs };
+}
+
+/** What the item was before its first change: recorded at its creation, else what that change took away. */
+function beginning(parts: ReturnType<typeof sortOut>) {
+  const recorded = (field: string) => parts.initial.findLast((fact) => fact.field === field);
+  const state = recorded("state");
+  const points = recorded("points");
+  inChainOrder(parts.state, state ? state.to : undefined);
+  inChainOrder(parts.points, points ? points.to : undefined);
+  parts.sets.sort(byTimeThenId);
+  const first = parts.state[0];
+  const sets = { label: new Set<string>(), cycle: new Set<string>() };
+  for (const { field, to } of parts.initial) if ((field === "label" || field === "cycle") && to) sets[field].add(to);
+  const seen = new Set<string>();
+  for (const { field, from, to } of parts.sets) {
+    const key = (id: string) => `${field} ${id}`;
+    if (from && !seen.has(key(from))) sets[field as "label" | "cycle"].add(from);
+    if (from) seen.add(key(from));
+    if (to) seen.add(key(to));
+  }
+  return {
+    stateId: state ? state.to : (first?.from ?? null),
+    group: state ? state.toGroup : (first?.fromGroup ?? null),
+    points: points ? points.to : (parts.points[0]?.from ?? null),
+    ...sets,
+  };
+}
+
+/**
+ * Replays one item; null when nothing of it is seen before `endMs`.
+ *
+ * The same facts give the same timeline in whatever order and however often they are given. An item
+ * exists from its creation, or from its earliest change where the creation is not known (yet); what
+ * is dated before the creation (clocks differ) counts as done at it. Deletion is final.
+ */
+export function replay(itemId: string, changes: Iterable<Change>, options: Replay): Timeline | null {
+  const parts = sortOut(changes);
+  const { createdMs, deletedMs } = parts;
+  if (!(createdMs < options.endMs)) return null;
+  const warnings = new Set<TimelineWarning>();
+  if (parts.early) warnings.add("before_creation");
+  const { label: labels, cycle: cycles, ...start } = beginning(parts);
+
+  const groupOf = (stateId: string | null, recorded: StateGroup | null): StateGroup => {
+    const group = stateId === null ? null : options.groupOf(stateId, recorded);
+    if (group === null) warnings.add(stateId === null ? "state_unknown" : "group_unknown");
+    return group ?? "backlog";
+  };
+  const pointsOf = (value: string | null) => {
+    const milliPoints = milliPointsOf(value);
+    if (milliPoints === null) warnings.add("points_not_a_number");
+    return milliPoints ?? 0;
+  };
+  const inScope = (atMs: number) =>
+    atMs < deletedMs &&
+    (options.cycleId === undefined || cycles.has(options.cycleId)) &&
+    (options.labelId === undefined || labels.has(options.labelId));
+
+  let now: Moment = {
+    atMs: createdMs,
+    stateId: start.stateId,
+    group: groupOf(start.stateId, start.group),
+    milliPoints: pointsOf(start.points),
+    inScope: inScope(createdMs),
+  };
+  const moments = [now];
+  // Order among fields at one instant does not matter; within a field it is settled above.
+  const rest = [...parts.state, ...parts.points, ...parts.sets].sort((a, b) => a.atMs - b.atMs);
+  const goneMs = Math.min(options.endMs, deletedMs);
+  for (const change of rest) {
+    const atMs = Math.max(change.atMs, createdMs);
+    if (atMs >= goneMs) break;
+    const next: Moment = { ...now, atMs };
+    if (change.field === "state") {
+      next.stateId = change.to;
+      next.group = groupOf(change.to, change.toGroup);
+    } else if (change.field === "points") next.milliPoints = pointsOf(change.to);
+    else {
+      const set = change.field === "cycle" ? cycles : labels;
+      if (change.from) set.delete(change.from);
+      if (change.to) set.add(change.to);
+      next.inScope = inScope(atMs);
+    }
+    if (differs(now, next)) moments.push(next);
+    now = moments.at(-1) as Moment;
+  }
+  if (deletedMs < options.endMs) moments.push({ ...now, atMs: Math.max(deletedMs, createdMs), inScope: false });
+  return { itemId, createdMs, moments, cycles: [...cycles].sort(), warnings: [...warnings] };
+}
+
+const differs = (a: Moment, b: Moment) =>
+  a.stateId !== b.stateId || a.group !== b.group || a.milliPoints !== b.milliPoints || a.inScope !== b.inScope;
+
+/**
+ * Replays every item that is or was in scope before the end.
+ *
+ * The group of a state is, in this order: the caller's override; the one recorded with the change;
+ * the one recorded with the latest other change from or to the same state.
+ */
+export function replayAll(
+  changes: readonly Change[],
+  options: Omit<Replay, "groupOf"> & { overrides?: Readonly<Record<string, StateGroup>> },
+): Timeline[] {
+  const { overrides = {} } = options;
+  const known = latestGroups(changes);
+  const groupOf: Replay["groupOf"] = (stateId, recorded) =>
+    (Object.hasOwn(overrides, stateId) ? overrides[stateId] : undefined) ?? recorded ?? known.get(stateId)?.group ?? null;
+  const items = Map.groupBy(changes, ({ projectId, itemId }) => `${projectId}\0${itemId}`);
+  const timelines: Timeline[] = [];
+  for (const ofItem of items.values()) {
+    const timeline = replay((ofItem[0] as Change).itemId, ofItem, { ...options, groupOf });
+    if (timeline?.moments.some((moment) => moment.inScope)) timelines.push(timeline);
+  }
+  return timelines.sort((a, b) => (a.itemId < b.itemId ? -1 : a.itemId > b.itemId ? 1 : 0));
+}
+
+function latestGroups(changes: readonly Change[]) {
+  const known = new Map<string, { group: StateGroup; change: Change }>();
+  const learn = (stateId: string | null, group: StateGroup | null, change: Change) => {
+    if (stateId === null || group === null) return;
+    const before = known.get(stateId);
+    if (!before || byTimeThenId(before.change, change) < 0) known.set(stateId, { group, change });
+  };
+  for (const change of changes) {
+    learn(change.from, change.fromGroup, change);
+    learn(change.to, change.toGroup, change);
+  }
+  return known;
+}
