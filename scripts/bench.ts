@@ -2,6 +2,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
+import { provideServices, type Services } from "../shared/testing/services/index.ts";
 import activities from "../workers/activities/index.ts";
 import { measureActivities } from "./bench/activities.ts";
 import { drawChart } from "./bench/chart.ts";
@@ -57,19 +58,35 @@ async function bench(harness: Harness, options: BenchOptions): Promise<BenchResu
 /** The engines whose queues the benchmark declares under its own prefix. */
 const ENGINES = [noop, activities];
 
+async function onServices(services: Services, options: BenchOptions): Promise<BenchResult> {
+  const { amqpUrl, managementUrl, databaseUrl, redisUrl } = services;
+  const urls = {
+    AMQP_URL: amqpUrl,
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redisUrl,
+    ...(managementUrl !== undefined && { RABBITMQ_MANAGEMENT_URL: managementUrl }),
+  };
+  const harness = await openHarness(urls, ENGINES, FOLDER);
+  try {
+    return await bench(harness, options);
+  } finally {
+    killAllStarted();
+    await closeHarness(harness, PEER_QUEUES);
+  }
+}
+
 async function main(): Promise<void> {
   const options = readOptions(process.env);
   if (!canMeasureUsage)
     console.log("No /proc here: CPU and memory are not measured and read as 0.");
   rmSync(`${FOLDER}/profile`, { recursive: true, force: true });
-  await using services = await provideServices();
-  const harness = await openHarness(services, ENGINES, FOLDER);
+  const services = await provideServices();
   let result: BenchResult;
   try {
-    result = await bench(harness, options);
+    result = await onServices(services, options);
   } finally {
     killAllStarted();
-    await closeHarness(harness, PEER_QUEUES);
+    await services.stop();
   }
   writeFileSync(`${FOLDER}/bench.json`, `${JSON.stringify(result, null, 2)}\n`);
   writeFileSync(`${FOLDER}/bench.svg`, drawChart(result));

@@ -23,18 +23,19 @@ async function demo(signal: AbortSignal): Promise<boolean> {
   const { values } = parseArgs({ options: { data: { type: "string" }, seed: { type: "string" } } });
   const data = values.data || process.env.DATA;
   const seed = values.seed || process.env.SEED || DEFAULT_SEED;
+  const prefix = process.env.ENGINE_PREFIX || "engine";
   const issues = data ? await readHistory(data) : generateHistory({ seed });
   const plan = planJobs(issues, { runId: newRunId(), seed });
   say(describe(issues, data ?? `a generated tracker, seed ${seed}`));
 
-  await using services = await prepareServices(REPOSITORY, signal, say);
+  await using services = await prepareServices(REPOSITORY, prefix, signal, say);
   const startedAt = performance.now();
   const title = `tl-engine demo · ${count(issues.length)} items · ${count(plan.jobs.length)} jobs`;
   const result = await runDemo({
     issues,
     plan,
     urls: services.urls,
-    prefix: services.prefix,
+    prefix,
     title,
     repository: REPOSITORY,
     outFolder: OUT_FOLDER,

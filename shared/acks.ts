@@ -49,20 +49,20 @@ export class Acks {
   flush(): void {
     this.#scheduled = false;
     if (this.#closed) return;
-    const floor = this.#floor;
-    let upTo = floor;
-    let unsent = false;
+    let upTo = this.#floor;
+    // RabbitMQ closes the channel over a tag that it was told before, also one that ends a run.
+    let lastUntold = 0;
     for (
       let told = this.#settled.get(upTo + 1);
       told !== undefined;
       told = this.#settled.get(upTo + 1)
     ) {
       this.#settled.delete(++upTo);
-      if (!told) unsent = true;
+      if (!told) lastUntold = upTo;
     }
     this.#floor = upTo;
     try {
-      if (unsent) this.channel.ack(tagged(upTo), true);
+      if (lastUntold > 0) this.channel.ack(tagged(lastUntold), true);
       for (const [tag, told] of this.#settled) {
         if (told) continue;
         this.channel.ack(tagged(tag));

@@ -6,6 +6,7 @@ import pg from "pg";
 import { brokerNames } from "../../shared/client/wire.ts";
 import { openConnection } from "../../shared/connection.ts";
 import type { WorkerDefinition } from "../../shared/define-worker.ts";
+import { migrate, readMigrations } from "../../shared/migrate.ts";
 import { declareTopology, type Topology, topologyOf } from "../../shared/topology.ts";
 import { ID_PREFIX, PREFIX, REPLY_QUEUE } from "./load.ts";
 
@@ -29,7 +30,7 @@ export interface Harness {
   topology: Topology;
 }
 
-/** Connects, and declares the engines' topology under the benchmark's own prefix. */
+/** Connects, migrates, and declares the engines' topology under the benchmark's own prefix. */
 export async function openHarness(
   urls: ServiceUrls,
   engines: WorkerDefinition[],
@@ -47,6 +48,7 @@ export async function openHarness(
   await declareQueue(channel, REPLY_QUEUE);
   const database = new pg.Client({ connectionString: urls.DATABASE_URL });
   await database.connect();
+  await migrate(database, await readMigrations());
   const redis = new Redis(urls.REDIS_URL);
   const broker = {
     product: profile.product,

@@ -87,7 +87,7 @@ test("a right run has no finding", () => {
   story.succeed("l", "ledger");
   story.fail("r", "rejects", "rejected");
   story.fail("f", "flaky", "attempts_exhausted", 3, { failures: 3 });
-  story.fail("o", "oom", "quarantined");
+  story.fail("o", "oom", "quarantined", 0);
   story.publish("fl", "flaky", { input: { n: 4, failures: 2 } });
   story.reply(story.row("fl", { attempt: 3 }));
   story.effect("fl", 3);

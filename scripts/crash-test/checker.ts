@@ -342,8 +342,8 @@ function expectedEnding({ action, input }: PlannedJob, maxAttempts: number) {
   const failed = (code: string, attempt: number) => ({ status: "failed", code, attempt });
   if (action === "rejects") return failed("rejected", 1);
   if (input.poison === true) return failed("attempts_exhausted", maxAttempts);
-  // Its runs crash, and a crash is no attempt: it ends in its first.
-  if (action === "oom") return failed("quarantined", 1);
+  // Its runs crash, and a crash is no attempt.
+  if (action === "oom") return failed("quarantined", 0);
   if (action === "flaky") {
     const failures = Number(input.failures);
     if (failures >= maxAttempts) return failed("attempts_exhausted", maxAttempts);
@@ -358,7 +358,9 @@ function expectedOutput({ id, action, input }: PlannedJob): string | undefined {
 
 function outputOf(reply: string): string | undefined {
   try {
-    return JSON.stringify(JSON.parse(reply).output);
+    // `run` names the run of the handler that made it: any is right, as long as it is the row's.
+    const { run: _run, ...output } = JSON.parse(reply).output;
+    return JSON.stringify(output);
   } catch {
     return undefined;
   }

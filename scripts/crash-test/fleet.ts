@@ -1,22 +1,53 @@
 /** Makes the services ready for the engine under test, with the product's own topology and migrations. */
-
+import pg from "pg";
 import { brokerNames } from "../../shared/client/wire.ts";
 import { openConnection } from "../../shared/connection.ts";
+import { migrate, readMigrations } from "../../shared/migrate.ts";
 import { declareTopology as declare, topologyOf } from "../../shared/topology.ts";
 import definition from "./engine/index.ts";
 
-export async function declareTopology(amqpUrl: string, prefix: string): Promise<void> {
+/** @param deliveryLimit replaces the product's own; for a planted bug. */
+export async function declareTopology(
+  amqpUrl: string,
+  prefix: string,
+  deliveryLimit?: number,
+): Promise<void> {
   const { model, profile } = await openConnection(
     { AMQP_URL: amqpUrl, AMQP_HEARTBEAT_S: 30, BROKER_PROFILE: "auto" },
     "crash-test",
   );
   try {
-    await declare(model, topologyOf([definition], brokerNames(prefix), profile));
+    const topology = topologyOf([definition], brokerNames(prefix), profile);
+    if (deliveryLimit !== undefined)
+      for (const queue of topology.queues) queue.arguments["x-delivery-limit"] = deliveryLimit;
+    await declare(model, topology);
   } finally {
     await model.close();
   }
 }
 
-export async function migrate(_postgresUrl: string): Promise<void> {
-  throw new Error("not yet");
+/** Removes all that {@link declareTopology} declared, where the broker is somebody else's. */
+export async function removeTopology(amqpUrl: string, prefix: string): Promise<void> {
+  const { model, profile } = await openConnection(
+    { AMQP_URL: amqpUrl, AMQP_HEARTBEAT_S: 30, BROKER_PROFILE: "auto" },
+    "crash-test",
+  );
+  try {
+    const channel = await model.createChannel();
+    const { queues, exchanges } = topologyOf([definition], brokerNames(prefix), profile);
+    for (const { name } of queues) await channel.deleteQueue(name);
+    for (const { name } of exchanges) await channel.deleteExchange(name);
+  } finally {
+    await model.close();
+  }
+}
+
+export async function migrateDatabase(databaseUrl: string): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    await migrate(client, await readMigrations());
+  } finally {
+    await client.end();
+  }
 }

@@ -7,7 +7,8 @@ import type { EndState, ResultRow } from "./evidence.ts";
 
 export interface Urls {
   amqp: string;
-  management: string;
+  /** Undefined where the environment names a broker without it. */
+  management: string | undefined;
   postgres: string;
   redis: string;
 }
@@ -42,6 +43,7 @@ export interface Reach {
 
 /** Connections of the crash test carry this name, so that it never cuts its own. */
 const OWN_NAME = "crash-test";
+const TIERS = ["1s", "5s", "30s", "2m", "10m", "1h"];
 
 export function openReach(urls: Urls, prefix: string, engine: string): Reach {
   const pool = new pg.Pool({ connectionString: urls.postgres, max: 3, application_name: OWN_NAME });
@@ -68,6 +70,15 @@ export function openReach(urls: Urls, prefix: string, engine: string): Reach {
     }
   };
 
+  /** Without the management API only what is ready can be seen. */
+  const readyCounts = async (channel: amqp.Channel) => {
+    const names = [engineQueue, ...TIERS.map((tier) => `${prefix}.delay.${tier}`)];
+    const found: EndState["queues"] = [];
+    for (const name of names)
+      found.push({ name, ready: (await channel.checkQueue(name)).messageCount, unacked: 0 });
+    return found;
+  };
+
   return {
     vhost,
     engineQueue,
@@ -83,6 +94,7 @@ export function openReach(urls: Urls, prefix: string, engine: string): Reach {
       await redis.call("CLIENT", "PAUSE", String(durationMs), "ALL");
     },
     ...brokerReach(urls, vhost, prefix, engineQueue),
+    ...(urls.management === undefined ? { queues: () => withChannel(readyCounts) } : {}),
     consumers: () =>
       withChannel(async (channel) => (await channel.checkQueue(engineQueue)).consumerCount),
     drainQueue: (queue, take) =>
@@ -167,8 +179,8 @@ function postgresReach({ postgres }: Urls, query: Query) {
 }
 
 function brokerReach(urls: Urls, vhost: string, prefix: string, engineQueue: string) {
-  const { username, password } = new URL(urls.management);
-  const base = new URL(urls.management);
+  const base = new URL(urls.management ?? "http://127.0.0.1:9");
+  const { username, password } = base;
   base.username = base.password = "";
   const authorization = `Basic ${Buffer.from(
     `${decodeURIComponent(username) || "guest"}:${decodeURIComponent(password) || "guest"}`,

@@ -35,10 +35,14 @@ export interface Outcome {
 export async function runCrashTest(options: RunOptions): Promise<Outcome> {
   const { services, seed, say } = options;
   const all = [...processFaults(LEASE_MS), ...networkFaults(), ...serviceFaults()];
-  const kinds = all.filter(({ needs }) => needs !== "own services" || services.own !== undefined);
+  const kinds = all.filter(
+    ({ needs }) =>
+      (needs !== "own services" || services.own !== undefined) &&
+      (needs !== "management" || services.urls.management !== undefined),
+  );
   if (kinds.length < all.length) {
     const left = all.filter((fault) => !kinds.includes(fault)).map(({ kind }) => kind);
-    say(`left out, since the services are not ours: ${left.join(", ")}`);
+    say(`left out, since the services are not the crash test's own: ${left.join(", ")}`);
   }
   const rounds = scheduleFaults(kinds, options.faults, randomFrom(seed));
   const stage = await openStage({ ...options, workers: WORKERS });
@@ -83,20 +87,33 @@ async function play(stage: Stage, rounds: Round[], { jobs, say }: RunOptions): P
   return findings;
 }
 
-async function playFault(context: Context, fault: Fault, say: (line: string) => void): Promise<void> {
+async function playFault(
+  context: Context,
+  fault: Fault,
+  say: (line: string) => void,
+): Promise<void> {
   const { history } = context;
   const notes: string[] = [];
   const own: Context = { ...context, note: (detail) => void notes.push(detail) };
   history.append({ kind: "fault", fault: fault.kind, phase: "inject" });
   let heal: Heal | undefined;
   try {
-    heal = await within(FAULT_TIMEOUT_MS, `injecting ${fault.kind}`, async () => await fault.inject(own));
+    heal = await within(
+      FAULT_TIMEOUT_MS,
+      `injecting ${fault.kind}`,
+      async () => await fault.inject(own),
+    );
     await sleep(fault.holdMs);
   } finally {
     const detail = notes.join("; ");
     if (detail) say(`  ${fault.kind}: ${detail}`);
     await within(FAULT_TIMEOUT_MS, `healing ${fault.kind}`, async () => await heal?.());
-    history.append({ kind: "fault", fault: fault.kind, phase: "heal", ...(detail ? { detail } : {}) });
+    history.append({
+      kind: "fault",
+      fault: fault.kind,
+      phase: "heal",
+      ...(detail ? { detail } : {}),
+    });
   }
 }
 
@@ -115,9 +132,16 @@ async function recovers({ supervisor, context }: Stage): Promise<boolean> {
   return false;
 }
 
-async function within<Value>(timeoutMs: number, what: string, work: () => Promise<Value>): Promise<Value> {
+async function within<Value>(
+  timeoutMs: number,
+  what: string,
+  work: () => Promise<Value>,
+): Promise<Value> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`${what} took longer than ${timeoutMs} ms`)), timeoutMs);
+  const timer = setTimeout(
+    () => reject(new Error(`${what} took longer than ${timeoutMs} ms`)),
+    timeoutMs,
+  );
   try {
     return await Promise.race([work(), late]);
   } finally {
@@ -125,11 +149,18 @@ async function within<Value>(timeoutMs: number, what: string, work: () => Promis
   }
 }
 
-const COUNTED: Category[] = ["lost", "double_effects", "stuck", "quarantined_wrongly", "attempts_burned"];
+const COUNTED: Category[] = [
+  "lost",
+  "double_effects",
+  "stuck",
+  "quarantined_wrongly",
+  "attempts_burned",
+];
 
 /** The last line of a run. */
 export function summarize({ faults, kinds, jobs, findings }: Outcome): string {
-  const count = (category: Category) => findings.filter((found) => found.category === category).length;
+  const count = (category: Category) =>
+    findings.filter((found) => found.category === category).length;
   const counts = COUNTED.map((category) => `${category}=${count(category)}`).join(" ");
   return `crash-test: faults=${faults} kinds=${kinds} jobs=${jobs} ${counts}`;
 }

@@ -11,7 +11,7 @@ import { LEDGER_SQL } from "./engine/index.ts";
 import { STEPS } from "./engine/steps.ts";
 import type { EndState } from "./evidence.ts";
 import type { Context, ServiceName } from "./faults/fault.ts";
-import { declareTopology, migrate } from "./fleet.ts";
+import { declareTopology, migrateDatabase, removeTopology } from "./fleet.ts";
 import { type History, openHistory } from "./history.ts";
 import { makeLoad } from "./load.ts";
 import { openObserver } from "./observer.ts";
@@ -100,10 +100,11 @@ async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
   const random = randomFrom(options.seed);
   const reach = openReach(urls, prefix, ENGINE);
   closers.push(() => reach.close());
-  await migrate(urls.postgres);
+  await migrateDatabase(urls.postgres);
   await reach.query(LEDGER_SQL);
   await reach.query("DELETE FROM engine.results WHERE engine = $1", [ENGINE]);
   await declareTopology(urls.amqp, prefix);
+  closers.push(() => removeTopology(urls.amqp, prefix));
 
   const observer = await openObserver(history);
   closers.push(() => observer.close());

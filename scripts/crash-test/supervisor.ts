@@ -101,7 +101,10 @@ function openPlace(
     child.on("error", () => {});
     child.on("exit", (code, signal) => {
       const isOom = (signal !== null && OOM_SIGNALS.has(signal)) || code === 134;
-      const why = reason ?? (isStopping ? "stop" : isOom ? "out of memory" : undefined);
+      // A worker that starts while a service is down gives up; whoever runs it tries again.
+      const why =
+        reason ??
+        (isStopping ? "stop" : isOom ? "out of memory" : isReady ? undefined : "could not start");
       history.append({ kind: "exit", worker: `${name}.${starts}`, code, signal, reason: why });
       reason = undefined;
       if (isReady) whenReady = Promise.withResolvers<void>();

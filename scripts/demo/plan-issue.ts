@@ -1,10 +1,17 @@
 /** Replays one issue forward and says, for each of its change sets, what tl-plane's API would publish. */
 import type { FieldChange, Issue } from "./history.ts";
-import { type PlaneIds, planeDate, planeKey, planePriority, planeState } from "./plane.ts";
+import {
+  type PlaneIds,
+  planeDate,
+  planeKey,
+  planePriority,
+  planeState,
+  type StateGroup,
+} from "./plane.ts";
 
 type Value = string | string[] | number | null;
 type Attributes = Record<string, Value>;
-type Lookup = Record<string, { name: string; group?: string }>;
+type Lookup = Record<string, { name: string; group?: StateGroup }>;
 
 /** The input of `activities.record`, as far as this demo uses it. */
 export interface ChangeInput {
@@ -143,7 +150,7 @@ class Scribe {
   }
 
   /** Issues and people are the workspace's, all else is the project's. */
-  #id(kind: LookupKind, name: string, group?: string): string {
+  #id(kind: LookupKind, name: string, group?: StateGroup): string {
     const scope = kind === "issues" || kind === "users" ? "" : `${this.#issue.project}/`;
     const id = this.#ids(kind === "issues" ? "issue" : kind, `${scope}${name}`);
     this.#lookups[kind][id] = group === undefined ? { name } : { name, group };

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Observer } from "./observe.ts";
 import type { Rows } from "./rows.ts";
-import type { Fleet } from "./scaler.ts";
+import type { Fleet, Load } from "./scaler.ts";
 import type { EngineView } from "./view.ts";
 
 /** Without any progress for so long, what is missing counts as lost. */
@@ -16,14 +16,19 @@ export interface Expected {
   events: number;
 }
 
+type Engine = "activities" | "analytics";
+
 export interface Progress {
-  /** Waiting messages of an engine, remembered for the view. */
-  depth(engine: string): Promise<number>;
+  /** Asks the broker; the answer is remembered for the view. */
+  load(engine: string): Promise<Load>;
+  /** Counts a call to `analytics` that is under way. */
+  calling<Result>(call: Promise<Result>): Promise<Result>;
   views(fleet: Fleet): EngineView[];
   /** Resolves when all is done (true), or when nothing moved for 30 s (false). */
   done(signal: AbortSignal): Promise<boolean>;
 }
 
+/** `published` counts the distinct jobs that were handed to the broker. */
 export function followProgress(
   observer: Observer,
   rows: Rows,
@@ -32,6 +37,7 @@ export function followProgress(
 ): Progress {
   const waiting = new Map<string, number>();
   const taken = new Set<string>();
+  let calls = 0;
   const rates = { activities: rateMeter(), analytics: rateMeter() };
 
   /** Asks only for events that had no result yet, so that it costs less and less. */
@@ -41,30 +47,37 @@ export function followProgress(
     for (const id of await rows.finished("analytics", open)) taken.add(id);
   };
 
-  const view = (fleet: Fleet, name: "activities" | "analytics", done: number, came: number) => {
-    const queued = waiting.get(name) ?? 0;
-    return {
-      name,
-      waiting: queued,
-      running: Math.max(0, came - done - queued),
-      done,
-      total: name === "activities" ? expected.jobs : expected.events,
-      perSecond: rates[name](done),
-      replicas: fleet.replicas(name),
-      maxReplicas: fleet.maxReplicas(name),
-    };
-  };
+  /** Came to the engine, each job once: its copies are not run, but answered. */
+  const came = (engine: Engine) =>
+    engine === "activities" ? published() : observer.events.size + calls;
+  const done = (engine: Engine) => (engine === "activities" ? observer.replies.size : taken.size);
+  const running = (engine: Engine) =>
+    Math.max(0, came(engine) - done(engine) - (waiting.get(engine) ?? 0));
+  const view = (fleet: Fleet, engine: Engine): EngineView => ({
+    name: engine,
+    waiting: waiting.get(engine) ?? 0,
+    running: running(engine),
+    done: done(engine),
+    total: engine === "activities" ? expected.jobs : expected.events,
+    perSecond: rates[engine](done(engine)),
+    replicas: fleet.replicas(engine),
+    maxReplicas: fleet.maxReplicas(engine),
+  });
 
   return {
-    async depth(engine) {
-      const messages = await observer.depth(engine);
-      waiting.set(engine, messages);
-      return messages;
+    async load(engine) {
+      waiting.set(engine, await observer.depth(engine));
+      return { waiting: waiting.get(engine) ?? 0, running: running(engine as Engine) };
     },
-    views: (fleet) => [
-      view(fleet, "activities", observer.replies.size, published()),
-      view(fleet, "analytics", taken.size, observer.events.size),
-    ],
+    async calling(call) {
+      calls++;
+      try {
+        return await call;
+      } finally {
+        calls--;
+      }
+    },
+    views: (fleet) => [view(fleet, "activities"), view(fleet, "analytics")],
     async done(signal) {
       let movedAt = Date.now();
       let before = -1;

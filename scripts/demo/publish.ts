@@ -1,6 +1,7 @@
 /** Publishes the plan as tl-plane would: each job confirmed, its reply wanted, in the plan's order. */
-import type { EngineClient, Engines, Events } from "../../shared/client/index.ts";
+import type { SendOptions } from "../../shared/client/index.ts";
 import type { Plan } from "./plan.ts";
+import type { ChangeInput } from "./plan-issue.ts";
 
 /** Publishes that are under way at once. */
 const BATCH = 250;
@@ -12,11 +13,17 @@ export interface Published {
   at: Map<string, number>;
 }
 
+/** Sends one job for `activities.record`; resolves when the broker has confirmed it. */
+export type Send = (
+  input: ChangeInput,
+  options: Pick<SendOptions, "id" | "replyTo" | "signal">,
+) => Promise<unknown>;
+
 export const nothingPublished = (): Published => ({ count: 0, at: new Map() });
 
 /** Counts into `published` as it goes, for the view. Rejects when the broker takes no more. */
 export async function publishAll(
-  client: EngineClient<Engines, Events>,
+  send: Send,
   plan: Plan,
   replyTo: string,
   published: Published,
@@ -27,7 +34,7 @@ export async function publishAll(
     if (!job) throw new RangeError(`the plan has no job ${index}`);
     const { id, input } = job;
     if (!published.at.has(id)) published.at.set(id, Date.now());
-    await client.send("activities", "record", input, { id, replyTo, signal });
+    await send(input, { id, replyTo, signal });
     published.count++;
   };
   for (let start = 0; start < plan.publishes.length; start += BATCH) {

@@ -28,16 +28,24 @@ export interface ScalerOptions {
   /** Where each worker's log goes, one file a process. */
   logFolder: string;
   repository: string;
-  /** Waiting jobs of an engine. */
-  depth(engine: string): Promise<number>;
+  load(engine: string): Promise<Load>;
   /** Called once, when workers keep dying. */
   onFailure(error: Error): void;
 }
 
+/** What an engine has to do. */
+export interface Load {
+  /** Messages in its queue. */
+  waiting: number;
+  /** Jobs that were delivered to a worker and are not done: they have left the queue. */
+  running: number;
+}
+
 const POLL_MS = 250;
-/** An engine without waiting jobs for so long goes back to 0. */
+/** An engine without anything to do for so long goes back to 0. */
 const COOLDOWN_MS = 3_000;
-const KILL_AFTER_MS = 15_000;
+/** Past the drain deadline of a worker, which is longer than a job may take. */
+const KILL_AFTER_MS = 60_000;
 const MAX_CRASHES = 3;
 
 interface Pod {
@@ -49,11 +57,17 @@ interface Pod {
   exited: Promise<void>;
 }
 
-/** How many replicas an engine should have, as KEDA reckons: the depth over the target, rounded up. */
-export function wantedReplicas(engine: ScaledEngine, depth: number, idleMs: number, now: number) {
-  if (depth === 0) return idleMs >= COOLDOWN_MS ? 0 : now;
+/**
+ * How many replicas an engine should have, as KEDA reckons: the waiting jobs over the target, rounded
+ * up; none only after a while without anything to do, so that nobody who still works is told to stop.
+ */
+export function wantedReplicas(engine: ScaledEngine, load: Load, idleMs: number, now: number) {
+  if (load.waiting + load.running === 0) return idleMs >= COOLDOWN_MS ? 0 : now;
   // Never fewer while there is work: a pod that is stopped and started again only costs.
-  return Math.max(now, Math.min(engine.maxReplicas, Math.ceil(depth / engine.jobsPerReplica)));
+  return Math.max(
+    now,
+    Math.min(engine.maxReplicas, Math.ceil(load.waiting / engine.jobsPerReplica)),
+  );
 }
 
 export function createScaler(options: ScalerOptions): Fleet {
@@ -119,13 +133,13 @@ export function createScaler(options: ScalerOptions): Fleet {
   };
 
   const follow = async (engine: ScaledEngine) => {
-    const depth = await options.depth(engine.name);
+    const load = await options.load(engine.name);
     if (stopped) return;
     const now = Date.now();
-    if (depth > 0 || !lastBusyAt.has(engine.name)) lastBusyAt.set(engine.name, now);
+    if (load.waiting + load.running > 0) lastBusyAt.set(engine.name, now);
     const running = live(engine.name);
     const idleMs = now - (lastBusyAt.get(engine.name) ?? now);
-    const wanted = wantedReplicas(engine, depth, idleMs, running.length);
+    const wanted = wantedReplicas(engine, load, idleMs, running.length);
     for (let i = running.length; i < wanted; i++) startPod(engine.name);
     for (const pod of running.slice(wanted)) void stopPod(pod);
   };

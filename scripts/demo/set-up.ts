@@ -1,39 +1,56 @@
-/** The services, with the fleet's queues and tables in them. */
+/** The three services, with the fleet's queues and tables in them. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { provideServices } from "../../shared/testing/services/index.ts";
 import type { ServiceUrls } from "./run.ts";
 
 export interface DemoServices extends AsyncDisposable {
   urls: ServiceUrls;
-  prefix: string;
 }
 
-/** Takes the services of the environment, or starts its own; then declares and migrates. */
+/** Takes the services that are there or starts its own, which end with it; then declares and migrates. */
 export async function prepareServices(
   repository: string,
+  prefix: string,
   signal: AbortSignal,
   say: (text: string) => void,
 ): Promise<DemoServices> {
-  const { provideServices } = await import("../../shared/testing/services/index.ts");
   const services = await provideServices();
-  throw new Error("todo");
+  try {
+    signal.throwIfAborted();
+    const urls: ServiceUrls = {
+      AMQP_URL: services.amqpUrl,
+      DATABASE_URL: services.databaseUrl,
+      REDIS_URL: services.redisUrl,
+      ...(services.managementUrl && { RABBITMQ_MANAGEMENT_URL: services.managementUrl }),
+    };
+    const from = Object.entries(services.sources).map(([name, source]) => `${name} (${source})`);
+    say(`services: ${from.join(", ")}`);
+    const env = { ...process.env, ...urls, ENGINE_PREFIX: prefix };
+    for (const script of ["scripts/topology.ts", "scripts/migrate.ts"])
+      await runScript(script, { cwd: repository, env, signal });
+    return { urls, [Symbol.asyncDispose]: () => services.stop() };
+  } catch (error) {
+    await services.stop();
+    throw error;
+  }
 }
 
-async function runScript(
-  script: string,
-  repository: string,
-  env: NodeJS.ProcessEnv,
-  signal: AbortSignal,
-) {
+interface ScriptOptions {
+  cwd: string;
+  env: NodeJS.ProcessEnv;
+  signal: AbortSignal;
+}
+
+/** Runs a script of the repository; its output is shown only when it fails. */
+async function runScript(script: string, options: ScriptOptions): Promise<void> {
   const child = spawn(process.execPath, [script], {
-    cwd: repository,
-    env,
+    ...options,
     stdio: ["ignore", "pipe", "pipe"],
-    signal,
   });
-  let output = "";
-  child.stdout.on("data", (chunk) => (output += chunk));
-  child.stderr.on("data", (chunk) => (output += chunk));
+  const output: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk: Buffer) => output.push(chunk));
   const [code] = await once(child, "close");
-  if (code !== 0) throw new Error(`${script} ended with code ${code}:\n${output}`);
+  if (code !== 0) throw new Error(`${script} ended with ${code}:\n${Buffer.concat(output)}`);
 }

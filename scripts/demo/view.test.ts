@@ -87,10 +87,12 @@ test("a table is aligned", () => {
 
 test("replicas follow the depth up at once, and go to none after a while without", () => {
   const engine = { name: "e", maxReplicas: 3, jobsPerReplica: 100 };
-  expect(wantedReplicas(engine, 1, 0, 0)).toBe(1);
-  expect(wantedReplicas(engine, 101, 0, 1)).toBe(2);
-  expect(wantedReplicas(engine, 9_999, 0, 1)).toBe(3);
-  expect(wantedReplicas(engine, 50, 0, 3)).toBe(3);
-  expect(wantedReplicas(engine, 0, 100, 3)).toBe(3);
-  expect(wantedReplicas(engine, 0, 60_000, 3)).toBe(0);
+  const load = (waiting: number, running = 0) => ({ waiting, running });
+  expect(wantedReplicas(engine, load(1), 0, 0)).toBe(1);
+  expect(wantedReplicas(engine, load(101), 0, 1)).toBe(2);
+  expect(wantedReplicas(engine, load(9_999), 0, 1)).toBe(3);
+  expect(wantedReplicas(engine, load(50), 0, 3)).toBe(3);
+  expect(wantedReplicas(engine, load(0), 100, 3)).toBe(3);
+  expect(wantedReplicas(engine, load(0, 5), 60_000, 3)).toBe(3);
+  expect(wantedReplicas(engine, load(0), 60_000, 3)).toBe(0);
 });

@@ -10,6 +10,7 @@ import {
   ClientClosed,
   EngineError,
   JobFailed,
+  type JobIdentity,
 } from "./errors.ts";
 import type { Job } from "./job.ts";
 import type { Link, Report } from "./link.ts";
@@ -71,7 +72,7 @@ export class Calls {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const ended = new AbortController();
     const pending: Pending = { job, resolve, reject, publishing: false, sent: false, ended };
-    const timer = setTimeout(() => reject(new CallTimeout(job, timeoutMs)), timeoutMs);
+    const timer = setTimeout(() => reject(new CallTimeout(identity(job), timeoutMs)), timeoutMs);
     const abort = () => reject(signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
     this.#pending.set(correlationId, pending);
@@ -146,8 +147,8 @@ export class Calls {
     if (!reply)
       reject(new EngineError("unreadable_reply", `the reply to job ${job.id} is no reply`));
     else if (reply.status === "succeeded") resolve(reply.output);
-    else if (reply.error.code === "cancelled") reject(new Cancelled(job, reply.error));
-    else reject(new JobFailed(job, reply.error));
+    else if (reply.error.code === "cancelled") reject(new Cancelled(identity(job), reply.error));
+    else reject(new JobFailed(identity(job), reply.error));
   }
 
   /** What was confirmed before the break may have been lost with it, and its reply too. */
@@ -158,4 +159,9 @@ export class Calls {
       void this.resend();
     }, RESEND_DELAY_MS);
   }
+}
+
+/** What an error may carry of a job: never its payload. */
+function identity({ engine, id }: Job): JobIdentity {
+  return { engine, id };
 }

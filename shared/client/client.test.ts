@@ -41,7 +41,9 @@ test("10,000 instant calls: none is missed", async () => {
 
 test("send resolves after the confirm, with the id", async () => {
   await using client = await open();
-  expect(await client.send("echo", "say", { value: 1 }, { id: "mine:1" })).toEqual({ id: "mine:1" });
+  expect(await client.send("echo", "say", { value: 1 }, { id: "mine:1" })).toEqual({
+    id: "mine:1",
+  });
   const { id } = await client.send("echo", "say", { value: 1 });
   expect(id).toMatch(/^[\da-f-]{36}$/);
 });

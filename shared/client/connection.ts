@@ -11,6 +11,14 @@ export function brokerCode(error: unknown): number {
   return found ? Number(found[1]) : 0;
 }
 
+/**
+ * Only the message of a library's error: the error itself holds its connection, password and all, and
+ * would be printed with it.
+ */
+export function plain(error: unknown): Error {
+  return new Error(error instanceof Error ? error.message : String(error));
+}
+
 export class Connection extends AMQPClient {
   /** Bytes received so far; when they stand still while confirms are due, the peer is gone. */
   get bytesRead(): number {
@@ -69,12 +77,10 @@ export async function openConnection(
   try {
     await Promise.race([connection.connect(), late]);
     return connection;
-  } catch (cause) {
+  } catch (error) {
     connection.destroy();
-    const refused = [403, 530].includes(brokerCode(cause));
-    throw new BrokerUnavailable(refused ? "access_refused" : "broker_unreachable", false, {
-      cause,
-    });
+    const code = [403, 530].includes(brokerCode(error)) ? "access_refused" : "broker_unreachable";
+    throw new BrokerUnavailable(code, false, { cause: plain(error) });
   } finally {
     clearTimeout(timer);
   }

@@ -1,6 +1,6 @@
 /** Keeps one consumer alive: rebuilt after a lost connection, a closed channel, a cancel or a deleted queue. */
 import type { AMQPChannel, AMQPMessage } from "@cloudamqp/amqp-client";
-import { brokerCode } from "./connection.ts";
+import { brokerCode, plain } from "./connection.ts";
 import { BrokerUnavailable, ClientClosed } from "./errors.ts";
 import type { Link, Report } from "./link.ts";
 
@@ -95,8 +95,9 @@ export class Consumer {
       this.#delayMs = FIRST_DELAY_MS;
       consumer.wait().catch((error) => this.#lost(channel, error));
     } catch (error) {
-      this.lastError = error;
-      if (connection === this.#link.connection) this.#options.report("consumer_failed", error);
+      this.lastError = plain(error);
+      if (connection === this.#link.connection)
+        this.#options.report("consumer_failed", this.lastError);
     } finally {
       this.#building = false;
     }
@@ -108,8 +109,8 @@ export class Consumer {
   #lost(channel: AMQPChannel, error: unknown): void {
     if (this.#closed || this.#channel !== channel) return;
     this.#channel = undefined;
-    this.lastError = error;
-    this.#options.report("consumer_lost", error);
+    this.lastError = plain(error);
+    this.#options.report("consumer_lost", this.lastError);
     if (!channel.closed) channel.close().catch(() => {});
     this.#later();
   }

@@ -1,5 +1,5 @@
 /** Keeps one connection up: opens it, notices its loss, and opens it again with backoff until closed. */
-import { type Connection, openConnection } from "./connection.ts";
+import { type Connection, openConnection, plain } from "./connection.ts";
 import { BrokerUnavailable, ClientClosed } from "./errors.ts";
 
 const FIRST_DELAY_MS = 100;
@@ -85,8 +85,9 @@ export class Link {
     connection.ondisconnect = (error) => {
       if (this.connection !== connection) return;
       this.connection = undefined;
-      this.#options.report("connection_lost", error);
-      this.#later(error);
+      const cause = plain(error ?? "closed by the broker");
+      this.#options.report("connection_lost", cause);
+      this.#later(cause);
     };
     connection.onunblocked = () => {
       for (const listener of this.#unblockedListeners) listener();

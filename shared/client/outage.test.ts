@@ -40,6 +40,7 @@ async function open(options: Partial<ConnectOptions> = {}) {
 test("broker killed and restarted during calls: every call gets its reply", async () => {
   const { client } = await open();
   await using _ = client;
+  await client.call("echo", "say", { value: 1 }); // From now on the reply queue stands.
   await worker.close(); // So that all are still unanswered when the broker dies.
   const calls = Array.from({ length: 200 }, (_, value) =>
     client.call("echo", "say", { value }, { timeoutMs: 50_000 }),
@@ -63,11 +64,12 @@ test("broker killed under load: each send and call settles, and none that was co
     await client.send("echo", "say", { value }, { id });
     if (++confirmed === 500) await broker.kill();
   });
+  const allSettled = Promise.allSettled(sends);
   await down;
   const startedAt = performance.now();
   const late = client.send("echo", "say", { value: 1 });
   await expect(late).rejects.toMatchObject({ name: "BrokerUnavailable", maybeAccepted: false });
-  const settled = await Promise.allSettled(sends);
+  const settled = await allSettled;
   expect(performance.now() - startedAt).toBeLessThan(5_200);
   const failures = settled.filter(({ status }) => status === "rejected");
   expect(failures.length).toBeGreaterThan(0);
@@ -139,6 +141,7 @@ test("memory alarm: sends reject as broker_blocked, and work again after it", as
 test("reply queue deleted during a call: declared again, the call sent again", async () => {
   const { client, trouble } = await open({ appId: "victim" });
   await using _ = client;
+  await client.call("echo", "say", { value: 1 });
   await worker.close();
   const call = client.call("echo", "say", { value: 5 }, { timeoutMs: 20_000 });
   await client.send("echo", "say", { value: 0 });

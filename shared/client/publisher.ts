@@ -1,6 +1,6 @@
 /** Publishes with confirms: bounded in flight, mandatory, again after a reconnect, and never for ever. */
 import type { AMQPChannel, AMQPMessage, AMQPProperties } from "@cloudamqp/amqp-client";
-import { brokerCode, type Connection } from "./connection.ts";
+import { brokerCode, type Connection, plain } from "./connection.ts";
 import { BrokerUnavailable, ClientClosed, Unroutable } from "./errors.ts";
 import type { Link, Report } from "./link.ts";
 import { HEADERS } from "./wire.ts";
@@ -125,7 +125,7 @@ export class Publisher {
       await channel.confirmSelect();
       this.#channel = channel;
     } catch (error) {
-      this.#options.report("publish_channel_failed", error);
+      this.#options.report("publish_channel_failed", plain(error));
     } finally {
       this.#opening = false;
     }
@@ -185,9 +185,9 @@ export class Publisher {
     if (entry.settled) this.#checkIdle();
     else if (error instanceof RangeError || error instanceof TypeError) entry.reject(error);
     else if (channel.closed && (code === 404 || code === 403))
-      entry.reject(new BrokerUnavailable(REFUSALS[code], false, { cause: error }));
+      entry.reject(new BrokerUnavailable(REFUSALS[code], false, { cause: plain(error) }));
     else if (channel.closed || this.#link.blocked !== undefined) this.#waiting.add(entry);
-    else entry.reject(new BrokerUnavailable("broker_refused", false, { cause: error }));
+    else entry.reject(new BrokerUnavailable("broker_refused", false, { cause: plain(error) }));
     if (channel.closed) this.#reopenSoon();
   }
 

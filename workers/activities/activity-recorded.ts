@@ -20,7 +20,7 @@ export const ActivityRecorded = z.object({
     .object({
       createdAtEpoch: z.number(),
       stateId: z.string().optional(),
-      points: z.number().optional(),
+      points: z.union([z.number(), z.string()]).optional().describe('Text for such as "XL"'),
       labels: z.array(z.string()).optional().describe("Label ids"),
       cycleId: z.string().optional(),
     })
@@ -90,13 +90,14 @@ function createdItem(change: Change): NonNullable<ActivityRecorded["item"]> {
 const idOrNothing = (value: unknown) =>
   typeof value === "string" && value !== "" ? value : undefined;
 
-/** The points as a number: as sent, else by the name of the estimate, which may also be "XL". */
-function pointsOf(change: Change): number | undefined {
+/** The points as sent, else the name of the estimate: a number where it is one, or text such as "XL". */
+function pointsOf(change: Change): number | string | undefined {
   const { points, estimatePoint } = change.requested;
   if (typeof points === "number" && Number.isFinite(points)) return points;
   const id = idOrNothing(estimatePoint);
   const name = id === undefined ? undefined : lookUp({ change }, "estimates", id)?.name.trim();
-  return name && Number.isFinite(Number(name)) ? Number(name) : undefined;
+  if (!name) return undefined;
+  return Number.isFinite(Number(name)) ? Number(name) : name;
 }
 
 function epochOf(time: unknown): number | undefined {

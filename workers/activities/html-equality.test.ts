@@ -41,6 +41,7 @@ test("the first of two attributes of one name counts", () => {
 
 describe("no input is slow", () => {
   const size = 300_000;
+  // Quadratic time would take minutes at this size; the limit leaves room for a busy machine.
   test.each([
     ["open tags", "<a "],
     ["open quotes", "<a b='"],
@@ -49,10 +50,14 @@ describe("no input is slow", () => {
     ["slashes", "<a/"],
     ["equals", "<a ="],
     ["tags", "<p> "],
-  ])("%s", (_, piece) => {
-    const html = piece.repeat(Math.ceil(size / piece.length));
-    const start = performance.now();
-    isSameHtml(html, `${html}x`);
-    expect(performance.now() - start).toBeLessThan(1_500);
-  });
+  ])(
+    "%s",
+    (_, piece) => {
+      const html = piece.repeat(Math.ceil(size / piece.length));
+      const start = performance.now();
+      isSameHtml(html, `${html}x`);
+      expect(performance.now() - start).toBeLessThan(5_000);
+    },
+    60_000,
+  );
 });

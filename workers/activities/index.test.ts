@@ -87,11 +87,16 @@ describe("a creation carries the item", () => {
     });
   });
 
+  test("with an estimate that is no number as it is", async () => {
+    const { events } = await run("issue.activity.created", { estimate_point: "estimate-xl" });
+    expect(events[0]?.item?.points).toBe("XL");
+  });
+
   test("with its time alone when it says no more, or nothing usable", async () => {
     for (const requested of [
       null,
       {},
-      { created_at: "soon", state_id: 7, estimate_point: "estimate-xl", labels: "x" },
+      { created_at: "soon", state_id: 7, estimate_point: "gone", labels: "x" },
     ])
       expect((await run("issue.activity.created", requested)).events[0]?.item).toEqual({
         createdAtEpoch: 1_760_000_000,

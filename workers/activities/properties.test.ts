@@ -1,12 +1,15 @@
 /** What holds for every change set, however odd. */
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { ActivityEntries } from "./activity-entries.ts";
 import { ActivityRecorded, activityRecorded } from "./activity-recorded.ts";
 import { CHANGE_TYPES, ChangeSet } from "./change-set.ts";
 import { canonicalHtml, isSameHtml } from "./html-equality.ts";
 import { recordActivities } from "./record-activities.ts";
 import { LOOKUPS } from "./sample-changes.fixture.ts";
+
+// Many runs on a busy machine take their time.
+vi.setConfig({ testTimeout: 60_000 });
 
 const KEYS = [
   "id",

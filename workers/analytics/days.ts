@@ -59,7 +59,8 @@ const utcMidnightMs = (date: string) => Date.parse(`${date}T00:00:00Z`);
 const dateOfMs = (ms: number) => new Date(ms).toISOString().slice(0, 10);
 
 /** The date so many days later (or earlier, if negative). */
-export const addDays = (date: string, days: number) => dateOfMs(utcMidnightMs(date) + days * DAY_MS);
+export const addDays = (date: string, days: number) =>
+  dateOfMs(utcMidnightMs(date) + days * DAY_MS);
 
 /** Days from one date to another; 0 when equal. */
 export const daysBetween = (from: string, to: string) =>
@@ -70,7 +71,12 @@ export const daysBetween = (from: string, to: string) =>
  * skip it (São Paulo's DST until 2018), the first instant after the gap; a day that a zone left out
  * (Apia, 2011-12-30) begins, and ends, when the next one begins. The rule of ECMAScript's Temporal.
  */
-function dayStartMs(midnightMs: number, offsetBeforeMs: number, offsetAfterMs: number, timeZone: string): number {
+function dayStartMs(
+  midnightMs: number,
+  offsetBeforeMs: number,
+  offsetAfterMs: number,
+  timeZone: string,
+): number {
   const first = midnightMs - offsetBeforeMs;
   if (offsetBeforeMs === offsetAfterMs) return first;
   const second = midnightMs - offsetAfterMs;
@@ -98,7 +104,8 @@ export function daysOf(from: string, to: string, timeZone: string): Days {
   const first = utcMidnightMs(from);
   // One look-up a day: offsets are within ±14 h, so a day before and after UTC midnight brackets the local one.
   const offsets = new Float64Array(length + 3);
-  for (let i = 0; i < offsets.length; i++) offsets[i] = offsetMs(timeZone, first + (i - 1) * DAY_MS);
+  for (let i = 0; i < offsets.length; i++)
+    offsets[i] = offsetMs(timeZone, first + (i - 1) * DAY_MS);
   const startOf = (i: number) =>
     dayStartMs(first + i * DAY_MS, offsets[i] as number, offsets[i + 2] as number, timeZone);
   const dates: string[] = [];

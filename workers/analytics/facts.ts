@@ -6,8 +6,8 @@ import {
   FIELDS,
   type Field,
   HistoryChange,
-  IngestItem,
   type IngestInput,
+  IngestItem,
   type IngestOutput,
   STATE_GROUPS,
   type StateGroup,
@@ -26,55 +26,90 @@ const isGroup = (group: unknown): group is StateGroup => STATE_GROUPS.includes(g
 const isField = (field: string): field is Field => FIELDS.includes(field as Field);
 
 /** "" and absent are none; points may be numbers. */
-const valueOf = (value: string | number | null | undefined) =>
+const valueOrNone = (value: string | number | null | undefined) =>
   value === undefined || value === null || value === "" ? null : String(value);
 
 /** An id for a fact that has none of its own, made of what it says: who says it, and when, does not matter. */
 const contentId = (...parts: (string | number | null)[]) =>
   `h:${createHash("sha256").update(JSON.stringify(parts)).digest("base64url").slice(0, 22)}`;
 
+/** Collects warnings up to their ceiling, and counts them all. */
+class Warnings {
+  readonly listed: Warning[] = [];
+  total = 0;
+
+  add(code: string, path: string, message: string): void {
+    this.total++;
+    if (this.listed.length < CEILINGS.warningsListed) this.listed.push({ code, path, message });
+  }
+
+  addIssue(code: string, path: string, { issues: [issue] }: z.ZodError): void {
+    const keys = (issue?.path ?? []).map((key) =>
+      typeof key === "number" ? `[${key}]` : `.${String(key)}`,
+    );
+    this.add(code, path + keys.join(""), issue?.message ?? "invalid");
+  }
+}
+
 /** All facts of a job. A pure function: the same input gives the same facts. */
 export function factsOf(input: IngestInput): Facts {
-  const warnings: Warning[] = [];
-  let warningsTotal = 0;
-  const warn = (code: string, path: string, message: string) => {
-    warningsTotal++;
-    if (warnings.length < CEILINGS.warningsListed) warnings.push({ code, path, message });
-  };
-  const groupOf = (stateId: string | null) => {
-    const group = stateId !== null && Object.hasOwn(input.states, stateId) ? input.states[stateId]?.group : null;
+  const warnings = new Warnings();
+  const groupOf: GroupOf = (stateId) => {
+    const known = stateId !== null && Object.hasOwn(input.states, stateId);
+    const group = known ? input.states[stateId]?.group : null;
     return isGroup(group) ? group : null;
   };
   const changes: Change[] = [];
   let items = 0;
-  const unknownGroups = new Set<string>();
-  input.items.forEach((element, index) => {
+  for (const [index, element] of input.items.entries()) {
     const path = `items[${index}]`;
-    const parsed = IngestItem.safeParse(element);
-    if (!parsed.success) return warn("bad_item", `${path}${where(parsed.error)}`, firstMessage(parsed.error));
-    items++;
-    const before = changes.length;
-    changes.push(...factsOfItem(input.projectId, parsed.data, path, groupOf, warn));
-    for (const { field, to, toGroup } of changes.slice(before))
-      if (field === "state" && to !== null && toGroup === null) unknownGroups.add(to);
-  });
-  for (const stateId of unknownGroups)
-    warn("state_group_unknown", "states", `no group of Plane's is given for state ${JSON.stringify(stateId)}`);
-  return { changes, output: { items, changes: changes.length, warnings, warningsTotal } };
+    const { data: item, error } = IngestItem.safeParse(element);
+    if (item) {
+      items++;
+      for (const fact of factsOfItem(input.projectId, item, path, groupOf, warnings))
+        changes.push(fact);
+    } else warnings.addIssue("bad_item", path, error);
+  }
+  const unknown = new Set(
+    changes.flatMap(({ field, to, toGroup }) =>
+      field === "state" && to !== null && !toGroup ? to : [],
+    ),
+  );
+  for (const stateId of unknown)
+    warnings.add(
+      "state_group_unknown",
+      "states",
+      `none of Plane's groups is given for state ${JSON.stringify(stateId)}`,
+    );
+  return {
+    changes,
+    output: {
+      items,
+      changes: changes.length,
+      warnings: warnings.listed,
+      warningsTotal: warnings.total,
+    },
+  };
 }
+
+type GroupOf = (stateId: string | null) => StateGroup | null;
 
 function factsOfItem(
   projectId: string,
   item: IngestItem,
   path: string,
-  groupOf: (stateId: string | null) => StateGroup | null,
-  warn: (code: string, path: string, message: string) => void,
+  groupOf: GroupOf,
+  warnings: Warnings,
 ): Change[] {
-  const history: Change[] = [];
-  const fact = (field: Change["field"], atMs: number, from: string | null, to: string | null, initial: boolean, id?: string): Change => ({
+  const fact = (
+    { atMs, field, from, to }: Pick<Change, "atMs" | "field" | "from" | "to">,
+    initial: boolean,
+    id?: string,
+  ): Change => ({
     projectId,
     itemId: item.id,
-    changeId: id ?? contentId(item.id, initial ? "initial" : "change", field, atMs, from, to),
+    // Ids given get a prefix, so that none can pass for a derived one.
+    changeId: id ? `a:${id}` : contentId(item.id, initial ? 1 : 0, field, atMs, from, to),
     atMs,
     field,
     from,
@@ -83,24 +118,40 @@ function factsOfItem(
     toGroup: field === "state" ? groupOf(to) : null,
     initial,
   });
-  item.history.forEach((element, index) => {
-    const at = `${path}.history[${index}]`;
-    const parsed = HistoryChange.safeParse(element);
-    if (!parsed.success) return warn("bad_change", `${at}${where(parsed.error)}`, firstMessage(parsed.error));
-    const { id, field } = parsed.data;
-    if (!isField(field)) return;
-    const from = valueOf(parsed.data.from);
-    const to = valueOf(parsed.data.to);
-    if (field === "state" && to === null) return warn("bad_change", `${at}.to`, "a state changes to a state");
-    if (field === "points" && milliPointsOf(to) === null)
-      warn("points_not_a_number", `${at}.to`, "kept, but weighs nothing: points are numbers from 0 to 1,000,000");
-    // Own ids get a prefix, so that none can pass for a derived one.
-    history.push(fact(field, Date.parse(parsed.data.at), from, to, false, id && `a:${id}`));
-  });
+  const history: Change[] = [];
+  for (const [index, element] of item.history.entries()) {
+    const change = checkedChange(element, `${path}.history[${index}]`, warnings);
+    if (change) history.push(fact(change, false, change.id));
+  }
   if (item.createdAt === undefined) return history;
-  const createdMs = Date.parse(item.createdAt);
-  const initial = valuesAtCreation(item, history).map(({ field, value }) => fact(field, createdMs, null, value, true));
-  return [fact("created", createdMs, null, null, false), ...initial, ...history];
+  const atMs = Date.parse(item.createdAt);
+  const initial = valuesAtCreation(item, history).map(({ field, value }) =>
+    fact({ field, atMs, from: null, to: value }, true),
+  );
+  return [fact({ field: "created", atMs, from: null, to: null }, false), ...initial, ...history];
+}
+
+/** A change in the engine's own words; null when it is of no concern, or broken, which is warned about. */
+function checkedChange(element: unknown, path: string, warnings: Warnings) {
+  const { data, error } = HistoryChange.safeParse(element);
+  if (error) {
+    warnings.addIssue("bad_change", path, error);
+    return null;
+  }
+  const { id, at, field } = data;
+  if (!isField(field)) return null;
+  const [from, to] = [valueOrNone(data.from), valueOrNone(data.to)];
+  if (field === "state" && to === null) {
+    warnings.add("bad_change", `${path}.to`, "a state changes to a state");
+    return null;
+  }
+  if (field === "points" && milliPointsOf(to) === null)
+    warnings.add(
+      "points_not_a_number",
+      `${path}.to`,
+      "kept, but weighs nothing: points are numbers from 0 to 1,000,000",
+    );
+  return { id, atMs: Date.parse(at), field, from, to };
 }
 
 /** Undoes the history from the item's values as they are now. */
@@ -121,13 +172,9 @@ function valuesAtCreation(item: IngestItem, history: Change[]): { field: Field; 
     return [...ids].sort().map((value) => ({ field, value }));
   };
   return [
-    ...single("state", valueOf(item.state)),
-    ...single("points", valueOf(item.points)),
+    ...single("state", valueOrNone(item.state)),
+    ...single("points", valueOrNone(item.points)),
     ...set("label", item.labels),
     ...set("cycle", item.cycle ? [item.cycle, ...item.cycles] : item.cycles),
   ];
 }
-
-const where = ({ issues }: z.ZodError) =>
-  (issues[0]?.path ?? []).map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("");
-const firstMessage = ({ issues }: z.ZodError) => issues[0]?.message ?? "invalid";

@@ -32,7 +32,8 @@ function workingMs(moments: readonly Moment[], fromMs: number, endMs: number): n
 }
 
 /** The first time that the item was started; null if never. */
-const startedMs = (moments: readonly Moment[]) => moments.find(({ group }) => group === "started")?.atMs ?? null;
+const startedMs = (moments: readonly Moment[]) =>
+  moments.find(({ group }) => group === "started")?.atMs ?? null;
 
 /** The instant from which the condition holds without a break until the end. */
 function sinceMs(moments: readonly Moment[], holds: (moment: Moment) => boolean): number {
@@ -58,7 +59,14 @@ export function finishedItems(timelines: readonly Timeline[]): Finished[] {
     const started = startedMs(moments);
     // Started only after a change among completed states can't be: the last run has no started moment.
     const cycleMs = started === null ? null : workingMs(moments, started, finishedMs);
-    finished.push({ itemId, finishedMs, cycleMs, leadMs: finishedMs - createdMs, milliPoints: last.milliPoints, cycles });
+    finished.push({
+      itemId,
+      finishedMs,
+      cycleMs,
+      leadMs: finishedMs - createdMs,
+      milliPoints: last.milliPoints,
+      cycles,
+    });
   }
   return finished.sort((a, b) => a.finishedMs - b.finishedMs || (a.itemId < b.itemId ? -1 : 1));
 }
@@ -94,17 +102,25 @@ export function finishedPerDay(finished: readonly Finished[], days: Days): Float
   const counts = new Float64Array(days.dates.length);
   for (const { finishedMs } of finished) {
     const day = dayIndex(days, finishedMs);
-    if (finishedMs >= days.startMs && day < counts.length) counts[day] = (counts[day] as number) + 1;
+    if (finishedMs >= days.startMs && day < counts.length)
+      counts[day] = (counts[day] as number) + 1;
   }
   return counts;
 }
 
 /** Sums per ISO week of the days; weeks without anything are there with 0. */
 function perWeek(finished: readonly Finished[], days: Days) {
-  const weeks: { week: string; monday: string; days: number; items: number; milliPoints: number }[] = [];
+  const weeks: {
+    week: string;
+    monday: string;
+    days: number;
+    items: number;
+    milliPoints: number;
+  }[] = [];
   const weekOfDay = days.dates.map((date) => {
     const { week, monday } = isoWeek(date);
-    if (weeks.at(-1)?.week !== week) weeks.push({ week, monday, days: 0, items: 0, milliPoints: 0 });
+    if (weeks.at(-1)?.week !== week)
+      weeks.push({ week, monday, days: 0, items: 0, milliPoints: 0 });
     const current = weeks.at(-1) as (typeof weeks)[0];
     current.days++;
     return current;
@@ -119,7 +135,10 @@ function perWeek(finished: readonly Finished[], days: Days) {
 }
 
 /** Items finished per day and per ISO week. */
-export function throughput(finished: readonly Finished[], days: Days): NonNullable<FlowOutput["throughput"]> {
+export function throughput(
+  finished: readonly Finished[],
+  days: Days,
+): NonNullable<FlowOutput["throughput"]> {
   const counts = finishedPerDay(finished, days);
   return {
     days: days.dates.map((date, day) => ({ date, items: counts[day] as number })),
@@ -128,19 +147,27 @@ export function throughput(finished: readonly Finished[], days: Days): NonNullab
 }
 
 /** Points of the items finished per ISO week and per cycle, at their estimates of the end. */
-export function velocity(finished: readonly Finished[], days: Days): NonNullable<FlowOutput["velocity"]> {
+export function velocity(
+  finished: readonly Finished[],
+  days: Days,
+): NonNullable<FlowOutput["velocity"]> {
   const weeks = perWeek(finished, days);
   const whole = weeks.filter((week) => week.days === 7);
   const cycles = new Map<string, { items: number; milliPoints: number }>();
   for (const item of finished)
     for (const cycleId of item.cycles) {
       const sum = cycles.get(cycleId) ?? { items: 0, milliPoints: 0 };
-      cycles.set(cycleId, { items: sum.items + 1, milliPoints: sum.milliPoints + item.milliPoints });
+      cycles.set(cycleId, {
+        items: sum.items + 1,
+        milliPoints: sum.milliPoints + item.milliPoints,
+      });
     }
   return {
     weeks: weeks.map(({ milliPoints, ...week }) => ({ ...week, points: milliPoints / 1000 })),
     meanPointsPerWeek:
-      whole.length === 0 ? null : whole.reduce((sum, week) => sum + week.milliPoints, 0) / 1000 / whole.length,
+      whole.length === 0
+        ? null
+        : whole.reduce((sum, week) => sum + week.milliPoints, 0) / 1000 / whole.length,
     cycles: [...cycles]
       .map(([cycleId, { items, milliPoints }]) => ({ cycleId, items, points: milliPoints / 1000 }))
       .sort((a, b) => (a.cycleId < b.cycleId ? -1 : 1)),

@@ -16,6 +16,13 @@ export interface Fan {
   median: number[];
 }
 
+/** A forecast with what its chart needs: the fan, and the items finished per day up to `from`. */
+export interface Ahead {
+  forecast: Forecast;
+  fan: Fan;
+  perDay: Float64Array;
+}
+
 /** With this confidence in percent the value is at least the result. `sorted` rises and is not empty. */
 function atLeast(sorted: ArrayLike<number>, percent: number): number {
   const rank = Math.ceil(Number(((percent / 100) * sorted.length).toFixed(9)));
@@ -42,7 +49,9 @@ export function forecast(
   // Without a finished item in the history nothing will ever be done: no need to simulate it.
   const idle = Array.prototype.every.call(history, (count) => count === 0);
   const outcomes = idle
-    ? new Int32Array(simulations).fill(until === undefined && remaining > 0 ? MAX_FORECAST_DAYS + 1 : 0)
+    ? new Int32Array(simulations).fill(
+        until === undefined && remaining > 0 ? MAX_FORECAST_DAYS + 1 : 0,
+      )
     : simulate(history, simulations, seed, horizonDays, target);
   return {
     forecast: {
@@ -56,16 +65,32 @@ export function forecast(
         if (until !== undefined) return { percentile: percent, items: atLeast(outcomes, percent) };
         const days = percentile(outcomes, percent) as number;
         const known = days <= MAX_FORECAST_DAYS;
-        return { percentile: percent, days: known ? days : null, date: known ? addDays(from, days) : null };
+        return {
+          percentile: percent,
+          days: known ? days : null,
+          date: known ? addDays(from, days) : null,
+        };
       }),
       calibration: calibrate(perDay, historyDays, seed),
     },
-    fan: fanOf(idle ? [0] : history, seed, outcomes, until === undefined ? undefined : horizonDays, target),
+    fan: fanOf(
+      idle ? [0] : history,
+      seed,
+      outcomes,
+      until === undefined ? undefined : horizonDays,
+      target,
+    ),
   };
 }
 
 /** Sorted outcomes: days needed for the target, or the items done where there is none. */
-function simulate(history: ArrayLike<number>, simulations: number, seed: number, days: number, target: number) {
+function simulate(
+  history: ArrayLike<number>,
+  simulations: number,
+  seed: number,
+  days: number,
+  target: number,
+) {
   const walk = walker(history, seededRandom(seed));
   const outcomes = new Int32Array(simulations);
   const sums = target === Number.POSITIVE_INFINITY ? new Int32Array(days) : undefined;
@@ -87,7 +112,12 @@ export function calibrate(
   seed: number,
 ): Forecast["calibration"] {
   const longestDays = Math.max(...HORIZONS_DAYS);
-  const counts = HORIZONS_DAYS.map((horizonDays) => ({ horizonDays, tests: 0, covered: 0, oneSided: 0 }));
+  const counts = HORIZONS_DAYS.map((horizonDays) => ({
+    horizonDays,
+    tests: 0,
+    covered: 0,
+    oneSided: 0,
+  }));
   const record = new Int32Array(longestDays);
   for (let test = 0; test < BACKTEST.tests; test++) {
     const origin = perDay.length - HORIZONS_DAYS[0] - test * BACKTEST.everyDays;
@@ -107,10 +137,12 @@ export function calibrate(
       if (origin + count.horizonDays > perDay.length) return;
       const sorted = (sums[h] as Int32Array).sort();
       let actual = 0;
-      for (let day = origin; day < origin + count.horizonDays; day++) actual += perDay[day] as number;
+      for (let day = origin; day < origin + count.horizonDays; day++)
+        actual += perDay[day] as number;
       const tail = 50 + NOMINAL_PERCENT / 2;
       count.tests++;
-      if (actual >= atLeast(sorted, tail) && actual <= (percentile(sorted, tail) as number)) count.covered++;
+      if (actual >= atLeast(sorted, tail) && actual <= (percentile(sorted, tail) as number))
+        count.covered++;
       if (actual >= atLeast(sorted, NOMINAL_PERCENT)) count.oneSided++;
     });
   }
@@ -123,7 +155,7 @@ export function calibrate(
   }));
 }
 
-/** Bounds by day up to the horizon; for *when*, to the day by which 95 % of the simulations were done, at most two years. */
+/** Bounds by day up to the horizon; for *when*, to the day by which 95 % of the simulations were done, at most three years. */
 function fanOf(
   history: ArrayLike<number>,
   seed: number,
@@ -131,14 +163,17 @@ function fanOf(
   horizonDays: number | undefined,
   target: number,
 ): Fan {
-  const days = Math.max(1, Math.min(horizonDays ?? (percentile(outcomes, 95) as number), 730));
+  const days = Math.max(1, Math.min(horizonDays ?? (percentile(outcomes, 95) as number), 1_100));
   const walk = walker(history, seededRandom(seed));
   const paths = Array.from({ length: 1_000 }, () => {
     const record = new Int32Array(days);
     const reached = walk(days, target, record);
     return reached < days ? record.fill(target, reached - 1) : record;
   });
-  const fan: Fan = { median: [], bands: [50, 85, 95].map((percent) => ({ percent, low: [], high: [] })) };
+  const fan: Fan = {
+    median: [],
+    bands: [50, 85, 95].map((percent) => ({ percent, low: [], high: [] })),
+  };
   for (let day = 0; day < days; day++) {
     const sums = Int32Array.from(paths, (path) => Math.min(path[day] as number, target)).sort();
     fan.median.push(percentile(sums, 50) as number);

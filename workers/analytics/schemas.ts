@@ -96,12 +96,19 @@ export const IngestInput = z.object({
   items: z
     .array(tolerant(IngestItem))
     .max(CEILINGS.itemsPerJob)
-    .refine((items) => items.reduce<number>((sum, item) => sum + historyLength(item), 0) <= CEILINGS.changesPerJob, {
-      message: `the items hold more than ${CEILINGS.changesPerJob} changes together; send several jobs`,
-    }),
+    .refine(
+      (items) =>
+        items.reduce<number>((sum, item) => sum + historyLength(item), 0) <= CEILINGS.changesPerJob,
+      {
+        message: `the items hold more than ${CEILINGS.changesPerJob} changes together; send several jobs`,
+      },
+    ),
   /** Name and group of the states that occur, as they are now; the group is recorded with each change. */
   states: z
-    .record(Id, z.object({ name: z.string().max(500).nullish(), group: z.string().max(50).nullish() }))
+    .record(
+      Id,
+      z.object({ name: z.string().max(500).nullish(), group: z.string().max(50).nullish() }),
+    )
     .refine((states) => Object.keys(states).length <= CEILINGS.statesPerJob, {
       message: `at most ${CEILINGS.statesPerJob} states`,
     })
@@ -121,7 +128,14 @@ export type IngestOutput = z.output<typeof IngestOutput>;
 
 // ── flow: input ─────────────────────────────────────────────────────────────────────────────────
 
-export const METRICS = ["burn", "cumulativeFlow", "cycleTime", "throughput", "velocity", "aging"] as const;
+export const METRICS = [
+  "burn",
+  "cumulativeFlow",
+  "cycleTime",
+  "throughput",
+  "velocity",
+  "aging",
+] as const;
 
 export const Scope = z
   .object({
@@ -132,9 +146,12 @@ export const Scope = z
     /** Narrows any of them to the items that carry the label. */
     labelId: Id.optional(),
   })
-  .refine((s) => [s.projectId, s.projectIds, s.cycleId].filter((v) => v !== undefined).length === 1, {
-    message: "give exactly one of projectId, projectIds and cycleId",
-  });
+  .refine(
+    (s) => [s.projectId, s.projectIds, s.cycleId].filter((v) => v !== undefined).length === 1,
+    {
+      message: "give exactly one of projectId, projectIds and cycleId",
+    },
+  );
 export type Scope = z.output<typeof Scope>;
 
 export const Window = z
@@ -143,7 +160,11 @@ export const Window = z
     from: CalendarDay,
     to: CalendarDay,
     /** IANA name; days begin and end at its midnights. */
-    timeZone: z.string().max(100).refine(isTimeZone, "is no time zone that this engine knows").default("UTC"),
+    timeZone: z
+      .string()
+      .max(100)
+      .refine(isTimeZone, "is no time zone that this engine knows")
+      .default("UTC"),
   })
   .refine(({ from, to }) => from <= to, { message: "`to` is before `from`", path: ["to"] })
   .refine(({ from, to }) => daysBetween(from, to) < CEILINGS.daysPerWindow, {
@@ -157,8 +178,8 @@ export const ForecastInput = z
     remaining: z.int().min(1).max(1_000_000).optional(),
     /** A day after the last one seen: asks *how many* are done by its end. */
     until: CalendarDay.optional(),
-    /** Days of throughput to sample from, back from the last day seen. */
-    historyDays: z.int().min(14).max(3_660).default(365),
+    /** Days of throughput to sample from, back from the last day seen; recent ones weigh more. */
+    historyDays: z.int().min(14).max(3_660).default(180),
     simulations: z.int().min(100).max(100_000).default(10_000),
     /** The same seed and history give the same forecast. */
     seed: z.int().min(0).max(4_294_967_295).default(1),
@@ -173,7 +194,10 @@ export type ForecastInput = z.output<typeof ForecastInput>;
 export const FlowInput = z.object({
   scope: Scope,
   window: Window,
-  metrics: z.array(z.enum(METRICS)).max(METRICS.length).default([...METRICS]),
+  metrics: z
+    .array(z.enum(METRICS))
+    .max(METRICS.length)
+    .default([...METRICS]),
   /** What burn counts. Items without points weigh 0. */
   unit: z.enum(["items", "points"]).default("items"),
   /** Group by state id, for all times, before the one recorded with each change. */
@@ -251,7 +275,9 @@ export const FlowOutput = z.object({
   /** On the last day seen. */
   items: z.object({ total: z.int(), open: z.int(), done: z.int(), cancelled: z.int() }),
   burn: z
-    .array(z.object({ date: CalendarDay, remaining: z.number(), scope: z.number(), done: z.number() }))
+    .array(
+      z.object({ date: CalendarDay, remaining: z.number(), scope: z.number(), done: z.number() }),
+    )
     .optional(),
   cumulativeFlow: z
     .array(
@@ -326,7 +352,12 @@ export const FlowOutput = z.object({
     .optional(),
   /** One per kind of doubt about the data, with how often and at most five items as examples. */
   warnings: z.array(
-    z.object({ code: z.string(), message: z.string(), count: z.int(), itemIds: z.array(z.string()) }),
+    z.object({
+      code: z.string(),
+      message: z.string(),
+      count: z.int(),
+      itemIds: z.array(z.string()),
+    }),
   ),
 });
 export type FlowOutput = z.output<typeof FlowOutput>;

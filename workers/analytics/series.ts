@@ -19,7 +19,9 @@ export interface DailyTotals {
 export function dailyTotals(timelines: readonly Timeline[], days: Days): DailyTotals {
   const length = days.dates.length;
   const empty = () =>
-    Object.fromEntries(STATE_GROUPS.map((group) => [group, new Float64Array(length + 1)])) as Record<StateGroup, Float64Array>;
+    Object.fromEntries(
+      STATE_GROUPS.map((group) => [group, new Float64Array(length + 1)]),
+    ) as Record<StateGroup, Float64Array>;
   const totals = { items: empty(), milliPoints: empty() };
   const add = (array: Float64Array, from: number, to: number, amount: number) => {
     array[from] = (array[from] as number) + amount;
@@ -50,18 +52,30 @@ export function dailyTotals(timelines: readonly Timeline[], days: Days): DailyTo
  * Burn-down and burn-up. Remaining is what is open (backlog, unstarted, started), done what is
  * completed, scope both together: a cancelled item is in neither, so cancelling shrinks the scope.
  */
-export function burn(totals: DailyTotals, days: Days, unit: "items" | "points"): FlowOutput["burn"] {
+export function burn(
+  totals: DailyTotals,
+  days: Days,
+  unit: "items" | "points",
+): FlowOutput["burn"] {
   const by = unit === "items" ? totals.items : totals.milliPoints;
   const per = unit === "items" ? 1 : 1000;
   return days.dates.map((date, day) => {
     const at = (group: StateGroup) => by[group][day] as number;
     const open = at("backlog") + at("unstarted") + at("started");
-    return { date, remaining: open / per, scope: (open + at("completed")) / per, done: at("completed") / per };
+    return {
+      date,
+      remaining: open / per,
+      scope: (open + at("completed")) / per,
+      done: at("completed") / per,
+    };
   });
 }
 
 /** Cumulative flow: how many items are in each state group. */
-export function cumulativeFlow({ items }: DailyTotals, days: Days): NonNullable<FlowOutput["cumulativeFlow"]> {
+export function cumulativeFlow(
+  { items }: DailyTotals,
+  days: Days,
+): NonNullable<FlowOutput["cumulativeFlow"]> {
   return days.dates.map((date, day) => ({
     date,
     backlog: items.backlog[day] as number,

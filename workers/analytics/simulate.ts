@@ -7,7 +7,7 @@ export const MAX_FORECAST_DAYS = 1_826;
  * How unsteady the pace is: the standard deviation of its logarithm, at the start and added each
  * week, and how much of it stays from one week to the next. See {@link walker}.
  */
-const PACE = { startSigma: 0.3, weeklySigma: 0.3, persistence: 0.9 };
+const PACE = { startSigma: 0.3, weeklySigma: 0.4, persistence: 0.9 };
 
 /** Days count half for each quarter of the history that they are old. */
 const HALF_LIVES_PER_HISTORY = 4;
@@ -43,7 +43,8 @@ function recencyTable(history: ArrayLike<number>): Int32Array {
   let day = 0;
   let reached = weight(0);
   for (let i = 0; i < TABLE_SIZE; i++) {
-    while (day < history.length - 1 && reached < ((i + 0.5) / TABLE_SIZE) * total) reached += weight(++day);
+    while (day < history.length - 1 && reached < ((i + 0.5) / TABLE_SIZE) * total)
+      reached += weight(++day);
     table[i] = history[day] as number;
   }
   return table;

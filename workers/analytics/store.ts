@@ -56,7 +56,18 @@ export class HistoryTooLarge extends Error {
   }
 }
 
-type Row = [string, string, string, number, Change["field"], string | null, string | null, StateGroup | null, StateGroup | null, boolean];
+type Row = [
+  string,
+  string,
+  string,
+  number,
+  Change["field"],
+  string | null,
+  string | null,
+  StateGroup | null,
+  StateGroup | null,
+  boolean,
+];
 
 /**
  * All facts about the scope's projects; for a cycle, of the projects that have had items in it.
@@ -81,16 +92,18 @@ export async function changesOf(db: Tx, scope: Scope): Promise<Change[]> {
     values: [inProjects.value, scope.workspaceId ?? null],
   });
   if (rows.length > CEILINGS.changesPerFlow) throw new HistoryTooLarge();
-  return rows.map(([projectId, itemId, changeId, atMs, field, from, to, fromGroup, toGroup, initial]) => ({
-    projectId,
-    itemId,
-    changeId,
-    atMs,
-    field,
-    from,
-    to,
-    fromGroup,
-    toGroup,
-    initial,
-  }));
+  return rows.map(
+    ([projectId, itemId, changeId, atMs, field, from, to, fromGroup, toGroup, initial]) => ({
+      projectId,
+      itemId,
+      changeId,
+      atMs,
+      field,
+      from,
+      to,
+      fromGroup,
+      toGroup,
+      initial,
+    }),
+  );
 }

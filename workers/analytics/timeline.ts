@@ -40,7 +40,11 @@ export interface Timeline {
   warnings: TimelineWarning[];
 }
 
-export type TimelineWarning = "points_not_a_number" | "state_unknown" | "group_unknown" | "before_creation";
+export type TimelineWarning =
+  | "points_not_a_number"
+  | "state_unknown"
+  | "group_unknown"
+  | "before_creation";
 
 /** What to look for in a replay. */
 export interface Replay {
@@ -102,13 +106,20 @@ function sortOut(changes: Iterable<Change>) {
     else {
       firstMs = Math.min(firstMs, change.atMs);
       if (change.field === "deleted") deletedMs = Math.min(deletedMs, change.atMs);
-      else if (change.field === "state" || change.field === "points") lists[change.field].push(change);
+      else if (change.field === "state" || change.field === "points")
+        lists[change.field].push(change);
       else lists.sets.push(change);
     }
   }
   const known = Number.isFinite(createdMs);
   initial.sort(byTimeThenId);
-  return { ...lists, initial, deletedMs, createdMs: known ? createdMs : firstMs, early: known && firstMs < createdMs };
+  return {
+    ...lists,
+    initial,
+    deletedMs,
+    createdMs: known ? createdMs : firstMs,
+    early: known && firstMs < createdMs,
+  };
 }
 
 /** What the item was before its first change: recorded at its creation, else what that change took away. */
@@ -121,7 +132,8 @@ function beginning(parts: ReturnType<typeof sortOut>) {
   parts.sets.sort(byTimeThenId);
   const first = parts.state[0];
   const sets = { label: new Set<string>(), cycle: new Set<string>() };
-  for (const { field, to } of parts.initial) if ((field === "label" || field === "cycle") && to) sets[field].add(to);
+  for (const { field, to } of parts.initial)
+    if ((field === "label" || field === "cycle") && to) sets[field].add(to);
   const seen = new Set<string>();
   for (const { field, from, to } of parts.sets) {
     const key = (id: string) => `${field} ${id}`;
@@ -144,7 +156,11 @@ function beginning(parts: ReturnType<typeof sortOut>) {
  * exists from its creation, or from its earliest change where the creation is not known (yet); what
  * is dated before the creation (clocks differ) counts as done at it. Deletion is final.
  */
-export function replay(itemId: string, changes: Iterable<Change>, options: Replay): Timeline | null {
+export function replay(
+  itemId: string,
+  changes: Iterable<Change>,
+  options: Replay,
+): Timeline | null {
   const parts = sortOut(changes);
   const { createdMs, deletedMs } = parts;
   if (!(createdMs < options.endMs)) return null;
@@ -195,12 +211,16 @@ export function replay(itemId: string, changes: Iterable<Change>, options: Repla
     if (differs(now, next)) moments.push(next);
     now = moments.at(-1) as Moment;
   }
-  if (deletedMs < options.endMs) moments.push({ ...now, atMs: Math.max(deletedMs, createdMs), inScope: false });
+  if (deletedMs < options.endMs)
+    moments.push({ ...now, atMs: Math.max(deletedMs, createdMs), inScope: false });
   return { itemId, createdMs, moments, cycles: [...cycles].sort(), warnings: [...warnings] };
 }
 
 const differs = (a: Moment, b: Moment) =>
-  a.stateId !== b.stateId || a.group !== b.group || a.milliPoints !== b.milliPoints || a.inScope !== b.inScope;
+  a.stateId !== b.stateId ||
+  a.group !== b.group ||
+  a.milliPoints !== b.milliPoints ||
+  a.inScope !== b.inScope;
 
 /**
  * Replays every item that is or was in scope before the end.
@@ -215,7 +235,10 @@ export function replayAll(
   const { overrides = {} } = options;
   const known = latestGroups(changes);
   const groupOf: Replay["groupOf"] = (stateId, recorded) =>
-    (Object.hasOwn(overrides, stateId) ? overrides[stateId] : undefined) ?? recorded ?? known.get(stateId)?.group ?? null;
+    (Object.hasOwn(overrides, stateId) ? overrides[stateId] : undefined) ??
+    recorded ??
+    known.get(stateId)?.group ??
+    null;
   const items = Map.groupBy(changes, ({ projectId, itemId }) => `${projectId}\0${itemId}`);
   const timelines: Timeline[] = [];
   for (const ofItem of items.values()) {

@@ -5,7 +5,7 @@ export const INSERT_RESULT = `INSERT INTO engine.results
   VALUES ($1, $2, 0, 'succeeded', NULL, 1, $3, $4, $5, NULL, $6, $7, now())`;
 
 // The engine hashes each input; the peers are spared that and store a constant of the same length.
-const INPUT_HASH = "0".repeat(64);
+const INPUT_HASH = "0".repeat(43);
 
 /** Parameters of INSERT_RESULT. */
 export function resultRow(peer: string, jobId: string, reply: string, startedAt: Date): unknown[] {

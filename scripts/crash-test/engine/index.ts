@@ -29,10 +29,17 @@ const steadyNowMs = () => performance.timeOrigin + performance.now();
 const pause = (durationMs: number) => new Promise((resolve) => setTimeout(resolve, durationMs));
 
 const Input = z.object({ n: z.int(), pad: z.string().optional() });
-const Output = z.object({ job: z.string(), doubled: z.int() });
-const Announced = z.object({ job: z.string() });
+/** `run` differs for every run of a handler: an answer or event of a run that did not commit must show. */
+const Output = z.object({ job: z.string(), doubled: z.int(), run: z.string() });
+const Announced = z.object({ job: z.string(), run: z.string() });
+let runs = 0;
+const newRun = () => `${worker}/${++runs}`;
 const base = { version: 1, output: Output, emits: { "crash.done": Announced } } as const;
-const answer = (job: { id: string }, { n }: { n: number }) => ({ job: job.id, doubled: n * 2 });
+const answer = (job: { id: string }, { n }: { n: number }) => ({
+  job: job.id,
+  doubled: n * 2,
+  run: newRun(),
+});
 
 export default defineWorker({
   name: "crash",
@@ -45,7 +52,7 @@ export default defineWorker({
       ...base,
       input: Input,
       async handle(input, job) {
-        if (input.n % 2 === 0) job.emit("crash.done", { job: job.id });
+        if (input.n % 2 === 0) job.emit("crash.done", { job: job.id, run: newRun() });
         return answer(job, input);
       },
     }),
@@ -57,7 +64,7 @@ export default defineWorker({
       input: Input.extend({ chain: z.boolean().optional() }),
       async handle(input, job) {
         await enter(await job.tx(), [job]);
-        job.emit(input.chain ? "crash.chained" : "crash.done", { job: job.id });
+        job.emit(input.chain ? "crash.chained" : "crash.done", { job: job.id, run: newRun() });
         return answer(job, input);
       },
     }),
@@ -69,7 +76,7 @@ export default defineWorker({
         await enter(batch.tx, jobs);
         if (jobs.some(({ input }) => input.poison))
           throw new Error("a poisoned job is in the batch");
-        for (const job of jobs) job.emit("crash.done", { job: job.id });
+        for (const job of jobs) job.emit("crash.done", { job: job.id, run: newRun() });
         return jobs.map((job) => answer(job, job.input));
       },
     }),
@@ -79,7 +86,7 @@ export default defineWorker({
       input: Input.extend({ failures: z.int() }),
       async handle(input, job) {
         await enter(await job.tx(), [job]);
-        job.emit("crash.done", { job: job.id });
+        job.emit("crash.done", { job: job.id, run: newRun() });
         if (job.attempt <= input.failures) throw new Error(`attempt ${job.attempt} fails as asked`);
         return answer(job, input);
       },
@@ -114,7 +121,7 @@ export default defineWorker({
       input: Input,
       async handle(_input, job): Promise<z.input<typeof Output>> {
         await enter(await job.tx(), [job]);
-        job.emit("crash.done", { job: job.id });
+        job.emit("crash.done", { job: job.id, run: newRun() });
         throw new Reject("refused as asked");
       },
     }),
@@ -156,10 +163,10 @@ export default defineWorker({
     consume: action({
       version: 1,
       input: z.object({ from: z.string() }),
-      output: z.object({ job: z.string() }),
+      output: z.object({ job: z.string(), run: z.string() }),
       async handle(_input, job) {
         await enter(await job.tx(), [job]);
-        return { job: job.id };
+        return { job: job.id, run: newRun() };
       },
     }),
   },

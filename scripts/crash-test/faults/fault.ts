@@ -46,7 +46,7 @@ export type Heal = () => Promise<void> | void;
 export interface Fault {
   kind: string;
   /** What it needs beside proxies and worker processes. */
-  needs?: "own services" | "rabbitmq";
+  needs?: "own services" | "management";
   /** Two faults of a pair never touch the same thing. */
   touches: (ServiceName | "workers")[];
   /** How often it comes, beside the others. */

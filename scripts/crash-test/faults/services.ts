@@ -32,28 +32,54 @@ function alarm(kind: string, on: string[], off: string[]): Fault {
   };
 }
 
-/** Makes the broker's channel process of a worker's consumer run an Erlang expression on `Ch` and `Q`. */
-async function withConsumerChannel(
-  { rabbitmqctl, reach }: Context,
-  expression: string,
-): Promise<string> {
-  return await rabbitmqctl(
+/** Runs an Erlang expression in the own broker on one consumer of the engine's queue: `Ch` its channel, `Tag` its tag. */
+async function onConsumer(context: Context, expression: string): Promise<void> {
+  const { rabbitmqctl, reach } = context;
+  const answer = await rabbitmqctl(
     "eval",
-    `Q = rabbit_misc:r(<<"${reach.vhost}">>, queue, <<"${reach.engineQueue}">>),
-     {ok, Queue} = rabbit_amqqueue:lookup(Q),
+    `{ok, Queue} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"${reach.vhost}">>, queue, <<"${reach.engineQueue}">>)),
      case rabbit_amqqueue:consumers(Queue) of
        [] -> none;
        Consumers ->
          Consumer = lists:nth(rand:uniform(length(Consumers)), Consumers),
-         Ch = element(1, Consumer),
-         ${expression}
+         Ch = element(1, Consumer), Tag = element(2, Consumer),
+         ${expression}, hit
      end.`,
   );
+  context.note(answer.trim());
+}
+
+/** Sends basic.cancel as a broker does that lost the queue. Element 6 of the channel's configuration is its writer. */
+const CANCEL = `Writer = element(6, element(2, element(4, sys:get_state(Ch)))),
+  rabbit_writer:send_command(Writer, {list_to_atom("basic.cancel"), Tag, true})`;
+
+/** Shortens the channel's consumer timeout (30 min) to 1 ms and lets it look. */
+const TIME_OUT = `sys:replace_state(Ch, fun(State) ->
+    Channel = element(4, State),
+    Short = [case E of 1800000 -> 1; _ -> E end || E <- tuple_to_list(element(2, Channel))],
+    setelement(4, State, setelement(2, Channel, list_to_tuple(Short)))
+  end), Ch ! tick`;
+
+function consumerFault(kind: string, expression: string): Fault {
+  return {
+    kind,
+    needs: "own services",
+    touches: ["broker"],
+    weight: 1,
+    holdMs: 300,
+    async inject(context) {
+      void context.load.one("slow", { durationMs: 2_000 }, 3);
+      await context.load.burst(20);
+      await onConsumer(context, expression);
+      return undefined;
+    },
+  };
 }
 
 const brokerFaults: Fault[] = [
   {
     kind: "connection-closed",
+    needs: "management",
     touches: ["broker"],
     weight: 2,
     holdMs: 300,
@@ -63,35 +89,12 @@ const brokerFaults: Fault[] = [
       return undefined;
     },
   },
-  {
-    kind: "consumer-cancelled",
-    needs: "own services",
-    touches: ["broker"],
-    weight: 1,
-    holdMs: 300,
-    async inject(context) {
-      const answer = await withConsumerChannel(
-        context,
-        "gen_server2:cast(Ch, {queue_event, Q, {{crash_test, node()}, {machine, eol}}})",
-      );
-      context.note(answer.trim());
-      return undefined;
-    },
-  },
-  {
-    kind: "channel-closed",
-    needs: "own services",
-    touches: ["broker"],
-    weight: 1,
-    holdMs: 300,
-    async inject(context) {
-      const answer = await withConsumerChannel(context, "exit(Ch, crash_test)");
-      context.note(answer.trim());
-      return undefined;
-    },
-  },
+  consumerFault("consumer-cancelled", CANCEL),
+  consumerFault("consumer-timeout", TIME_OUT),
+  consumerFault("channel-crashed", "exit(Ch, crash_test)"),
   {
     kind: "queue-deleted",
+    needs: "management",
     touches: ["broker"],
     weight: 0.2,
     holdMs: 700,

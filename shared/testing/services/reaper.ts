@@ -19,6 +19,7 @@ while read -r verb value; do
     forget) kept=; for entry in $groups; do [ "\${entry%:*}" = "$value" ] || kept="$kept $entry"; done; groups=$kept ;;
     remove) set -- "$@" "$value" ;;
     run) commands="$commands$value;" ;;
+    release) exit 0 ;;
   esac
 done
 for entry in $groups; do
@@ -43,6 +44,8 @@ export interface Reaper {
   removeAtEnd(folder: string): void;
   /** Carries everything out and waits for it. Calling it again does nothing. */
   end(): Promise<void>;
+  /** Lets go of everything: nothing is ended or removed. */
+  release(): Promise<void>;
 }
 
 export function startReaper(): Reaper {
@@ -61,19 +64,24 @@ export function startReaper(): Reaper {
     input.write(`${verb} ${value}\n`);
   };
   let ended: Promise<void> | undefined;
+  const end = () => {
+    ended ??= (async () => {
+      shell.ref();
+      const exit = shell.exitCode === null ? once(shell, "exit") : Promise.resolve();
+      input.end();
+      await exit;
+    })();
+    return ended;
+  };
   return {
     watch: (groupId, signal) => order("watch", `${groupId}:${signal.replace(/^SIG/, "")}`),
     forget: (groupId) => order("forget", groupId),
     runAtEnd: (command) => order("run", command),
     removeAtEnd: (folder) => order("remove", folder),
-    end() {
-      ended ??= (async () => {
-        shell.ref();
-        const exit = shell.exitCode === null ? once(shell, "exit") : Promise.resolve();
-        input.end();
-        await exit;
-      })();
-      return ended;
+    end,
+    release() {
+      order("release", "");
+      return end();
     },
   };
 }

@@ -1,0 +1,98 @@
+# Every target does its own set-up: Node, the dependencies, and the services (see CONTRIBUTING).
+# Needs GNU make 3.81 or newer.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+# Node's own binary and the tools of the repository come first.
+export PATH := $(CURDIR)/.node:$(CURDIR)/node_modules/.bin:$(PATH)
+# Variables reach the scripts through the environment, where no shell takes them apart.
+export DATA SEED FAULTS HOURS JOBS NAME ACTION FILE WAIT
+# A log is no terminal, though some tools colour what they write on CI.
+ifneq ($(CI),)
+export NO_COLOR := 1
+endif
+
+STAMP := node_modules/.installed
+RUN := node
+# With the URLs of the environment, of .env, or of the services that services-up keeps.
+WITH_SERVICES := node --env-file-if-exists=.env scripts/services.ts with --
+
+.PHONY: help setup node demo test check bench crash-test crash-test-selfcheck dev worker new-worker \
+	send topology migrate services-up services-down services-status format clean
+
+help: ## Show this list
+	@awk 'BEGIN { FS = ":[^#]*## " } /^[a-z][a-z-]*:.*## / { printf "  %-22s %s\n", $$1, $$2 }' Makefile
+
+node:
+	@sh scripts/setup/node.sh
+
+$(STAMP): package-lock.json package.json | node
+	@$(RUN) scripts/setup/dependencies.ts
+	@touch $@
+
+setup: node $(STAMP) ## Install Node and the dependencies where they are missing
+
+demo: setup ## Replay a tracker's history through the fleet and prove the result [DATA=file] [SEED=s]
+	@$(RUN) scripts/demo.ts
+
+test: setup ## Run all tests on real services
+	@vitest run $(TESTS)
+
+check: setup ## Format, lint, types, dead code, contract: what CI checks
+	@biome ci --error-on-warnings .
+	@tsc -p .
+	@knip
+	@if [ -e scripts/check-contract.ts ]; then $(RUN) scripts/check-contract.ts; fi
+
+bench: setup ## Measure the fleet beside other queues
+	@$(RUN) scripts/bench.ts
+
+crash-test: setup ## Break everything under load and count what is lost [FAULTS=n] [SEED=s] [HOURS=h]
+	@$(RUN) scripts/crash-test.ts
+
+crash-test-selfcheck: setup ## Plant bugs and see that the crash test finds each
+	@$(RUN) scripts/crash-test-selfcheck.ts
+
+dev: setup ## Run all workers, reloaded on change
+	@$(RUN) scripts/dev.ts
+
+worker: setup ## Run one worker: NAME=activities
+	@$(call needs,NAME)
+	@$(WITH_SERVICES) node shared/main.ts "workers/$$NAME/index.ts"
+
+new-worker: setup ## Scaffold a worker with its test and manifests: NAME=invoices
+	@$(call needs,NAME)
+	@$(RUN) scripts/new-worker.ts
+
+send: setup ## Publish a job: NAME=activities ACTION=record FILE=job.json (- is stdin) [WAIT=1]
+	@$(call needs,NAME)
+	@$(call needs,ACTION)
+	@$(call needs,FILE)
+	@$(WITH_SERVICES) node scripts/send.ts
+
+topology: setup ## Declare the exchanges and queues
+	@$(WITH_SERVICES) node scripts/topology.ts
+
+migrate: setup ## Migrate the database
+	@$(WITH_SERVICES) node scripts/migrate.ts
+
+services-up: setup ## Start RabbitMQ, Postgres and Redis, and keep them between runs
+	@$(RUN) scripts/services.ts up
+
+services-down: setup ## End the kept services and remove their data
+	@$(RUN) scripts/services.ts down
+
+services-status: setup ## Say whether they run, and where
+	@$(RUN) scripts/services.ts status
+
+format: setup ## Format and fix what can be fixed
+	@biome check --write .
+
+clean: ## Remove what was built and installed; kept services end first
+	@if [ -e .services/kept.json ]; then $(MAKE) services-down; fi
+	@rm -rf out coverage node_modules .node */node_modules */*/node_modules
+	@rmdir .services 2>/dev/null || true
+
+# $(call needs,NAME): fails with the usage when the variable is empty.
+needs = if [ -z "$$$(1)" ]; then echo "$(1)=… is missing; see \`make help\`." >&2; exit 2; fi

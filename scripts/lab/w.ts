@@ -1,0 +1,25 @@
+import def from "../bench/noop/index.ts";
+import { readConfig } from "../../shared/config.ts";
+import { brokerNames } from "../../shared/client/wire.ts";
+import { openConnection } from "../../shared/connection.ts";
+import { declareTopology, topologyOf } from "../../shared/topology.ts";
+import { startWorker } from "../../shared/worker.ts";
+const N = Number(process.env.N ?? 20000);
+const config = readConfig({ ...process.env, HEALTH_PORT: "0", LOG_LEVEL: "warn" });
+const names = brokerNames(config.ENGINE_PREFIX);
+const { model, profile } = await openConnection(config, "lab");
+await declareTopology(model, topologyOf([def], names, profile));
+const ch = await model.createConfirmChannel();
+await ch.purgeQueue(names.queue(def.name));
+const q = await ch.assertQueue("lab.replies", { durable: true, arguments: {"x-queue-type":"quorum"} });
+await ch.purgeQueue("lab.replies");
+const run = Date.now().toString(36);
+for (let i = 0; i < N; i++) ch.publish(names.jobs, def.name, Buffer.from(JSON.stringify({ n: i, issueId: "8cc8827e-40e6-4b3f-9630-6d8b37c2af5b", priority: "high", note: "x".repeat(150), labels: ["a","b"] })), { messageId: `${run}-${i}`, type: `${def.name}.run.v1`, contentType: "application/json", persistent: true, replyTo: "lab.replies", timestamp: Math.floor(Date.now()/1000) });
+await ch.waitForConfirms();
+const t = Date.now(); 
+const w = await startWorker(def, config);
+const cpu0 = process.cpuUsage(); const t0 = Date.now();
+for (;;) { await new Promise((r) => setTimeout(r, 200)); const { messageCount } = await ch.checkQueue("lab.replies"); if (messageCount >= N) break; }
+const c = process.cpuUsage(cpu0);
+console.log("jobs/s", Math.round(N / (Date.now() - t0) * 1000), "cpu us/job", ((c.user + c.system) / N).toFixed(1), "user", (c.user/N).toFixed(1));
+await w.stop(); await model.close();

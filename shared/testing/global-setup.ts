@@ -1,0 +1,18 @@
+/** Once per test run: provides the services, and puts their URLs into the environment of every test. */
+import { provideServices } from "./services/index.ts";
+
+/**
+ * TEST_SERVICES=none leaves them out, for a quick look at tests of pure code:
+ * `TEST_SERVICES=none npx vitest run workers/analytics`.
+ */
+export default async function setUp(): Promise<(() => Promise<void>) | undefined> {
+  if (process.env.TEST_SERVICES === "none") return undefined;
+  const startedAt = performance.now();
+  const services = await provideServices({ docker: "testcontainers" });
+  // The test processes are started later and inherit it.
+  Object.assign(process.env, services.env());
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  const from = Object.entries(services.sources).map(([name, source]) => `${name} (${source})`);
+  process.stdout.write(`Services: ${from.join(", ")}, in ${seconds} s.\n`);
+  return () => services.stop();
+}

@@ -1,0 +1,17 @@
+import { availableParallelism } from "node:os";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    environment: "node",
+    include: ["{shared,workers,scripts}/**/*.test.ts"],
+    globalSetup: ["shared/testing/global-setup.ts"],
+    // Tests start processes and signal themselves, which threads can't.
+    pool: "forks",
+    // The servers need their share of the machine, too.
+    maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    reporters: ["default", "./shared/testing/summary-reporter.ts"],
+  },
+});

@@ -1,0 +1,466 @@
+/** Flow equals a naive replay, day by day and item by item, however the history arrives. */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { ingestInputOf } from "./activity-event.ts";
+import { factsOf } from "./facts.ts";
+import { flow } from "./flow.ts";
+import { FlowInput, IngestInput, type StateGroup } from "./schemas.ts";
+import type { Change } from "./timeline.ts";
+
+// ── The truth: what happened, in the order in which it happened ─────────────────────────────────
+
+const GROUPS: Record<string, StateGroup> = {
+  idea: "backlog",
+  todo: "unstarted",
+  doing: "started",
+  review: "started",
+  done: "completed",
+  released: "completed",
+  dropped: "cancelled",
+};
+const STATES = Object.keys(GROUPS);
+const DAY = 86_400_000;
+
+interface Step {
+  atMs: number;
+  field: "state" | "points" | "label" | "cycle" | "deleted";
+  from: string | null;
+  to: string | null;
+}
+interface Item {
+  id: string;
+  createdMs: number;
+  start: { state: string; points: string | null; labels: string[]; cycles: string[] };
+  steps: Step[];
+}
+
+const gap = fc.oneof(
+  fc.constant(0),
+  fc.integer({ min: 1, max: 3_600_000 }),
+  fc.integer({ min: 0, max: 240 }).map((hours) => hours * 3_600_000),
+);
+const move = fc.record({
+  gap,
+  field: fc.constantFrom("state", "state", "state", "points", "label", "cycle"),
+  state: fc.constantFrom(...STATES),
+  points: fc.constantFrom(null, "1", "2", "3.5", "8", "XL"),
+  label: fc.constantFrom("bug", "ui"),
+  cycle: fc.constantFrom("c1", "c2"),
+});
+
+/** Builds a consistent life from random moves; of one field, no value comes twice at one instant. */
+const anItem = fc
+  .record({
+    created: fc.integer({ min: 0, max: 40 * DAY }),
+    state: fc.constantFrom(...STATES),
+    points: fc.constantFrom<(string | null)[]>(null, "1", "3.5"),
+    labels: fc.constantFrom<string[][]>([], ["bug"]),
+    cycles: fc.constantFrom<string[][]>([], ["c1"], ["c1", "c2"]),
+    moves: fc.array(move, { maxLength: 9 }),
+    deletedAfter: fc.option(gap, { freq: 6 }),
+  })
+  .map(({ created, moves, deletedAfter, ...start }) => {
+    const createdMs = Date.parse("2025-03-01T00:00:00Z") + created;
+    const now = {
+      state: start.state,
+      points: start.points,
+      label: new Set(start.labels),
+      cycle: new Set(start.cycles),
+    };
+    const steps: Step[] = [];
+    let atMs = createdMs;
+    for (const { gap: wait, field, ...wanted } of moves) {
+      atMs += wait;
+      const tied = steps.filter((step) => step.atMs === atMs && step.field === field);
+      const isSet = field === "label" || field === "cycle";
+      const to = wanted[field];
+      if (isSet ? tied.length > 0 : tied.some((step) => step.from === to || step.to === to))
+        atMs += 1;
+      if (isSet) {
+        const has = now[field].delete(to as string);
+        if (!has) now[field].add(to as string);
+        steps.push({ atMs, field, from: has ? to : null, to: has ? null : to });
+      } else if (now[field] !== to) {
+        steps.push({ atMs, field, from: now[field], to });
+        now[field] = to as string;
+      }
+    }
+    if (deletedAfter !== null)
+      steps.push({ atMs: atMs + deletedAfter + 1, field: "deleted", from: null, to: null });
+    return { createdMs, start, steps };
+  });
+
+const history = fc
+  .array(anItem, { maxLength: 7 })
+  .map((items) => items.map((item, i): Item => ({ id: `item-${i}`, ...item })));
+
+// ── Two ways in which the truth reaches the engine ──────────────────────────────────────────────
+
+const states = Object.fromEntries(
+  STATES.map((id) => [id, { name: id.toUpperCase(), group: GROUPS[id] }]),
+);
+const iso = (ms: number) => new Date(ms).toISOString();
+const facts = (input: unknown) =>
+  factsOf(IngestInput.parse(JSON.parse(JSON.stringify(input)))).changes;
+
+function inBulk({ id, createdMs, start, steps }: Item): Change[] {
+  const last = (field: string) => steps.findLast((step) => step.field === field);
+  const set = (field: string, ids: string[]) => {
+    const now = new Set(ids);
+    for (const step of steps) {
+      if (step.field !== field) continue;
+      if (step.from) now.delete(step.from);
+      if (step.to) now.add(step.to);
+    }
+    return [...now];
+  };
+  const item = {
+    id,
+    createdAt: iso(createdMs),
+    history: steps.map(({ atMs, ...step }) => ({ at: iso(atMs), ...step })),
+    state: last("state")?.to ?? start.state,
+    points: last("points") ? last("points")?.to : start.points,
+    labels: set("label", start.labels),
+    cycles: set("cycle", start.cycles),
+  };
+  return facts({ workspaceId: "w", projectId: "p", states, items: [item] });
+}
+
+function asEvents({ id, createdMs, start, steps }: Item): Change[][] {
+  const envelope = {
+    workspaceId: "w",
+    projectId: "p",
+    issueId: id,
+    actorId: "u",
+    type: "issue",
+    states,
+  };
+  const [cycleId = null, ...moreCycles] = start.cycles;
+  const item = {
+    createdAtEpoch: createdMs / 1000,
+    stateId: start.state,
+    points: start.points,
+    labels: start.labels,
+    cycleId,
+  };
+  const creation = { ...envelope, epoch: createdMs / 1000, activities: [], item };
+  const fieldNames = {
+    state: "state",
+    points: "estimate_point",
+    label: "labels",
+    cycle: "cycles",
+    deleted: "issue",
+  };
+  const events = steps.map(({ atMs, field, from, to }, n) => ({
+    ...envelope,
+    epoch: atMs / 1000,
+    activities: [
+      {
+        id: `${id}:${n}`,
+        issueId: id,
+        verb: field === "deleted" ? "deleted" : "updated",
+        field: fieldNames[field],
+        ...(field === "points"
+          ? { oldValue: from ?? "", newValue: to ?? "" }
+          : { oldIdentifier: from, newIdentifier: to }),
+        epoch: atMs / 1000,
+      },
+    ],
+  }));
+  const others =
+    moreCycles.length === 0
+      ? []
+      : [
+          facts({
+            workspaceId: "w",
+            projectId: "p",
+            items: [{ id, createdAt: iso(createdMs), cycles: moreCycles }],
+          }),
+        ];
+  return [...[creation, ...events].map((event) => facts(ingestInputOf(event))), ...others];
+}
+
+/** What the table keeps of arrivals in any order and number. */
+const stored = (arrivals: Change[]) => [
+  ...new Map(arrivals.toReversed().map((change) => [change.changeId, change])).values(),
+];
+
+// ── The oracle: for each day, look at every change of every item ────────────────────────────────
+
+const localDate = (ms: number, timeZone: string) =>
+  new Date(ms).toLocaleDateString("sv-SE", { timeZone });
+
+/** The first instant, in steps of a quarter of an hour, of a local day later than the date. */
+function endOfDay(date: string, timeZone: string): number {
+  const quarter = 900_000;
+  for (let ms = Date.parse(`${date}T00:00:00Z`) - 15 * 3_600_000; ; ms += quarter)
+    if (localDate(ms, timeZone) > date) return ms;
+}
+
+/** The item as it is just before an instant; undefined when it is not there. */
+function at(item: Item, endMs: number) {
+  if (item.createdMs >= endMs) return undefined;
+  const now = {
+    state: item.start.state,
+    points: item.start.points,
+    labels: new Set(item.start.labels),
+    cycles: new Set(item.start.cycles),
+  };
+  for (const step of item.steps) {
+    if (step.atMs >= endMs) continue;
+    if (step.field === "deleted") return undefined;
+    if (step.field === "state") now.state = step.to as string;
+    else if (step.field === "points") now.points = step.to;
+    else {
+      const set = step.field === "label" ? now.labels : now.cycles;
+      if (step.from) set.delete(step.from);
+      if (step.to) set.add(step.to);
+    }
+  }
+  return {
+    ...now,
+    group: GROUPS[now.state] as StateGroup,
+    weight: Number.isNaN(Number(now.points)) ? 0 : Number(now.points),
+  };
+}
+
+function oracle(items: Item[], input: ReturnType<typeof FlowInput.parse>) {
+  const { from, to, timeZone } = input.window;
+  const { cycleId, labelId } = input.scope;
+  const asOfMs = Date.parse(input.asOf as string);
+  const scoped = (item: Item, endMs: number) => {
+    const now = at(item, endMs);
+    return now && (!cycleId || now.cycles.has(cycleId)) && (!labelId || now.labels.has(labelId))
+      ? now
+      : undefined;
+  };
+  const startMs = endOfDay(new Date(Date.parse(from) - DAY).toISOString().slice(0, 10), timeZone);
+  const burn = [];
+  const cumulativeFlow = [];
+  const ends: [string, number][] = [];
+  let dayStartMs = startMs;
+  for (let ms = Date.parse(from); ms <= Date.parse(to); ms += DAY) {
+    if (dayStartMs > asOfMs) break;
+    const date = new Date(ms).toISOString().slice(0, 10);
+    dayStartMs = endOfDay(date, timeZone);
+    const endMs = Math.min(dayStartMs, asOfMs + 1);
+    ends.push([date, endMs]);
+    const groups = { backlog: 0, unstarted: 0, started: 0, completed: 0, cancelled: 0 };
+    const weights = { ...groups };
+    for (const item of items) {
+      const now = scoped(item, endMs);
+      if (!now) continue;
+      groups[now.group] += 1;
+      weights[now.group] += now.weight;
+    }
+    const by = input.unit === "items" ? groups : weights;
+    const remaining = by.backlog + by.unstarted + by.started;
+    burn.push({ date, remaining, scope: remaining + by.completed, done: by.completed });
+    cumulativeFlow.push({ date, ...groups });
+  }
+  const endMs = ends.at(-1)?.[1] ?? Math.min(startMs, asOfMs + 1);
+  const all = items.map((item) => ({ item, now: scoped(item, endMs) }));
+
+  /** Milliseconds from one instant to another in which the item was neither completed nor cancelled, by each change's interval. */
+  const working = (item: Item, fromMs: number, toMs: number) => {
+    const cuts = [
+      fromMs,
+      toMs,
+      ...item.steps.map((step) => step.atMs).filter((ms) => ms > fromMs && ms < toMs),
+    ].sort((a, b) => a - b);
+    let sum = 0;
+    for (let i = 1; i < cuts.length; i++) {
+      const state = stateBefore(item, (cuts[i - 1] as number) + 1);
+      if (!["completed", "cancelled"].includes(GROUPS[state] as string))
+        sum += (cuts[i] as number) - (cuts[i - 1] as number);
+    }
+    return sum;
+  };
+  const visits = (item: Item) =>
+    [
+      { atMs: item.createdMs, to: item.start.state },
+      ...item.steps.filter((s) => s.field === "state"),
+    ].filter(({ atMs }) => atMs < endMs);
+  const firstStart = (item: Item) =>
+    visits(item).find(({ to }) => GROUPS[to as string] === "started")?.atMs;
+
+  const finished = all.flatMap(({ item, now }) => {
+    if (now?.group !== "completed") return [];
+    let finishedMs = 0;
+    let before: string | undefined;
+    for (const { atMs, to: state } of visits(item)) {
+      const group = GROUPS[state as string];
+      if (group === "completed" && before !== "completed") finishedMs = atMs;
+      before = group;
+    }
+    if (finishedMs < startMs) return [];
+    const start = firstStart(item);
+    return {
+      id: item.id,
+      finishedMs,
+      date: (ends.find(([, end]) => finishedMs < end) as [string, number])[0],
+      cycleDays: start === undefined ? null : working(item, start, finishedMs) / DAY,
+      leadDays: (finishedMs - item.createdMs) / DAY,
+      weight: now.weight,
+      cycles: [...now.cycles],
+    };
+  });
+  const nearestRank = (values: number[], percent: number) => {
+    const sorted = [...values].sort((a, b) => a - b);
+    return sorted.find((_, i) => (i + 1) * 100 >= percent * sorted.length) ?? null;
+  };
+  const durations = (values: number[]) => ({
+    count: values.length,
+    p50Days: nearestRank(values, 50),
+    p85Days: nearestRank(values, 85),
+    p95Days: nearestRank(values, 95),
+  });
+  const count = (test: (group: StateGroup) => boolean) =>
+    all.filter(({ now }) => now && test(now.group)).length;
+  const cycles = [...new Set(finished.flatMap((item) => item.cycles))].sort();
+  return {
+    lastDay: ends.at(-1)?.[0] ?? null,
+    items: {
+      total: count(() => true),
+      open: count((g) => g === "backlog" || g === "unstarted" || g === "started"),
+      done: count((g) => g === "completed"),
+      cancelled: count((g) => g === "cancelled"),
+    },
+    burn,
+    cumulativeFlow,
+    cycle: durations(finished.flatMap(({ cycleDays }) => cycleDays ?? [])),
+    lead: durations(finished.map(({ leadDays }) => leadDays)),
+    finished: new Map(finished.map(({ id, cycleDays, leadDays }) => [id, { cycleDays, leadDays }])),
+    throughput: ends.map(([date]) => ({
+      date,
+      items: finished.filter((item) => item.date === date).length,
+    })),
+    velocity: cycles.map((cycle) => {
+      const inCycle = finished.filter((item) => item.cycles.includes(cycle));
+      return {
+        cycleId: cycle,
+        items: inCycle.length,
+        points: inCycle.reduce((sum, item) => sum + item.weight, 0),
+      };
+    }),
+    points: finished.reduce((sum, { weight }) => sum + weight, 0),
+    aging: new Map(
+      all.flatMap(({ item, now }) =>
+        now?.group === "started"
+          ? [[item.id, working(item, firstStart(item) as number, Math.min(endMs, asOfMs)) / DAY]]
+          : [],
+      ),
+    ),
+  };
+}
+
+function stateBefore(item: Item, endMs: number): string {
+  let state = item.start.state;
+  for (const step of item.steps)
+    if (step.field === "state" && step.atMs < endMs) state = step.to as string;
+  return state;
+}
+
+// ── The properties ──────────────────────────────────────────────────────────────────────────────
+
+const request = fc
+  .record({
+    from: fc.integer({ min: -3, max: 45 }),
+    length: fc.integer({ min: 0, max: 60 }),
+    timeZone: fc.constantFrom(
+      "UTC",
+      "Europe/Madrid",
+      "America/New_York",
+      "Australia/Lord_Howe",
+      "Asia/Kolkata",
+      "Africa/Cairo",
+    ),
+    scope: fc.constantFrom(
+      { projectId: "p" },
+      { projectIds: ["p"] },
+      { cycleId: "c1" },
+      { cycleId: "c2", labelId: "bug" },
+    ),
+    unit: fc.constantFrom("items", "points"),
+    asOf: fc.oneof(
+      fc.constant("2026-01-01T00:00:00.000Z"),
+      fc.integer({ min: 0, max: 90 * DAY }).map((ms) => iso(Date.parse("2025-03-01") + ms)),
+    ),
+  })
+  .map(({ from, length, timeZone, ...rest }) => {
+    const day = (n: number) => iso(Date.parse("2025-03-10") + n * DAY).slice(0, 10);
+    return FlowInput.parse({
+      ...rest,
+      window: { from: day(from), to: day(from + length), timeZone },
+    });
+  });
+
+const runs = { numRuns: Number(process.env.FAST_CHECK_RUNS ?? 300) };
+
+test("equals the naive replay", () => {
+  fc.assert(
+    fc.property(history, request, (items, input) => {
+      const output = flow(input, stored(items.flatMap(inBulk)), 0);
+      const expected = oracle(items, input);
+      expect(output.lastDay).toBe(expected.lastDay);
+      expect(output.items).toEqual(expected.items);
+      expect(output.burn).toEqual(expected.burn);
+      expect(output.cumulativeFlow).toEqual(expected.cumulativeFlow);
+      expect(output.cycleTime?.cycle).toEqual(expected.cycle);
+      expect(output.cycleTime?.lead).toEqual(expected.lead);
+      expect(
+        new Map(
+          output.cycleTime?.items.map(({ itemId, cycleDays, leadDays }) => [
+            itemId,
+            { cycleDays, leadDays },
+          ]),
+        ),
+      ).toEqual(expected.finished);
+      expect(output.throughput?.days).toEqual(expected.throughput);
+      expect(output.velocity?.cycles).toEqual(expected.velocity);
+      const sum = (values: number[] = []) => values.reduce((a, b) => a + b, 0);
+      expect(sum(output.throughput?.weeks.map((week) => week.items))).toBe(expected.finished.size);
+      expect(sum(output.velocity?.weeks.map((week) => week.points))).toBe(expected.points);
+      expect(sum(output.throughput?.weeks.map((week) => week.days))).toBe(expected.burn.length);
+      expect(new Map(output.aging?.items.map(({ itemId, ageDays }) => [itemId, ageDays]))).toEqual(
+        expected.aging,
+      );
+    }),
+    runs,
+  );
+}, 120_000);
+
+test("is the same whether the history came in bulk, as events, or both, in any order and repetition", () => {
+  fc.assert(
+    fc.property(
+      history,
+      request,
+      fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true })),
+      (items, input, dice) => {
+        const shuffled = <Value>(values: Value[]) =>
+          values
+            .map((value) => [dice.next().value as number, value] as const)
+            .sort(([a], [b]) => a - b)
+            .map(([, value]) => value);
+        const bulk = items.map(inBulk);
+        const events = items.flatMap(asEvents);
+        const expected = flow(input, stored(bulk.flat()), 0);
+        const arrive = (arrivals: Change[][]) =>
+          flow(
+            input,
+            stored(
+              shuffled([
+                ...arrivals,
+                ...arrivals.filter(() => (dice.next().value as number) < 0.4),
+              ]).flat(),
+            ),
+            0,
+          );
+        expect(arrive(bulk)).toEqual(expected);
+        expect(arrive(events)).toEqual(expected);
+        expect(arrive([...bulk, ...events])).toEqual(expected);
+      },
+    ),
+    runs,
+  );
+}, 120_000);

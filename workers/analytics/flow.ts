@@ -1,0 +1,165 @@
+/** Computes a whole `flow` from the recorded changes: a pure function of input, history and clock. */
+import { Reject } from "@tl-engine/shared";
+import { draw } from "./charts/draw.ts";
+import { addDays, DAY_MS, type Days, dateOf, daysBetween, daysOf } from "./days.ts";
+import * as items from "./finished.ts";
+import { type Ahead, forecast } from "./forecast.ts";
+import type { FlowInput, FlowOutput, Window } from "./schemas.ts";
+import * as series from "./series.ts";
+import { MAX_FORECAST_DAYS } from "./simulate.ts";
+import { type Change, replayAll, type Timeline } from "./timeline.ts";
+
+/** The part of the window that has begun by `asOf`. */
+interface Seen {
+  days: Days;
+  lastDay: string | null;
+  /** The first instant that is not seen: what happens at or after it does not count. */
+  endMs: number;
+}
+
+/** The days that have begun; the last one ends at `asOf` if that is earlier than its midnight. */
+function seenOf({ from, to, timeZone }: Window, asOfMs: number): Seen {
+  const { dates, endsMs, startMs } = daysOf(from, to, timeZone);
+  let count = 0;
+  while (count < dates.length && (count === 0 ? startMs : (endsMs[count - 1] as number)) <= asOfMs)
+    count++;
+  const endMs = Math.min(asOfMs + 1, count === 0 ? startMs : (endsMs[count - 1] as number));
+  const ends = endsMs.slice(0, count);
+  if (count > 0) ends[count - 1] = endMs;
+  return {
+    days: { dates: dates.slice(0, count), endsMs: ends, startMs },
+    lastDay: dates[count - 1] ?? null,
+    endMs,
+  };
+}
+
+/**
+ * Flow metrics of a scope in a window. Nothing after the end of what is seen (the window's last
+ * midnight or `asOf`, whichever is earlier) has any influence, so that a past window gives the
+ * same answer for ever, unless something is recorded late. Definitions: `series.ts` and
+ * `finished.ts`. Throws {@link Reject} when the forecast asks about a day that it can't.
+ */
+export function flow(input: FlowInput, changes: readonly Change[], nowMs: number): FlowOutput {
+  const asOfMs = input.asOf === undefined ? nowMs : Date.parse(input.asOf);
+  const seen = seenOf(input.window, asOfMs);
+  const { cycleId, labelId } = input.scope;
+  const replay = { endMs: seen.endMs, labelId, overrides: input.states };
+  const timelines = replayAll(changes, { ...replay, cycleId });
+  const totals = series.dailyTotals(timelines, seen.days);
+  const finished = items.finishedItems(timelines);
+  const inWindow = finished.filter(({ finishedMs }) => finishedMs >= seen.days.startMs);
+  const cycleTime = items.cycleTime(inWindow);
+  const counts = countsOf(timelines);
+  const warnings = warningsOf(timelines);
+
+  let ahead: Ahead | undefined;
+  if (input.forecast) {
+    // A cycle has no past of its own: its pace is that of the projects whose items it holds.
+    const paced = cycleId === undefined ? timelines : replayAll(changes, replay);
+    ahead = forecastOf(input, paced, seen, counts.open, asOfMs, warnings);
+  }
+  if (changes.length === 0)
+    warnings.push(noted("nothing_recorded", "no change of this scope is recorded"));
+
+  const wanted = new Set(input.metrics);
+  const output: FlowOutput = {
+    asOf: new Date(asOfMs).toISOString(),
+    lastDay: seen.lastDay,
+    items: counts,
+    ...(wanted.has("burn") && { burn: series.burn(totals, seen.days, input.unit) }),
+    ...(wanted.has("cumulativeFlow") && {
+      cumulativeFlow: series.cumulativeFlow(totals, seen.days),
+    }),
+    ...(wanted.has("cycleTime") && { cycleTime }),
+    ...(wanted.has("throughput") && { throughput: items.throughput(inWindow, seen.days) }),
+    ...(wanted.has("velocity") && { velocity: items.velocity(inWindow, seen.days) }),
+    ...(wanted.has("aging") && {
+      aging: items.aging(timelines, Math.min(seen.endMs, asOfMs), cycleTime.cycle.p85Days),
+    }),
+    ...(ahead && { forecast: ahead.forecast }),
+    warnings,
+  };
+  if (input.svg)
+    output.svg = draw(input, output, { finished: inWindow, cycleTime, days: seen.days, ahead });
+  return output;
+}
+
+function forecastOf(
+  { window, forecast: asked }: FlowInput,
+  timelines: Timeline[],
+  seen: Seen,
+  open: number,
+  asOfMs: number,
+  warnings: FlowOutput["warnings"],
+): Ahead | undefined {
+  if (!asked) return undefined;
+  const from = seen.lastDay ?? dateOf(asOfMs, window.timeZone);
+  if (asked.until !== undefined) {
+    const days = daysBetween(from, asked.until);
+    if (days < 1 || days > MAX_FORECAST_DAYS)
+      throw new Reject(
+        `forecast.until must be 1 to ${MAX_FORECAST_DAYS} days after ${from}, the last day seen`,
+        {
+          details: [{ path: "forecast.until", message: `is ${days} days after ${from}` }],
+        },
+      );
+  }
+  const firstMs = timelines.reduce(
+    (least, { createdMs }) => Math.min(least, createdMs),
+    seen.endMs,
+  );
+  const first = dateOf(Math.max(firstMs, seen.endMs - 3_659 * DAY_MS), window.timeZone);
+  // A day that is not over would look like a slow one.
+  const whole = daysOf(from, from, window.timeZone).endsMs[0] === seen.endMs;
+  const history = daysOf(first, whole ? from : addDays(from, -1), window.timeZone);
+  const perDay = items.finishedPerDay(items.finishedItems(timelines), history);
+  const ahead = { ...forecast(perDay, from, asked.remaining ?? open, asked), perDay };
+  if (perDay.length < 28)
+    warnings.push(
+      noted("short_history", `the forecast rests on ${perDay.length} days of history only`),
+    );
+  if (!perDay.subarray(-asked.historyDays).some((count) => count > 0))
+    warnings.push(
+      noted("no_throughput", "nothing was finished in the history that the forecast rests on"),
+    );
+  return ahead;
+}
+
+/** What the scope holds at the end. */
+function countsOf(timelines: readonly Timeline[]): FlowOutput["items"] {
+  const counts = { total: 0, open: 0, done: 0, cancelled: 0 };
+  for (const { moments } of timelines) {
+    const last = moments.at(-1);
+    if (!last?.inScope) continue;
+    counts.total++;
+    if (last.group === "completed") counts.done++;
+    else if (last.group === "cancelled") counts.cancelled++;
+    else counts.open++;
+  }
+  return counts;
+}
+
+const MESSAGES = {
+  points_not_a_number: "the estimate is no number, so that the item weighs nothing in points",
+  state_unknown: "no state of the item is known at some time; it counts as backlog then",
+  group_unknown:
+    "the group of the item's state is not known; it counts as backlog (give it in `states`)",
+  before_creation: "changes are dated before the item's creation; they count as made at it",
+};
+
+const noted = (code: string, message: string) => ({
+  code,
+  message,
+  count: 1,
+  itemIds: [] as string[],
+});
+
+function warningsOf(timelines: readonly Timeline[]): FlowOutput["warnings"] {
+  return Object.entries(MESSAGES).flatMap(([code, message]) => {
+    const concerned = timelines.filter(({ warnings }) =>
+      warnings.some((warning) => warning === code),
+    );
+    const itemIds = concerned.slice(0, 5).map(({ itemId }) => itemId);
+    return concerned.length === 0 ? [] : { code, message, count: concerned.length, itemIds };
+  });
+}
