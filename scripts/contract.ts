@@ -76,7 +76,12 @@ const pascal = (...words: string[]) =>
 export async function contractSource(engines: EngineContract[]): Promise<string> {
   const declarations: string[] = [];
   const declare = async (name: string, schema: JsonSchema) => {
-    const options = { bannerComment: "", additionalProperties: false, format: false };
+    const options = {
+      bannerComment: "",
+      additionalProperties: false,
+      ignoreMinAndMaxItems: true,
+      format: false,
+    };
     declarations.push(await compile(withoutTitles(schema) as never, name, options));
     return name;
   };

@@ -1,6 +1,7 @@
 /**
  * The crash test: real worker processes under load, real faults on real services, an independent judge.
- * FAULTS (default 100), SEED (default random), JOBS (default 84 per fault), HOURS (repeats until then).
+ * FAULTS (default 100), SEED (default random), JOBS (default 84 per fault), HOURS (repeats until then),
+ * KINDS (only these kinds of faults, comma-separated).
  */
 import { runCrashTest, summarize } from "./crash-test/run.ts";
 import { openServices } from "./crash-test/services.ts";
@@ -23,6 +24,7 @@ const faults = whole("FAULTS", 100);
 const jobs = whole("JOBS", Math.max(200, faults * 84));
 const firstSeed = whole("SEED", Math.floor(Math.random() * 1_000_000));
 const hours = Number(process.env.HOURS ?? 0);
+const only = (process.env.KINDS ?? "").split(",").filter((kind) => kind !== "");
 
 const services = await openServices(say);
 const total = {
@@ -35,7 +37,7 @@ try {
   const endAt = performance.now() + hours * 3_600_000;
   let seed = firstSeed;
   do {
-    const outcome = await runCrashTest({ services, faults, jobs, seed, say });
+    const outcome = await runCrashTest({ services, faults, jobs, seed, only, say });
     for (const { rule, category, jobId, message } of outcome.findings.slice(0, MAX_SHOWN))
       say(`FOUND ${category} (rule ${rule})${jobId ? ` ${jobId}` : ""}: ${message}`);
     if (outcome.findings.length > MAX_SHOWN)

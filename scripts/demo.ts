@@ -1,33 +1,34 @@
 /** `make demo [DATA=file]`: replays a tracker's history through the fleet and proves what comes out. */
 import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { SPAN } from "./demo/figures.ts";
 import { generateHistory } from "./demo/generator.ts";
 import { HistoryError, type Issue, readHistory } from "./demo/history.ts";
 import { writePictures } from "./demo/pictures.ts";
 import { planJobs } from "./demo/plan.ts";
 import { type RunResult, runDemo } from "./demo/run.ts";
-import { prepareServices } from "./demo/set-up.ts";
+import { prepareServices, SetUpFailed } from "./demo/set-up.ts";
 import { SUMMARY_COLUMNS, summaryRow } from "./demo/summary.ts";
 import { renderTable } from "./demo/table.ts";
 import { count, painter, wantsColor } from "./demo/view.ts";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
-const OUT_FOLDER = join(REPOSITORY, "out/demo");
 const DEFAULT_SEED = "tiendaleon";
 const paint = painter(wantsColor(process.stdout));
 const say = (text = "") => console.log(text);
 
 async function demo(signal: AbortSignal): Promise<boolean> {
-  const { values } = parseArgs({ options: { data: { type: "string" }, seed: { type: "string" } } });
-  const data = values.data || process.env.DATA;
-  const seed = values.seed || process.env.SEED || DEFAULT_SEED;
+  const { data, seed, months, out } = readOptions();
   const prefix = process.env.ENGINE_PREFIX || "engine";
-  const issues = data ? await readHistory(data) : generateHistory({ seed });
+  const issues = data ? await readHistory(data) : generateHistory({ seed, months });
   const plan = planJobs(issues, { runId: newRunId(), seed });
   say(describe(issues, data ?? `a generated tracker, seed ${seed}`));
 
+  // What an earlier run wrote; the pictures of another tracker would stand beside ours.
+  rmSync(out, { recursive: true, force: true });
   await using services = await prepareServices(REPOSITORY, prefix, signal, say);
   const startedAt = performance.now();
   const title = `tl-engine demo · ${count(issues.length)} items · ${count(plan.jobs.length)} jobs`;
@@ -38,11 +39,11 @@ async function demo(signal: AbortSignal): Promise<boolean> {
     prefix,
     title,
     repository: REPOSITORY,
-    outFolder: OUT_FOLDER,
+    outFolder: out,
     output: process.stdout,
     signal,
   });
-  report(result, title, data ?? `generated, seed ${seed}`);
+  report(result, { title, source: data ?? `generated, seed ${seed}`, out });
   const { lost, doubled, different } = result.findings.counts;
   const { results, replies, events } = result.totals;
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
@@ -50,6 +51,29 @@ async function demo(signal: AbortSignal): Promise<boolean> {
     `demo: jobs=${plan.jobs.length} results=${results} replies=${replies} events=${events} lost=${lost} doubled=${doubled} different=${different} seconds=${seconds}`,
   );
   return result.findings.clean;
+}
+
+/** From the command line, else from the environment, where `make` puts them. */
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      data: { type: "string", default: process.env.DATA },
+      seed: { type: "string", default: process.env.SEED },
+      /** Of the generated history. */
+      months: { type: "string", default: String(SPAN.months) },
+      /** It is emptied first. */
+      out: { type: "string", default: join(REPOSITORY, "out/demo") },
+    },
+  });
+  const months = Number(values.months);
+  if (!Number.isInteger(months) || months < 1 || months > 600)
+    throw new TypeError("--months must be a whole number from 1 to 600");
+  return {
+    data: values.data || undefined,
+    seed: values.seed || DEFAULT_SEED,
+    months,
+    out: values.out,
+  };
 }
 
 /** Sortable by time, and unlike that of any other run. */
@@ -63,9 +87,8 @@ function describe(issues: Issue[], source: string): string {
 }
 
 function report(
-  { flows, latency, findings, totals, jobsPerSecond }: RunResult,
-  title: string,
-  source: string,
+  { flows, latency, findings, warnings, totals, jobsPerSecond }: RunResult,
+  { title, source, out }: { title: string; source: string; out: string },
 ) {
   const rows = flows.map(summaryRow);
   say();
@@ -76,11 +99,12 @@ function report(
   say(
     ` latency p50 ${count(answered.p50Ms)} ms, p99 ${count(answered.p99Ms)} ms from publishing to reply with all that waits in between; in the worker ${inWorker.p50Ms} and ${inWorker.p99Ms} ms`,
   );
+  for (const warning of warnings) say(` warning: ${warning}`);
   for (const example of findings.examples) say(paint("red", ` ${example}`));
   const verdict = findings.clean
     ? "Each job has one result and one reply, and the flow equals a brute-force replay of the history."
     : "The check found faults.";
-  const page = writePictures(OUT_FOLDER, flows, {
+  const page = writePictures(out, flows, {
     title,
     subtitle: source,
     figures: [

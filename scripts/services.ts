@@ -13,7 +13,8 @@ import {
   URLS_OF_SERVICE,
 } from "../shared/testing/services/index.ts";
 
-const USAGE = "Usage: node scripts/services.ts up|down|status [--native|--docker] | with -- command…";
+const USAGE =
+  "Usage: node scripts/services.ts up|down|status [--native|--docker] | with -- command…";
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
@@ -26,7 +27,9 @@ async function up(sources: string[]) {
   const startedAt = performance.now();
   const { state, started } = await keepServices(SERVICES_DIR, sources);
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  say(started ? `Started (${state.source}) in ${seconds} s.` : `Running already (${state.source}).`);
+  say(
+    started ? `Started (${state.source}) in ${seconds} s.` : `Running already (${state.source}).`,
+  );
   printUrls(state.urls);
 }
 

@@ -18,10 +18,9 @@ local function claim(key, token, generation, attempt, crashes, alone)
     -- A replay starts afresh; what an earlier generation left no longer counts.
     done, cancelled, recordedAttempt, count = false, false, 0, 0
     redis.call('HDEL', key, 'd', 'x', 'c')
-  elseif generation < recordedGeneration then
-    return STALE, 0
   end
   if done then return DONE, 0 end
+  if generation < recordedGeneration then return STALE, 0 end
   if holder and holder ~= token and tonumber(v[2]) > now then return BUSY, tonumber(v[2]) - now end
   if attempt < recordedAttempt then return STALE, 0 end
   -- A lease that ran out was neither finished nor released: its worker died or froze.

@@ -124,6 +124,9 @@ export class JobContext implements Job {
   abort(reason: Aborted): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
+    // Time spent waiting for a transaction is Postgres', not the handler's: no attempt.
+    const awaitsBegin = this.#beginning !== undefined && this.transaction === undefined;
+    if (reason.why === "timeout" && awaitsBegin) this.databaseLost = true;
     this.#controller?.abort(reason);
     this.#onAbort?.(reason);
   }

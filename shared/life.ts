@@ -9,6 +9,7 @@ import { troubleOf } from "./database.ts";
 import type { Action, WorkerDefinition } from "./define-worker.ts";
 import type { Gate } from "./gate.ts";
 import { Aborted, JobContext, type Tools } from "./job-context.ts";
+import { redactUrls } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Problem, Received, ReceivedJob, RefusedJob } from "./receive.ts";
 import type { ResultRow } from "./result-rows.ts";
@@ -44,6 +45,7 @@ export interface LifeOptions {
 
 const DEFAULT_MAX_ATTEMPTS = 5;
 const CONTENTION_DELAY_MS = 500;
+const STALE_DELAY_MS = 5_000;
 /** After an error of our own a delivery goes back no faster than this, or it would spin. */
 const BUG_DELAY_MS = 1_000;
 
@@ -139,7 +141,10 @@ export function createLife(options: LifeOptions): Life {
       case "busy":
         return { kind: "wait", tier: waitTier(claim.remainingMs), crashes: job.crashes };
       case "stale":
-        return { kind: "stale" };
+        // What the broker delivers again is the copy that was left when its successor reached a tier.
+        // Anything else was published anew, perhaps for another reply_to: it waits for the end.
+        if (job.delivery.message.fields.redelivered) return { kind: "stale" };
+        return { kind: "wait", tier: waitTier(STALE_DELAY_MS), crashes: job.crashes };
       case "suspect":
         return handBack();
       case "cancelled":
@@ -256,9 +261,10 @@ export function createLife(options: LifeOptions): Life {
 
   async function fail(
     job: (ReceivedJob | RefusedJob) & { id: string },
-    problem: Problem,
+    told: Problem,
     me?: LiveJob,
   ): Promise<Outcome> {
+    const problem = { ...told, message: redactUrls(told.message) };
     const attempt = job.kind === "refused" || problem.code === "quarantined" ? 0 : job.attempt;
     const row: ResultRow = {
       ...rowBase(job, me?.startedAtMs ?? Date.now()),

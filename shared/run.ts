@@ -87,7 +87,7 @@ export function readError(
   if (error instanceof Aborted) {
     switch (error.why) {
       case "timeout":
-        return { kind: "threw", error };
+        return databaseLost ? { kind: "outage", error } : { kind: "threw", error };
       case "deadline":
         return ended({ code: "expired", message: error.message });
       case "cancelled":

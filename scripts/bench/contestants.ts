@@ -37,19 +37,27 @@ const NAIVE_QUEUE = "tl-bench.naive";
 const CELERY_QUEUE = "tl-bench.celery";
 export const PEER_QUEUES = [RAW_QUEUE, BARE_QUEUE, NAIVE_QUEUE, CELERY_QUEUE];
 
+// As the images set it: Node then neither compiles nor strips types at a start. All peers get it alike.
+const COMPILE_CACHE = { NODE_COMPILE_CACHE: file("../../out/bench/compile-cache") };
+
 /** Starts an engine's worker as it is started everywhere, with every default on. */
 export function engineCommand(harness: Harness, name: string, definition: string): Command {
   return {
     name,
     command: process.execPath,
     args: [file("../../shared/main.ts"), file(definition)],
-    env: { ...harness.urls, ENGINE_PREFIX: PREFIX, HEALTH_PORT: "0" },
+    env: { ...COMPILE_CACHE, ...harness.urls, ENGINE_PREFIX: PREFIX, HEALTH_PORT: "0" },
   };
 }
 
 /** Starts one of the Node peers. */
 export function peerCommand(name: string, ...args: string[]): Command {
-  return { name, command: process.execPath, args: [file(`peers/${name}.ts`), ...args] };
+  return {
+    name,
+    command: process.execPath,
+    args: [file(`peers/${name}.ts`), ...args],
+    env: COMPILE_CACHE,
+  };
 }
 
 /** The contestants that `options` names and that this machine can run; `leftOut` says which it can't. */
@@ -105,7 +113,7 @@ const CONTESTANTS: Record<PeerName, Assemble> = {
     share: 0.25,
     persists: true,
     lane: await graphileLane(harness),
-    command: peerCommand("graphile", harness.urls.DATABASE_URL, GRAPHILE_SCHEMA),
+    command: graphileCommand(harness),
   }),
   celery: async (harness) => {
     const python = pythonWithCelery();
@@ -133,6 +141,12 @@ const CONTESTANTS: Record<PeerName, Assemble> = {
     };
   },
 };
+
+function graphileCommand(harness: Harness): Command {
+  const command = peerCommand("graphile", harness.urls.DATABASE_URL, GRAPHILE_SCHEMA);
+  // By default it logs a line for every job, which no other peer does.
+  return { ...command, env: { ...command.env, NO_LOG_SUCCESS: "1" } };
+}
 
 function celeryCommand(python: string, harness: Harness): Command {
   const prefork = ["--pool=prefork", "--concurrency=2", "--loglevel=WARNING"];

@@ -10,6 +10,7 @@ import { median, percentile } from "./statistics.ts";
 import { startProcess, type WorkerProcess } from "./worker-process.ts";
 
 const WARM_UP_CALLS = 100;
+const START_TIMEOUT_MS = 30_000;
 const IDLE_MS = 2_000;
 
 export interface Latency {
@@ -70,8 +71,11 @@ const latency = (times: number[]): Latency => ({
 
 /** Waits until the broker sees a consumer on the queue. */
 async function consuming({ channel }: Harness, queue: string, worker: WorkerProcess) {
+  const startMs = performance.now();
   while ((await channel.checkQueue(queue)).consumerCount === 0) {
     worker.assertAlive();
+    if (performance.now() - startMs > START_TIMEOUT_MS)
+      throw new Error(`nobody consumes from ${queue} after ${START_TIMEOUT_MS} ms`);
     await sleep(20);
   }
 }

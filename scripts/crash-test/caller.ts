@@ -22,6 +22,7 @@ export interface CallerOptions {
 }
 
 const RECONNECT_DELAY_MS = 200;
+const CLOSE_TIMEOUT_MS = 5_000;
 /** A publish without a confirm by then counts as unconfirmed: the broker may be under an alarm, or gone. */
 const CONFIRM_TIMEOUT_MS = 30_000;
 
@@ -94,9 +95,13 @@ export async function openCaller(options: CallerOptions): Promise<Caller> {
     async close() {
       isClosing = true;
       failPending("the crash test ends");
-      await channel?.deleteQueue(repliesQueue(options)).catch(() => {});
-      await channel?.deleteQueue(eventsQueue(options)).catch(() => {});
-      await connection?.close().catch(() => {});
+      const tidyUp = async () => {
+        await channel?.deleteQueue(repliesQueue(options));
+        await channel?.deleteQueue(eventsQueue(options));
+        await connection?.close();
+      };
+      // A broker under an alarm may never answer.
+      await Promise.race([tidyUp().catch(() => {}), sleep(CLOSE_TIMEOUT_MS)]);
     },
   };
 }

@@ -14,7 +14,7 @@ export type Category =
   | "other";
 
 export interface Finding {
-  rule: "a" | "b" | "c" | "d" | "e" | "f" | "g" | "h" | "exit";
+  rule: "a" | "b" | "c" | "d" | "e" | "f" | "g" | "h" | "exit" | "run";
   category: Category;
   jobId?: string;
   message: string;

@@ -22,6 +22,8 @@ export interface RunOptions {
   faults: number;
   jobs: number;
   seed: number;
+  /** Only these kinds of faults; empty for all. */
+  only: string[];
   say(line: string): void;
 }
 
@@ -44,7 +46,11 @@ export async function runCrashTest(options: RunOptions): Promise<Outcome> {
     const left = all.filter((fault) => !kinds.includes(fault)).map(({ kind }) => kind);
     say(`left out, since the services are not the crash test's own: ${left.join(", ")}`);
   }
-  const rounds = scheduleFaults(kinds, options.faults, randomFrom(seed));
+  const unknown = options.only.filter((kind) => !all.some((fault) => fault.kind === kind));
+  if (unknown.length > 0) throw new RangeError(`no such kind of fault: ${unknown.join(", ")}`);
+  const chosen =
+    options.only.length === 0 ? kinds : kinds.filter(({ kind }) => options.only.includes(kind));
+  const rounds = scheduleFaults(chosen, options.faults, randomFrom(seed));
   const stage = await openStage({ ...options, workers: WORKERS });
   try {
     const findings = await play(stage, rounds, options);
@@ -73,7 +79,8 @@ async function play(stage: Stage, rounds: Round[], { jobs, say }: RunOptions): P
     const elapsedS = ((performance.now() - startedAt) / 1_000).toFixed(0);
     say(`${elapsedS} s  round ${index + 1}/${rounds.length}: ${names}`);
     const loaded = context.load.burst(perRound);
-    await Promise.all(round.map((fault) => playFault(context, fault, say)));
+    const failures = await Promise.all(round.map((fault) => playFault(context, fault, say)));
+    findings.push(...failures.flat());
     const rest = perRound - (context.load.jobs() - before);
     if (rest > 0) void context.load.burst(rest);
     await Promise.race([loaded, sleep(5_000)]);
@@ -87,34 +94,40 @@ async function play(stage: Stage, rounds: Round[], { jobs, say }: RunOptions): P
   return findings;
 }
 
+/** Injects and heals one fault. A failure to do so is the crash test's own, and must not pass for a good run. */
 async function playFault(
   context: Context,
   fault: Fault,
   say: (line: string) => void,
-): Promise<void> {
-  const { history } = context;
+): Promise<Finding[]> {
+  const { kind } = fault;
   const notes: string[] = [];
+  const findings: Finding[] = [];
   const own: Context = { ...context, note: (detail) => void notes.push(detail) };
-  history.append({ kind: "fault", fault: fault.kind, phase: "inject" });
-  let heal: Heal | undefined;
-  try {
-    heal = await within(
-      FAULT_TIMEOUT_MS,
-      `injecting ${fault.kind}`,
-      async () => await fault.inject(own),
-    );
-    await sleep(fault.holdMs);
-  } finally {
-    const detail = notes.join("; ");
-    if (detail) say(`  ${fault.kind}: ${detail}`);
-    await within(FAULT_TIMEOUT_MS, `healing ${fault.kind}`, async () => await heal?.());
-    history.append({
-      kind: "fault",
-      fault: fault.kind,
-      phase: "heal",
-      ...(detail ? { detail } : {}),
-    });
-  }
+  const attempt = async <Value>(what: string, work: () => Promise<Value>) => {
+    try {
+      return await within(FAULT_TIMEOUT_MS, what, work);
+    } catch (error) {
+      findings.push({ rule: "run", category: "other", message: `${what} failed: ${error}` });
+      return undefined;
+    }
+  };
+  context.history.append({ kind: "fault", fault: kind, phase: "inject" });
+  const heal: Heal | undefined = await attempt(
+    `injecting ${kind}`,
+    async () => await fault.inject(own),
+  );
+  await sleep(fault.holdMs);
+  await attempt(`healing ${kind}`, async () => await heal?.());
+  const detail = notes.join("; ");
+  if (detail) say(`  ${kind}: ${detail}`);
+  context.history.append({
+    kind: "fault",
+    fault: kind,
+    phase: "heal",
+    ...(detail ? { detail } : {}),
+  });
+  return findings;
 }
 
 async function recovers({ supervisor, context }: Stage): Promise<boolean> {

@@ -45,7 +45,7 @@ export function flowsToAsk(plan: Plan): AskedFlow[] {
         window: { ...window, timeZone: "UTC" },
         metrics: ["burn", "cumulativeFlow", "cycleTime", "throughput", "aging"],
         asOf: `${plan.lastDay}T23:59:59.999Z`,
-        forecast: { historyDays: 365, percentiles: [50, 85, 95] },
+        forecast: { historyDays: 365, percentiles: [50, 85, 95], simulations: 2_000 },
         svg,
         title,
       },

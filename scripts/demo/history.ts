@@ -42,24 +42,32 @@ export type Issue = z.output<typeof Issue>;
 export type ChangeSet = z.output<typeof Change>;
 export type FieldChange = ChangeSet["items"][number];
 
-/** A history that breaks the format; the message names the file, the line, and the path in it. */
+/** A history that can't be used; the message names the file, the line, and the path in it. */
 export class HistoryError extends Error {
   override readonly name = "HistoryError";
-  readonly line: number;
-  constructor(source: string, line: number, what: string, options?: ErrorOptions) {
-    super(`${source}, line ${line}: ${what}`, options);
+  /** From 1; undefined where the file could not be read at all. */
+  readonly line: number | undefined;
+  constructor(source: string, line: number | undefined, what: string, options?: ErrorOptions) {
+    super(`${source}${line === undefined ? "" : `, line ${line}`}: ${what}`, options);
     this.line = line;
   }
 }
 
-/** Reads a whole history; `.gz` is unpacked. Throws {@link HistoryError} at the first bad line. */
+/** Reads a whole history; `.gz` is unpacked. Throws {@link HistoryError}, for a bad line at the first one. */
 export async function readHistory(path: string): Promise<Issue[]> {
   const file = createReadStream(path);
-  if (!path.endsWith(".gz")) return parseHistory(file, path);
-  // pipe() does not carry errors on: a missing file would hang the reader.
-  const gunzip = createGunzip();
-  file.once("error", (error) => gunzip.destroy(error));
-  return parseHistory(file.pipe(gunzip), path);
+  try {
+    if (!path.endsWith(".gz")) return await parseHistory(file, path);
+    // pipe() does not carry errors on: a missing file would hang the reader.
+    const gunzip = createGunzip();
+    file.once("error", (error) => gunzip.destroy(error));
+    return await parseHistory(file.pipe(gunzip), path);
+  } catch (cause) {
+    if (cause instanceof HistoryError) throw cause;
+    throw new HistoryError(path, undefined, (cause as Error).message, { cause });
+  } finally {
+    file.destroy();
+  }
 }
 
 /** Parses NDJSON from a stream; `source` names it in errors. Empty lines are skipped. */

@@ -35,16 +35,13 @@ export function replayFlow(issues: Issue[], window: FlowWindow) {
   });
   const days = daysOf(window);
   const cumulativeFlow = days.map((date) => {
-    const groups = lives.map(({ phases }) => groupAt(phases, Date.parse(date) + DAY_MS));
-    const count = (wanted: StateGroup) => groups.filter((group) => group === wanted).length;
-    return {
-      date,
-      backlog: count("backlog"),
-      unstarted: count("unstarted"),
-      started: count("started"),
-      completed: count("completed"),
-      cancelled: count("cancelled"),
-    };
+    const count = { date, backlog: 0, unstarted: 0, started: 0, completed: 0, cancelled: 0 };
+    const midnightMs = Date.parse(date) + DAY_MS;
+    for (const { phases } of lives) {
+      const group = groupAt(phases, midnightMs);
+      if (group) count[group]++;
+    }
+    return count;
   });
   return {
     items: totalsOf(lives.map(({ phases }) => phases.at(-1)?.group)),
@@ -99,7 +96,10 @@ function phasesOf(issue: Issue): Phase[] {
 /** The group before an instant; undefined when there is no item yet. */
 function groupAt(phases: Phase[], ms: number): StateGroup | undefined {
   let group: StateGroup | undefined;
-  for (const phase of phases) if (phase.atMs < ms) group = phase.group;
+  for (const phase of phases) {
+    if (phase.atMs >= ms) break;
+    group = phase.group;
+  }
   return group;
 }
 

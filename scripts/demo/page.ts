@@ -41,6 +41,7 @@ h2 { font-size: 20px; margin: 40px 0 12px }
 .verdict { margin: 16px 0 0; padding: 12px 16px; border-radius: 10px; border: 1px solid; background: #fff; font-weight: 600 }
 .verdict.good { color: var(--good) } .verdict.bad { color: var(--bad) }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 560px), 1fr)); gap: 16px }
+.charts figure:first-child { grid-column: 1 / -1 }
 figure { margin: 0; padding: 16px; min-width: 0 }
 figure svg { display: block; width: 100%; height: auto }
 figcaption { color: var(--soft); font-size: 13px; margin-top: 10px }

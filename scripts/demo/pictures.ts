@@ -23,20 +23,19 @@ const CHARTS = [
     key: "throughput",
     slug: "throughput",
     title: "Throughput",
-    caption: "Items finished per week.",
+    caption: "Items finished in each period; the forecast draws from the last year of it.",
   },
   {
     key: "forecast",
     slug: "forecast",
     title: "Forecast",
-    caption:
-      "When the open items will be done, from thousands of simulations of the last year's pace.",
+    caption: "When the open items will be done, from 2,000 simulations at the last year's pace.",
   },
   {
     key: "burn",
     slug: "burn",
-    title: "Burn-up",
-    caption: "All that was wanted, and what is done of it.",
+    title: "Burn-down and burn-up",
+    caption: "All that is wanted, what is done of it, and what remains.",
   },
 ] as const;
 

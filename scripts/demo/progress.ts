@@ -8,6 +8,7 @@ import type { EngineView } from "./view.ts";
 /** Without any progress for so long, what is missing counts as lost. */
 const STALLED_MS = 30_000;
 const POLL_MS = 300;
+const MAX_ASKED = 4_000;
 /** The rate shown is that of the last so many ms. */
 const RATE_WINDOW_MS = 2_000;
 
@@ -42,9 +43,9 @@ export function followProgress(
 
   /** Asks only for events that had no result yet, so that it costs less and less. */
   const readTaken = async () => {
-    const open = [...observer.events.keys()].filter((id) => !taken.has(id));
-    if (open.length === 0) return;
-    for (const id of await rows.finished("analytics", open)) taken.add(id);
+    // The oldest ones: they are done first, and asking for all of them would cost the fleet its time.
+    const open = observer.events.keys().filter((id) => !taken.has(id));
+    for (const id of await rows.finished("analytics", [...open.take(MAX_ASKED)])) taken.add(id);
   };
 
   /** Came to the engine, each job once: its copies are not run, but answered. */

@@ -16,7 +16,7 @@ export interface Published {
 /** Sends one job for `activities.record`; resolves when the broker has confirmed it. */
 export type Send = (
   input: ChangeInput,
-  options: Pick<SendOptions, "id" | "replyTo" | "signal">,
+  options: Pick<SendOptions, "id" | "replyTo">,
 ) => Promise<unknown>;
 
 export const nothingPublished = (): Published => ({ count: 0, at: new Map() });
@@ -34,7 +34,7 @@ export async function publishAll(
     if (!job) throw new RangeError(`the plan has no job ${index}`);
     const { id, input } = job;
     if (!published.at.has(id)) published.at.set(id, Date.now());
-    await send(input, { id, replyTo, signal });
+    await send(input, { id, replyTo });
     published.count++;
   };
   for (let start = 0; start < plan.publishes.length; start += BATCH) {

@@ -10,8 +10,8 @@ export interface Fleet {
   maxReplicas(engine: string): number;
   /** Begins to follow the queues. */
   start(): void;
-  /** Ends all workers by SIGTERM and waits for them. Safe to call twice. Returns how many did not end well. */
-  stop(): Promise<number>;
+  /** Ends all workers by SIGTERM and waits for them. Safe to call twice. Returns which did not end well, and how. */
+  stop(): Promise<string[]>;
 }
 
 export interface ScaledEngine {
@@ -75,7 +75,7 @@ export function createScaler(options: ScalerOptions): Fleet {
   const lastBusyAt = new Map<string, number>();
   const started = new Map<string, number>();
   let crashes = 0;
-  let unclean = 0;
+  const unclean: string[] = [];
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
   mkdirSync(options.logFolder, { recursive: true });
@@ -85,10 +85,10 @@ export function createScaler(options: ScalerOptions): Fleet {
   const onExit = (pod: Pod, code: number | null, signal: string | null) => {
     pods.delete(pod);
     if (code === 0) return;
-    unclean++;
+    const how = signal ? `by ${signal}` : `with code ${code}`;
+    unclean.push(`${pod.name} ended ${how}, see ${pod.logFile}`);
     if (pod.stopping || stopped || ++crashes !== MAX_CRASHES) return;
     const tail = readFileSync(pod.logFile, "utf8").trimEnd().split("\n").slice(-15).join("\n");
-    const how = signal ? `by ${signal}` : `with code ${code}`;
     options.onFailure(
       new Error(
         `${crashes} workers ended by themselves, ${pod.name} ${how}. Its log ends:\n${tail}`,

@@ -8,6 +8,11 @@ export interface DemoServices extends AsyncDisposable {
   urls: ServiceUrls;
 }
 
+/** The queues or the tables could not be made; the message holds what the script said. */
+export class SetUpFailed extends Error {
+  override readonly name = "SetUpFailed";
+}
+
 /** Takes the services that are there or starts its own, which end with it; then declares and migrates. */
 export async function prepareServices(
   repository: string,
@@ -52,5 +57,5 @@ async function runScript(script: string, options: ScriptOptions): Promise<void> 
   for (const stream of [child.stdout, child.stderr])
     stream.on("data", (chunk: Buffer) => output.push(chunk));
   const [code] = await once(child, "close");
-  if (code !== 0) throw new Error(`${script} ended with ${code}:\n${Buffer.concat(output)}`);
+  if (code !== 0) throw new SetUpFailed(`${script} ended with ${code}:\n${Buffer.concat(output)}`);
 }

@@ -2,6 +2,7 @@
 import { AMQPClient } from "@cloudamqp/amqp-client";
 import type { AMQPView } from "@cloudamqp/amqp-client/amqp-view";
 import { BrokerUnavailable } from "./errors.ts";
+import { patientTimeout } from "./patience.ts";
 
 const HEARTBEAT_SECONDS = 30;
 
@@ -70,9 +71,8 @@ export async function openConnection(
   url.searchParams.set("heartbeat", String(HEARTBEAT_SECONDS));
   const connection = new Connection(url.href);
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => reject(new Error(`no answer from ${url.host} in ${options.timeoutMs} ms`)),
-    options.timeoutMs,
+  const stop = patientTimeout(options.timeoutMs, () =>
+    reject(new Error(`no answer from ${url.host} in ${options.timeoutMs} ms`)),
   );
   try {
     await Promise.race([connection.connect(), late]);
@@ -82,6 +82,6 @@ export async function openConnection(
     const code = [403, 530].includes(brokerCode(error)) ? "access_refused" : "broker_unreachable";
     throw new BrokerUnavailable(code, false, { cause: plain(error) });
   } finally {
-    clearTimeout(timer);
+    stop();
   }
 }

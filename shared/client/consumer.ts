@@ -3,6 +3,7 @@ import type { AMQPChannel, AMQPMessage } from "@cloudamqp/amqp-client";
 import { brokerCode, plain } from "./connection.ts";
 import { BrokerUnavailable, ClientClosed } from "./errors.ts";
 import type { Link, Report } from "./link.ts";
+import { patientTimeout } from "./patience.ts";
 
 const FIRST_DELAY_MS = 100;
 const LAST_DELAY_MS = 5_000;
@@ -23,6 +24,7 @@ export class Consumer {
   #queue: string | undefined;
   #channel: AMQPChannel | undefined;
   #building = false;
+  #waiting: Promise<string> | undefined;
   #closed = false;
   #delayMs = FIRST_DELAY_MS;
   #retry: NodeJS.Timeout | undefined;
@@ -45,18 +47,28 @@ export class Consumer {
     this.#readyListeners.add(listener);
   }
 
-  /** Resolves with the queue's name once it consumes; rejects with BrokerUnavailable after `timeoutMs`. */
-  async ready(timeoutMs: number): Promise<string> {
-    if (this.queue) return this.queue;
-    if (this.#closed) throw new ClientClosed();
+  /**
+   * Resolves with the queue's name once it consumes; rejects with BrokerUnavailable after `timeoutMs`.
+   * All that wait at a time share one wait.
+   */
+  ready(timeoutMs: number): Promise<string> {
+    if (this.queue) return Promise.resolve(this.queue);
+    if (this.#closed) return Promise.reject(new ClientClosed());
+    this.#waiting ??= this.#wait(timeoutMs).finally(() => {
+      this.#waiting = undefined;
+    });
+    return this.#waiting;
+  }
+
+  async #wait(timeoutMs: number): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     const listener = () => resolve(this.#queue as string);
     this.#readyListeners.add(listener);
-    const timer = setTimeout(() => reject(this.#unavailable()), timeoutMs);
+    const stop = patientTimeout(timeoutMs, () => reject(this.#unavailable()));
     try {
       return await promise;
     } finally {
-      clearTimeout(timer);
+      stop();
       this.#readyListeners.delete(listener);
     }
   }

@@ -313,7 +313,7 @@ export interface AnalyticsFlowInput {
      * @minItems 1
      * @maxItems 200
      */
-    projectIds?: [string, ...string[]];
+    projectIds?: string[];
     cycleId?: string;
     labelId?: string;
   };
@@ -325,39 +325,7 @@ export interface AnalyticsFlowInput {
   /**
    * @maxItems 6
    */
-  metrics?:
-    | []
-    | ["burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging"]
-    | [
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-      ]
-    | [
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-      ]
-    | [
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-      ]
-    | [
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-      ]
-    | [
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-        "burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging",
-      ];
+  metrics?: ("burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging")[];
   unit?: "items" | "points";
   states?: {
     [k: string]: "backlog" | "unstarted" | "started" | "completed" | "cancelled";
@@ -372,180 +340,7 @@ export interface AnalyticsFlowInput {
      * @minItems 1
      * @maxItems 20
      */
-    percentiles?:
-      | [number]
-      | [number, number]
-      | [number, number, number]
-      | [number, number, number, number]
-      | [number, number, number, number, number]
-      | [number, number, number, number, number, number]
-      | [number, number, number, number, number, number, number]
-      | [number, number, number, number, number, number, number, number]
-      | [number, number, number, number, number, number, number, number, number]
-      | [number, number, number, number, number, number, number, number, number, number]
-      | [number, number, number, number, number, number, number, number, number, number, number]
-      | [
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-        ]
-      | [
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-        ]
-      | [
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-        ]
-      | [
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-        ]
-      | [
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-        ]
-      | [
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-        ]
-      | [
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-        ]
-      | [
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-        ]
-      | [
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-        ];
+    percentiles?: number[];
   };
   asOf?: string;
   svg?: boolean;

@@ -38,6 +38,8 @@ export class Publisher {
   #channel: AMQPChannel | undefined;
   #opening = false;
   #sequence = 0;
+  /** Counts sweeps instead of reading the clock: while the event loop is blocked, nobody can answer. */
+  #nowMs = 0;
   /** The last sign that publishing works; while it is fresh, waiting for a turn is no failure. */
   #progressAt = 0;
   #sweeper: NodeJS.Timeout | undefined;
@@ -77,7 +79,7 @@ export class Publisher {
       message,
       resolve: () => settle(resolve),
       reject: (error) => settle(() => reject(error)),
-      queuedAt: Date.now(),
+      queuedAt: this.#nowMs,
       writtenAt: undefined,
       bytesReadThen: 0,
       returned: false,
@@ -161,7 +163,7 @@ export class Publisher {
     this.#waiting.delete(entry);
     this.#inFlight.set(key, entry);
     entry.returned = false;
-    entry.writtenAt ??= Date.now();
+    entry.writtenAt ??= this.#nowMs;
     entry.bytesReadThen = connection.bytesRead;
     channel.basicPublish(exchange, routingKey, body, { ...properties, headers }, true).then(
       () => this.#confirmed(key, entry),
@@ -170,7 +172,7 @@ export class Publisher {
   }
 
   #confirmed(key: string, entry: Entry): void {
-    this.#progressAt = Date.now();
+    this.#progressAt = this.#nowMs;
     this.#inFlight.delete(key);
     const { exchange, routingKey } = entry.message;
     if (entry.returned) entry.reject(new Unroutable(exchange, routingKey));
@@ -200,7 +202,8 @@ export class Publisher {
 
   #sweep(): void {
     const { timeoutMs } = this.#options;
-    const oldest = Date.now() - timeoutMs;
+    this.#nowMs += SWEEP_MS;
+    const oldest = this.#nowMs - timeoutMs;
     for (const [key, entry] of this.#inFlight) {
       if ((entry.writtenAt as number) > oldest) continue;
       this.#inFlight.delete(key);

@@ -12,7 +12,8 @@ export function summarize(modules: readonly TestModule[], unhandledErrors: numbe
       counts[state === "pending" ? "skipped" : state]++;
     }
     if (module.errors().length > 0) counts.failed++;
-    for (const suite of module.children.allSuites()) counts.failed += suite.errors().length > 0 ? 1 : 0;
+    for (const suite of module.children.allSuites())
+      counts.failed += suite.errors().length > 0 ? 1 : 0;
   }
   return counts;
 }

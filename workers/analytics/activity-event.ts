@@ -20,7 +20,7 @@ type Activity = z.output<typeof Activity>;
 
 /** The event, tolerant where it can be: one bad activity must not cost the others. */
 const ActivityRecorded = z.object({
-  workspaceId: z.string(),
+  workspaceId: Text,
   projectId: z.string(),
   issueId: z.string(),
   epoch: z.number(),

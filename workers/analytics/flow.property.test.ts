@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { ingestInputOf } from "./activity-event.ts";
 import { factsOf } from "./facts.ts";
 import { flow } from "./flow.ts";
-import { FlowInput, IngestInput, type StateGroup } from "./schemas.ts";
+import { FlowInput, type FlowOutput, IngestInput, type StateGroup } from "./schemas.ts";
 import type { Change } from "./timeline.ts";
 
 // ── The truth: what happened, in the order in which it happened ─────────────────────────────────
@@ -187,14 +187,16 @@ const stored = (arrivals: Change[]) => [
 
 // ── The oracle: for each day, look at every change of every item ────────────────────────────────
 
-const localDate = (ms: number, timeZone: string) =>
-  new Date(ms).toLocaleDateString("sv-SE", { timeZone });
+const remembered = new Map<string, number>();
 
 /** The first instant, in steps of a quarter of an hour, of a local day later than the date. */
 function endOfDay(date: string, timeZone: string): number {
-  const quarter = 900_000;
-  for (let ms = Date.parse(`${date}T00:00:00Z`) - 15 * 3_600_000; ; ms += quarter)
-    if (localDate(ms, timeZone) > date) return ms;
+  const key = `${date} ${timeZone}`;
+  const localDate = new Intl.DateTimeFormat("sv-SE", { timeZone });
+  let ms = remembered.get(key) ?? Date.parse(`${date}T00:00:00Z`) - 15 * 3_600_000;
+  while (localDate.format(ms) <= date) ms += 900_000;
+  remembered.set(key, ms);
+  return ms;
 }
 
 /** The item as it is just before an instant; undefined when it is not there. */
@@ -235,8 +237,8 @@ function oracle(items: Item[], input: ReturnType<typeof FlowInput.parse>) {
       : undefined;
   };
   const startMs = endOfDay(new Date(Date.parse(from) - DAY).toISOString().slice(0, 10), timeZone);
-  const burn = [];
-  const cumulativeFlow = [];
+  const burn: FlowOutput["burn"] = [];
+  const cumulativeFlow: FlowOutput["cumulativeFlow"] = [];
   const ends: [string, number][] = [];
   let dayStartMs = startMs;
   for (let ms = Date.parse(from); ms <= Date.parse(to); ms += DAY) {

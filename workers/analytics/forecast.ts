@@ -19,7 +19,8 @@ export interface Fan {
 /** A forecast with what its chart needs: the fan, and the items finished per day up to `from`. */
 export interface Ahead {
   forecast: Forecast;
-  fan: Fan;
+  /** Computed on demand: only a chart wants it. */
+  fan(): Fan;
   perDay: Float64Array;
 }
 
@@ -41,7 +42,7 @@ export function forecast(
   from: string,
   remaining: number,
   input: ForecastInput,
-): { forecast: Forecast; fan: Fan } {
+): Pick<Ahead, "forecast" | "fan"> {
   const { until, simulations, seed, historyDays, percentiles } = input;
   const history = perDay.slice(Math.max(0, perDay.length - historyDays));
   const horizonDays = until === undefined ? MAX_FORECAST_DAYS : daysBetween(from, until);
@@ -73,18 +74,19 @@ export function forecast(
       }),
       calibration: calibrate(perDay, historyDays, seed),
     },
-    fan: fanOf(
-      idle ? [0] : history,
-      seed,
-      outcomes,
-      until === undefined ? undefined : horizonDays,
-      target,
-    ),
+    fan: () =>
+      fanOf(
+        idle ? [0] : history,
+        seed,
+        outcomes,
+        until === undefined ? undefined : horizonDays,
+        target,
+      ),
   };
 }
 
 /** Sorted outcomes: days needed for the target, or the items done where there is none. */
-function simulate(
+export function simulate(
   history: ArrayLike<number>,
   simulations: number,
   seed: number,

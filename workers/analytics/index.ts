@@ -24,7 +24,7 @@ export default defineWorker({
         await addChanges(
           batch.tx,
           facts.map(({ changes }, i) => ({
-            workspaceId: jobs[i]?.input.workspaceId ?? "",
+            workspaceId: jobs[i]?.input.workspaceId ?? null,
             changes,
           })),
         );

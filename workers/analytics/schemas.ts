@@ -22,12 +22,14 @@ export const CEILINGS = {
   warningsListed: 100,
 } as const;
 
+/** Text that Postgres can store: it refuses NUL. */
+const storable = (maxLength: number) =>
+  z
+    .string()
+    .max(maxLength)
+    .refine((text) => !text.includes("\0"), "must not hold a NUL character");
 /** An opaque id of the tracker's. */
-const Id = z
-  .string()
-  .min(1)
-  .max(200)
-  .refine((id) => !id.includes("\0"), "must not hold a NUL character");
+const Id = storable(200).min(1);
 const Group = z.enum(STATE_GROUPS);
 /** A local calendar day, YYYY-MM-DD. */
 const CalendarDay = z.iso.date();
@@ -77,7 +79,7 @@ export const IngestItem = z.object({
    * creation are found by undoing it. They only count when `createdAt` is there.
    */
   state: Id.nullish(),
-  points: z.union([z.number(), z.string().max(100)]).nullish(),
+  points: z.union([z.number(), storable(100)]).nullish(),
   labels: z.array(Id).max(CEILINGS.idsPerItem).default([]),
   cycle: Id.nullish(),
   /** For items in several cycles; adds to `cycle`. */
@@ -91,7 +93,8 @@ const historyLength = (item: unknown) => {
 };
 
 export const IngestInput = z.object({
-  workspaceId: Id,
+  /** Null where it is not known; such facts are in every workspace's scope. */
+  workspaceId: Id.nullish(),
   projectId: Id,
   items: z
     .array(tolerant(IngestItem))

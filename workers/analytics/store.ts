@@ -13,7 +13,7 @@ const INSERT = `
 
 /** What one change set of a workspace adds. */
 export interface Addition {
-  workspaceId: string;
+  workspaceId: string | null;
   changes: Change[];
 }
 
@@ -22,7 +22,7 @@ export interface Addition {
  * two workers that add the same facts at once wait for each other and never deadlock.
  */
 export async function addChanges(tx: Tx, additions: Addition[]): Promise<void> {
-  const rows = new Map<string, { workspaceId: string; change: Change }>();
+  const rows = new Map<string, { workspaceId: string | null; change: Change }>();
   for (const { workspaceId, changes } of additions)
     for (const change of changes) {
       const key = `${change.projectId}\0${change.changeId}`;
@@ -87,7 +87,7 @@ export async function changesOf(db: Tx, scope: Scope): Promise<Change[]> {
     rowMode: "array",
     text: `select project_id, item_id, change_id, at_ms::float8, field, from_value, to_value, from_group, to_group, initial
       from engine_analytics.changes
-      where ${inProjects.text} and ($2::text is null or workspace_id = $2)
+      where ${inProjects.text} and ($2::text is null or workspace_id is null or workspace_id = $2)
       limit ${CEILINGS.changesPerFlow + 1}`,
     values: [inProjects.value, scope.workspaceId ?? null],
   });

@@ -113,7 +113,7 @@ const brokerFaults: Fault[] = [
     ["set_vm_memory_high_watermark", "0.00001"],
     ["set_vm_memory_high_watermark", "0.8"],
   ),
-  alarm("disk-alarm", ["set_disk_free_limit", "900TB"], ["set_disk_free_limit", "50MB"]),
+  alarm("disk-alarm", ["set_disk_free_limit", "900000GB"], ["set_disk_free_limit", "50MB"]),
 ];
 
 const postgresFaults: Fault[] = [

@@ -30,6 +30,18 @@ export async function declareTopology(url: string, prefix: string): Promise<void
   await connection.close();
 }
 
+export async function removeTopology(url: string, prefix: string): Promise<void> {
+  const names = brokerNames(prefix);
+  const connection = await amqplib.connect(url);
+  const channel = await connection.createChannel();
+  await channel.deleteQueue(names.queue("echo"));
+  for (const queue of [`app.${prefix}.replies`, `app.${prefix}.events`])
+    await channel.deleteQueue(queue);
+  await channel.deleteExchange(names.jobs);
+  await channel.deleteExchange(names.events);
+  await connection.close();
+}
+
 export async function startStandIn(url: string, prefix: string): Promise<StandIn> {
   const names = brokerNames(prefix);
   const connection = await amqplib.connect(url);

@@ -13,12 +13,20 @@ const BINARIES = {
   },
   epmd: { folders: [], apt: "rabbitmq-server", brew: "rabbitmq" },
   postgres: {
-    folders: ["/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin"],
+    folders: [
+      "/usr/lib/postgresql/*/bin",
+      "/usr/pgsql-*/bin",
+      "/opt/homebrew/opt/postgresql@*/bin",
+    ],
     apt: "postgresql",
     brew: "postgresql@17",
   },
   initdb: {
-    folders: ["/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin"],
+    folders: [
+      "/usr/lib/postgresql/*/bin",
+      "/usr/pgsql-*/bin",
+      "/opt/homebrew/opt/postgresql@*/bin",
+    ],
     apt: "postgresql",
     brew: "postgresql@17",
   },
@@ -67,10 +75,13 @@ const succeeds = (file: string, args: string[]) =>
   spawnSync(file, args, { stdio: "ignore" }).status === 0;
 
 function install(file: string, args: string[], packages: string[], say: (line: string) => void) {
-  say(`Not installed: ${packages.join(", ")}. Installing with ${file === "brew" ? "brew" : "apt"} …`);
+  say(
+    `Not installed: ${packages.join(", ")}. Installing with ${file === "brew" ? "brew" : "apt"} …`,
+  );
   // Its chatter goes to stderr: stdout belongs to the command that was asked for.
   const { status } = spawnSync(file, args, { stdio: ["ignore", 2, 2] });
-  if (status !== 0) throw new BinaryMissing(`Installing ${packages.join(", ")} failed (see above).`);
+  if (status !== 0)
+    throw new BinaryMissing(`Installing ${packages.join(", ")} failed (see above).`);
 }
 
 /** Makes sure that the binaries are there. Throws {@link BinaryMissing} with what to run. */

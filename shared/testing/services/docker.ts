@@ -5,8 +5,8 @@ import { promisify } from "node:util";
 import { connectToPostgres } from "./postgres.ts";
 import { connectToRabbitMq } from "./rabbitmq.ts";
 import { freePorts, untilReady } from "./ready.ts";
-import { connectToRedis } from "./redis.ts";
 import type { Reaper } from "./reaper.ts";
+import { connectToRedis } from "./redis.ts";
 import type { ServiceName, ServiceUrls } from "./urls.ts";
 
 const run = promisify(execFile);
@@ -127,7 +127,9 @@ export async function startContainers(
       return [name, container] as const;
     }),
   );
-  const started = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  const started = results.flatMap((result) =>
+    result.status === "fulfilled" ? [result.value] : [],
+  );
   const stop = async () => {
     await Promise.allSettled(started.map(([, container]) => container.stop()));
   };

@@ -57,7 +57,11 @@ export class NativeProcess {
   }
 
   logTail(lines = 15): string {
-    return readFileSync(this.command.logFile, "utf8").trimEnd().split("\n").slice(-lines).join("\n");
+    return readFileSync(this.command.logFile, "utf8")
+      .trimEnd()
+      .split("\n")
+      .slice(-lines)
+      .join("\n");
   }
 
   spawn(): void {

@@ -4,12 +4,7 @@
  */
 import { mkdirSync, mkdtempSync } from "node:fs";
 import { join, resolve } from "node:path";
-import {
-  type ContainerName,
-  composeUp,
-  dockerAnswers,
-  startContainers,
-} from "./docker.ts";
+import { type ContainerName, composeUp, dockerAnswers, startContainers } from "./docker.ts";
 import { runningKept } from "./kept.ts";
 import { type NativeService, type NativeServices, startNativeServices } from "./native.ts";
 import { type Reaper, startReaper } from "./reaper.ts";

@@ -26,7 +26,7 @@ export function agingChart(
   const marks = shown.map(({ ageDays, beyondP85 }, i) => {
     const colour = beyondP85 ? COLOURS.vermilion : COLOURS.blue;
     const end = x(ageDays);
-    const inside = end > PLOT.right - 90;
+    const inside = end > PLOT.left + 90;
     return (
       `<rect x="${PLOT.left}" y="${px(y(i + 0.5) - height / 2)}" width="${px(Math.max(2, end - PLOT.left))}" height="${px(height)}" rx="3" fill="${colour}" fill-opacity="0.8"/>` +
       text(inside ? end - 8 : end + 8, y(i + 0.5) + 4, formatDuration(ageDays), {

@@ -36,7 +36,7 @@ export function formatDate(date: string): string {
 /** Ticks for the days from `first` on: days, weeks, months, quarters or years, about `count` of them. */
 export function dayTicks(first: string, days: number, count = 9): Tick[] {
   const last = addDays(first, Math.max(days - 1, 0));
-  if (days <= 7 * count) {
+  if (days <= 12 * count) {
     const step = days <= count ? 1 : 7 * Math.ceil(days / 7 / count);
     // Weeks begin on Monday.
     const offset = step === 1 ? 0 : (8 - new Date(`${first}T00:00:00Z`).getUTCDay()) % 7;

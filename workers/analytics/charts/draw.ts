@@ -59,6 +59,6 @@ export function draw(
     }),
     ...(output.aging && { aging: agingChart(output.aging, cycleTime.cycle, title) }),
     ...(forecast &&
-      ahead && { forecast: forecastChart(ahead.forecast, ahead.fan, ahead.perDay, title) }),
+      ahead && { forecast: forecastChart(ahead.forecast, ahead.fan(), ahead.perDay, title) }),
   };
 }

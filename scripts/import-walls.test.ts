@@ -1,0 +1,127 @@
+/** The linter's import walls bite: each forbidden import is found where it is forbidden, and nowhere else. */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
+
+interface Wall {
+  file: string;
+  forbidden: string[];
+  allowed: string[];
+}
+
+const WALLS: Wall[] = [
+  {
+    file: "workers/one/index.ts",
+    forbidden: [
+      "amqplib",
+      "@cloudamqp/amqp-client",
+      "pg",
+      "pg/lib/client.js",
+      "ioredis",
+      "../two/index.ts",
+      "../../shared/worker.ts",
+      "../../scripts/topology.ts",
+      "@tl-engine/two",
+      "@tl-engine/two/schemas",
+      "@tl-engine/shared/database",
+      "@tl-engine/client",
+    ],
+    allowed: ["zod", "./schemas.ts", "./charts/svg.ts", "@tl-engine/shared"],
+  },
+  {
+    file: "workers/one/charts/svg.ts",
+    forbidden: ["pg", "../../two/index.ts", "@tl-engine/two", "@tl-engine/shared/database"],
+    allowed: ["../schemas.ts", "./axes.ts", "@tl-engine/shared"],
+  },
+  {
+    file: "workers/one/store.test.ts",
+    forbidden: ["pg", "amqplib", "../two/index.ts", "@tl-engine/two"],
+    allowed: ["@tl-engine/shared/database", "@tl-engine/shared/testing/conformance"],
+  },
+  {
+    file: "shared/claim.ts",
+    forbidden: [
+      "../workers/one/index.ts",
+      "../scripts/topology.ts",
+      "@tl-engine/one",
+      "@cloudamqp/amqp-client",
+      "bullmq",
+    ],
+    allowed: ["amqplib", "pg", "ioredis", "./client/wire.ts"],
+  },
+  {
+    file: "shared/testing/fleet.ts",
+    forbidden: ["../../workers/one/index.ts", "@tl-engine/one"],
+    allowed: ["../worker.ts", "amqplib"],
+  },
+  {
+    file: "shared/client/link.ts",
+    forbidden: ["../worker.ts", "amqplib", "@tl-engine/shared", "@tl-engine/shared/config"],
+    allowed: ["./wire.ts", "@cloudamqp/amqp-client", "pg", "ioredis"],
+  },
+  {
+    file: "scripts/send.ts",
+    forbidden: ["amqplib", "@cloudamqp/amqp-client", "pg", "ioredis", "bullmq"],
+    allowed: ["../shared/connection.ts", "@tl-engine/shared/topology", "@tl-engine/client"],
+  },
+  {
+    file: "scripts/bench/peers/naive.ts",
+    forbidden: [],
+    allowed: ["amqplib", "pg", "ioredis", "bullmq"],
+  },
+];
+
+/** Every way to name another module. */
+const source = (specifiers: string[]) =>
+  specifiers
+    .flatMap((specifier, i) => [
+      `import type { A${i} } from "${specifier}";`,
+      `export { b${i} } from "${specifier}";`,
+      `export const c${i} = (): Promise<A${i}> => import("${specifier}");`,
+    ])
+    .join("\n");
+const WAYS = 3;
+
+interface Diagnostic {
+  category: string;
+  location: { path: string; start: { line: number } };
+}
+
+let folder: string;
+let found: Diagnostic[];
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "import-walls-"));
+  const config = JSON.parse(readFileSync(join(REPOSITORY, "biome.json"), "utf8"));
+  // The copy is in no git repository.
+  writeFileSync(join(folder, "biome.json"), JSON.stringify({ ...config, vcs: undefined }));
+  for (const { file, forbidden, allowed } of WALLS) {
+    mkdirSync(join(folder, dirname(file)), { recursive: true });
+    writeFileSync(join(folder, file), source([...forbidden, ...allowed]));
+  }
+  const { stdout } = spawnSync(
+    join(REPOSITORY, "node_modules/.bin/biome"),
+    ["lint", "--reporter=json", "--max-diagnostics=none", "."],
+    { cwd: folder, encoding: "utf8" },
+  );
+  found = (JSON.parse(stdout) as { diagnostics: Diagnostic[] }).diagnostics.filter(
+    ({ category }) => category === "lint/style/noRestrictedImports",
+  );
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe.each(WALLS)("$file", ({ file, forbidden, allowed }) => {
+  test("may not import beyond its wall, in whatever way", () => {
+    const hits = found
+      .filter(({ location }) => location.path.endsWith(file))
+      .map(
+        ({ location }) => [...forbidden, ...allowed][Math.floor((location.start.line - 1) / WAYS)],
+      );
+    expect(hits.sort()).toEqual(forbidden.flatMap((name) => Array(WAYS).fill(name)).sort());
+  });
+});

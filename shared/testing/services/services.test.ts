@@ -1,0 +1,241 @@
+/** The services: found again after a crash, ended with their parent, kept only when asked. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
+import amqp from "amqplib";
+import { Redis } from "ioredis";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { dockerAnswers } from "./docker.ts";
+import { dropServices, keepServices, runningKept } from "./kept.ts";
+import { processIdentity } from "./process-table.ts";
+import { provideServices, type ServiceControl, type Services } from "./provide.ts";
+import type { ServiceName } from "./urls.ts";
+
+const newDir = () => {
+  const dir = mkdtempSync(join(tmpdir(), "services-test-"));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+};
+
+async function query(url: string, sql: string) {
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+async function withRedis<Result>(url: string, run: (redis: Redis) => Promise<Result>) {
+  const redis = new Redis(url);
+  try {
+    return await run(redis);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+async function withChannel<Result>(
+  url: string,
+  run: (channel: amqp.ConfirmChannel) => Promise<Result>,
+) {
+  const connection = await amqp.connect(url);
+  try {
+    return await run(await connection.createConfirmChannel());
+  } finally {
+    await connection.close();
+  }
+}
+
+async function until(condition: () => boolean) {
+  await expect.poll(condition, { timeout: 10_000, interval: 20 }).toBe(true);
+}
+
+describe("native services", { timeout: 120_000 }, () => {
+  let services: Services;
+  let dir: string;
+  const control = (name: ServiceName): ServiceControl => {
+    const handle = services.control(name);
+    if (!handle) throw new Error(`${name} is not native`);
+    return handle;
+  };
+
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), "services-test-"));
+    services = await provideServices({
+      dir,
+      sources: ["native"],
+      needs: ["rabbitmq", "postgres", "redis", "pgbouncer"],
+    });
+  }, 120_000);
+
+  afterAll(async () => {
+    const pid = control("postgres").pid ?? 0;
+    await services.stop();
+    expect(processIdentity(pid)).toBeUndefined();
+    expect(readdirSync(dir)).toEqual([]);
+    rmSync(dir, { recursive: true });
+  });
+
+  it("RabbitMQ keeps a confirmed message of a quorum queue over kill -9", async () => {
+    await withChannel(services.amqpUrl, async (channel) => {
+      await channel.assertQueue("kept", { arguments: { "x-queue-type": "quorum" } });
+      channel.sendToQueue("kept", Buffer.from("still here"), { persistent: true });
+      await channel.waitForConfirms();
+    });
+    // RabbitMQ 3.10 never elects a leader again for a quorum queue that was killed within the second
+    // of its declaration: a vote reaches the disk some seconds after it was cast, and nothing tells when.
+    await delay(6_000);
+    const before = control("rabbitmq").pid;
+    await control("rabbitmq").kill();
+    expect(control("rabbitmq").pid).toBeUndefined();
+    await control("rabbitmq").start();
+    expect(control("rabbitmq").pid).not.toBe(before);
+    await withChannel(services.amqpUrl, async (channel) => {
+      const message = await channel.get("kept", { noAck: true });
+      expect(message && message.content.toString()).toBe("still here");
+    });
+  });
+
+  it("Postgres keeps a committed row over kill -9, and PgBouncer finds it again", async () => {
+    await query(services.databaseUrl, "CREATE TABLE kept AS SELECT 'still here' AS word");
+    await control("postgres").kill();
+    await control("postgres").start();
+    expect(await query(services.databaseUrl, "TABLE kept")).toEqual([{ word: "still here" }]);
+    expect(await query(services.databaseUrl, "SHOW fsync")).toEqual([{ fsync: "on" }]);
+    await control("pgbouncer").kill();
+    await control("pgbouncer").start();
+    expect(await query(services.poolerUrl ?? "", "TABLE kept")).toEqual([{ word: "still here" }]);
+  });
+
+  it("Redis keeps its keys over a shutdown, and never evicts", async () => {
+    await withRedis(services.redisUrl, (redis) => redis.set("kept", "still here"));
+    await control("redis").kill("SIGTERM");
+    await control("redis").start();
+    await withRedis(services.redisUrl, async (redis) => {
+      expect(await redis.get("kept")).toBe("still here");
+      expect(await redis.config("GET", "maxmemory-policy")).toContain("noeviction");
+    });
+  });
+
+  it("a paused server answers only after it is resumed", async () => {
+    await withRedis(services.redisUrl, async (redis) => {
+      await redis.ping();
+      control("redis").pause();
+      let answered = false;
+      const ping = redis.ping().then(() => {
+        answered = true;
+      });
+      // Another server's answer shows that time has passed.
+      await query(services.databaseUrl, "SELECT pg_sleep(0.2)");
+      expect(answered).toBe(false);
+      control("redis").resume();
+      await ping;
+    });
+  });
+
+  it("takes what the environment names, and nothing of it is ours to stop", async () => {
+    const names = { AMQP_URL: services.amqpUrl, REDIS_URL: services.redisUrl };
+    const previous = { ...process.env };
+    for (const name of ["RABBITMQ_MANAGEMENT_URL", "DATABASE_URL"]) delete process.env[name];
+    Object.assign(process.env, names);
+    onTestFinished(() => {
+      process.env = previous;
+    });
+    const given = await provideServices({ dir: newDir(), sources: ["environment", "native"] });
+    expect(given.sources).toEqual({
+      rabbitmq: "environment",
+      redis: "environment",
+      postgres: "native",
+    });
+    expect(given.managementUrl).toBeUndefined();
+    expect(given.control("redis")).toBeUndefined();
+    await given.stop();
+    await expect(query(given.databaseUrl, "SELECT 1")).rejects.toThrow(/ECONNREFUSED/);
+    await withRedis(services.redisUrl, (redis) => redis.ping());
+  });
+});
+
+describe.each(["SIGKILL", "SIGTERM", "SIGINT"] as const)("a parent that ends by %s", (signal) => {
+  it("takes its servers and their data with it", { timeout: 60_000 }, async () => {
+    const dir = newDir();
+    const script = `
+      import { provideServices } from ${JSON.stringify(join(import.meta.dirname, "index.ts"))};
+      const services = await provideServices({
+        dir: ${JSON.stringify(dir)}, sources: ["native"], needs: ["postgres", "redis"],
+      });
+      console.log(services.control("postgres").pid, services.control("redis").pid);
+      setInterval(() => {}, 1000);`;
+    const parent = spawn(process.execPath, ["--input-type=module-typescript", "-e", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [line] = await once(createInterface(parent.stdout), "line");
+    const pids = String(line).split(" ").map(Number);
+    expect(pids.map(processIdentity).every(Boolean)).toBe(true);
+    parent.kill(signal);
+    await until(() => pids.every((pid) => processIdentity(pid) === undefined));
+    await until(() => readdirSync(dir).length === 0);
+  });
+});
+
+describe("the kept set", { timeout: 120_000 }, () => {
+  it("is started once, reused, not stopped by who uses it, and ended with its data", async () => {
+    const dir = newDir();
+    const sources = ["native"];
+    const first = await keepServices(dir, sources);
+    onTestFinished(async () => void (await dropServices(dir)));
+    const second = await keepServices(dir, sources);
+    expect([first.started, second.started]).toEqual([true, false]);
+
+    const services = await provideServices({ dir, sources: ["kept"] });
+    expect(services.env()).toEqual(first.state.urls);
+    await services.stop();
+    await withRedis(services.redisUrl, (redis) => redis.ping());
+
+    expect((await dropServices(dir)).sort()).toEqual(["Postgres", "RabbitMQ", "Redis", "epmd"]);
+    expect(await runningKept(dir)).toBeUndefined();
+    expect(readdirSync(dir)).toEqual([]);
+    expect(first.state.processes.map(({ pid }) => processIdentity(pid))).not.toContain(
+      first.state.processes[0]?.identity,
+    );
+  });
+
+  it("never touches a process that has the pid of one of ours, but is another", async () => {
+    const dir = newDir();
+    const stranger = spawn("sleep", ["60"], { stdio: "ignore", detached: true });
+    onTestFinished(() => void stranger.kill());
+    const processes = [{ name: "Redis", pid: stranger.pid, identity: "x", endSignal: "SIGKILL" }];
+    writeFileSync(
+      join(dir, "kept.json"),
+      JSON.stringify({ source: "native", urls: {}, processes, folders: [] }),
+    );
+    expect(await runningKept(dir)).toBeUndefined();
+    expect(await dropServices(dir)).toEqual([]);
+    expect(processIdentity(stranger.pid ?? 0)).toBeDefined();
+  });
+});
+
+it("a Docker daemon that does not answer is passed over within seconds", async () => {
+  const previous = process.env.DOCKER_HOST;
+  process.env.DOCKER_HOST = "tcp://192.0.2.1:2375"; // An address that nobody has (RFC 5737).
+  onTestFinished(() => {
+    if (previous === undefined) delete process.env.DOCKER_HOST;
+    else process.env.DOCKER_HOST = previous;
+  });
+  const startedAt = performance.now();
+  expect(await dockerAnswers("testcontainers")).toBe(false);
+  expect(performance.now() - startedAt).toBeLessThan(5_000);
+});
+
+it("compose.yaml and the containers of the tests name the same images", () => {
+  const read = (path: string) => readFileSync(join(import.meta.dirname, path), "utf8");
+  const images = [...read("../../../compose.yaml").matchAll(/image: (\S+)/g)].map(([, it]) => it);
+  expect(images).toHaveLength(3);
+  for (const image of images) expect(read("docker.ts")).toContain(`"${image}"`);
+});

@@ -1,0 +1,153 @@
+/** The actions on a real Postgres: what is stored once, what is read back, and what concurrent workers do. */
+import { randomUUID } from "node:crypto";
+import { openDatabase } from "@tl-engine/shared/database";
+import { createLog } from "@tl-engine/shared/log";
+import { migrate, readMigrations } from "@tl-engine/shared/migrate";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import worker from "./index.ts";
+import { FlowInput, IngestInput } from "./schemas.ts";
+
+const databaseUrl = process.env.DATABASE_URL;
+
+describe.skipIf(!databaseUrl)("on Postgres", () => {
+  const log = createLog({}, "silent");
+  const pool = openDatabase(
+    { databaseUrl: databaseUrl ?? "postgres://unused", max: 4, name: "analytics test" },
+    log,
+  );
+  const { ingest, flow } = worker.actions;
+  type Jobs = Parameters<NonNullable<typeof ingest.handleBatch>>[0];
+  type Batch = Parameters<NonNullable<typeof ingest.handleBatch>>[1];
+  type Job = Parameters<NonNullable<typeof flow.handle>>[1];
+
+  beforeAll(async () => {
+    const client = await pool.connect();
+    try {
+      await migrate(client, await readMigrations(import.meta.dirname));
+    } finally {
+      client.release();
+    }
+  });
+  afterAll(async () => {
+    expect({ total: pool.totalCount, idle: pool.idleCount }).toEqual({
+      total: pool.idleCount,
+      idle: pool.totalCount,
+    });
+    await pool.end();
+  });
+
+  /** One batch in one transaction, as the runtime makes it. */
+  async function ingestAll(inputs: unknown[]) {
+    const client = await pool.connect();
+    try {
+      await client.query("begin");
+      const jobs = inputs.map((input) => ({ input: IngestInput.parse(input) })) as unknown as Jobs;
+      const outputs = await ingest.handleBatch?.(jobs, { tx: client } as unknown as Batch);
+      await client.query("commit");
+      return outputs?.map((output) => ingest.output.parse(output));
+    } finally {
+      client.release();
+    }
+  }
+  const ask = async (input: unknown) =>
+    flow.output.parse(await flow.handle?.(FlowInput.parse(input), { db: pool } as unknown as Job));
+  const rowsOf = async (projectId: string) =>
+    (
+      await pool.query(
+        "select * from engine_analytics.changes where project_id = $1 order by change_id",
+        [projectId],
+      )
+    ).rows;
+
+  const STATES = { todo: { group: "unstarted" }, done: { group: "completed" } };
+  const job = (projectId: string, ids: string[], more: object = {}) => ({
+    workspaceId: "w",
+    projectId,
+    states: STATES,
+    items: ids.map((id) => ({
+      id,
+      createdAt: "2025-06-01T10:00:00.000Z",
+      state: "done",
+      history: [{ at: "2025-06-03T10:00:00.123Z", field: "state", from: "todo", to: "done" }],
+      ...more,
+    })),
+  });
+  const window = { from: "2025-06-01", to: "2025-06-05", timeZone: "UTC" };
+
+  test("repeats within a batch and between batches change nothing", async () => {
+    const projectId = randomUUID();
+    const outputs = await ingestAll([job(projectId, ["a", "b"]), job(projectId, ["b", "c"])]);
+    expect(outputs).toMatchObject([
+      { items: 2, changes: 4 },
+      { items: 2, changes: 4 },
+    ]);
+    const before = await rowsOf(projectId);
+    expect(before).toHaveLength(6);
+    await ingestAll([job(projectId, ["c", "a"])]);
+    expect(await rowsOf(projectId)).toEqual(before);
+    const output = await ask({ scope: { projectId }, window });
+    expect(output.items).toEqual({ total: 3, open: 0, done: 3, cancelled: 0 });
+    expect(output.cycleTime?.items[0]?.finishedAt).toBe("2025-06-03T10:00:00.123Z");
+    expect(output.burn?.map(({ remaining, done }) => [remaining, done])).toEqual([
+      [3, 0],
+      [3, 0],
+      [0, 3],
+      [0, 3],
+      [0, 3],
+    ]);
+  });
+
+  test("an empty batch writes nothing", async () => {
+    expect(await ingestAll([{ workspaceId: "w", projectId: "p", items: [] }])).toMatchObject([
+      { items: 0 },
+    ]);
+  });
+
+  test("scopes: several projects, a cycle across projects, a workspace", async () => {
+    const [one, two, cycle] = [randomUUID(), randomUUID(), randomUUID()];
+    await ingestAll([
+      job(one, ["a"], { cycle }),
+      job(two, ["a", "b"], { cycle }),
+      { ...job(two, ["c"]), workspaceId: "other" },
+      { ...job(two, ["d"]), workspaceId: null },
+    ]);
+    const total = async (scope: object) => (await ask({ scope, window })).items.total;
+    expect(await total({ projectId: two })).toBe(4);
+    expect(await total({ projectIds: [one, two] })).toBe(5);
+    expect(await total({ cycleId: cycle })).toBe(3);
+    expect(await total({ projectId: two, workspaceId: "other" })).toBe(2);
+    const unknown = await ask({ scope: { projectId: randomUUID() }, window, svg: true });
+    expect(unknown).toMatchObject({
+      items: { total: 0 },
+      warnings: [{ code: "nothing_recorded" }],
+    });
+  });
+
+  test("workers that add the same facts at once, in other orders, never deadlock", async () => {
+    const projectId = randomUUID();
+    const ids = Array.from({ length: 300 }, (_, i) => `item-${i}`);
+    const parts = [ids, ids.toReversed(), ids.slice(100), ids.slice(0, 200).toReversed()];
+    await Promise.all(parts.map((part) => ingestAll([job(projectId, part)])));
+    expect(await rowsOf(projectId)).toHaveLength(600);
+  });
+
+  test("awkward text comes back as it went in", async () => {
+    const projectId = `p'"\\ \u202e${randomUUID()}`;
+    const id = "ñ\n'; drop table x; --\t{},\"";
+    await ingestAll([job(projectId, [id])]);
+    const output = await ask({ scope: { projectId }, window, title: "<script>&", svg: true });
+    expect(output.cycleTime?.items[0]?.itemId).toBe(id);
+    expect(output.svg?.cumulativeFlow).toContain("&lt;script&gt;&amp;: Cumulative flow");
+  });
+
+  test("migrations run once and can meet what is there", async () => {
+    const client = await pool.connect();
+    try {
+      expect(await migrate(client, await readMigrations(import.meta.dirname))).toEqual([]);
+      for (const { schema, sql } of await readMigrations(import.meta.dirname))
+        if (schema === "engine_analytics") await client.query(sql);
+    } finally {
+      client.release();
+    }
+  });
+});

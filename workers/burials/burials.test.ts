@@ -1,0 +1,66 @@
+/** What the broker drops by itself still gets its row, its reply and its dead letter. */
+import type { WorkerDefinition } from "@tl-engine/shared";
+import { openTestFleet, type TestFleet } from "@tl-engine/shared/testing/fleet";
+import { PROBE_LEDGER, probe } from "@tl-engine/shared/testing/probe-engine";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import burials from "./index.ts";
+
+let fleet: TestFleet;
+
+beforeAll(async () => {
+  fleet = await openTestFleet([probe, burials] as WorkerDefinition[]);
+  await fleet.pool.query(PROBE_LEDGER);
+  await fleet.start(burials);
+});
+afterAll(() => fleet?.close());
+
+async function grave(id: string) {
+  return fleet.until(`the dead letter of ${id}`, async () =>
+    (await fleet.deadLetters("probe")).find((letter) => letter.id === id),
+  );
+}
+
+test("a job whose expiration passed with no worker running ends as expired", async () => {
+  const id = await fleet.publish("probe", "run", { value: "late" }, { expiration: "1" });
+  const { reply, type } = await fleet.reply(id);
+  expect(reply).toMatchObject({ status: "failed", error: { code: "expired", attempt: 0 } });
+  expect(type).toBe("probe.run.v1.error");
+  expect(await fleet.rows(id)).toMatchObject([
+    { engine: "probe", status: "failed", code: "expired" },
+  ]);
+  const letter = await grave(id);
+  expect(letter.headers["x-error-code"]).toBe("expired");
+  expect(letter.headers["x-death"]).toBeUndefined();
+  expect(JSON.parse(letter.text)).toEqual({ value: "late" });
+});
+
+test("a job that had succeeded before keeps its result", async () => {
+  const worker = await fleet.start(probe);
+  const id = await fleet.publish("probe", "run", { value: "done" });
+  const first = await fleet.reply(id);
+  await worker.stop();
+  await fleet.publish(
+    "probe",
+    "run",
+    { value: "done" },
+    { messageId: id, correlationId: id, expiration: "1" },
+  );
+  // The first job's event may wait at the head of the queue, and only the head can expire.
+  const second = await fleet.start(probe);
+  const again = await fleet.reply(id, 2);
+  await second.stop();
+  expect([again.id, again.text]).toEqual([first.id, first.text]);
+  expect(await fleet.rows(id)).toMatchObject([{ status: "succeeded" }]);
+});
+
+test("a message without a usable id still reaches the dead letters", async () => {
+  const correlationId = fleet.newId();
+  await fleet.publish(
+    "probe",
+    "run",
+    {},
+    { messageId: "not usable", correlationId, expiration: "1" },
+  );
+  expect((await fleet.reply(correlationId)).reply).toMatchObject({ error: { code: "expired" } });
+  expect((await grave("not usable")).headers["x-error-code"]).toBe("expired");
+});
