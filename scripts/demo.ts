@@ -1,13 +1,12 @@
 /** `make demo [DATA=file]`: replays a tracker's history through the fleet and proves what comes out. */
 import { randomBytes } from "node:crypto";
-import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { SPAN } from "./demo/figures.ts";
 import { generateHistory } from "./demo/generator.ts";
 import { HistoryError, type Issue, readHistory } from "./demo/history.ts";
-import { writePictures } from "./demo/pictures.ts";
+import { removePictures, writePictures } from "./demo/pictures.ts";
 import { planJobs } from "./demo/plan.ts";
 import { type RunResult, runDemo } from "./demo/run.ts";
 import { prepareServices, SetUpFailed } from "./demo/set-up.ts";
@@ -16,6 +15,9 @@ import { renderTable } from "./demo/table.ts";
 import { count, painter, wantsColor } from "./demo/view.ts";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
+const EXIT_FAILED = 1;
+const EXIT_MISUSED = 2;
+const EXIT_INTERRUPTED = 130;
 const DEFAULT_SEED = "tiendaleon";
 const paint = painter(wantsColor(process.stdout));
 const say = (text = "") => console.log(text);
@@ -27,8 +29,7 @@ async function demo(signal: AbortSignal): Promise<boolean> {
   const plan = planJobs(issues, { runId: newRunId(), seed });
   say(describe(issues, data ?? `a generated tracker, seed ${seed}`));
 
-  // What an earlier run wrote; the pictures of another tracker would stand beside ours.
-  rmSync(out, { recursive: true, force: true });
+  removePictures(out);
   await using services = await prepareServices(REPOSITORY, prefix, signal, say);
   const startedAt = performance.now();
   const title = `tl-engine demo · ${count(issues.length)} items · ${count(plan.jobs.length)} jobs`;
@@ -53,27 +54,41 @@ async function demo(signal: AbortSignal): Promise<boolean> {
   return result.findings.clean;
 }
 
+/** The options are wrong; the message says how. */
+class Misuse extends Error {
+  override readonly name = "Misuse";
+}
+
 /** From the command line, else from the environment, where `make` puts them. */
 function readOptions() {
-  const { values } = parseArgs({
-    options: {
-      data: { type: "string", default: process.env.DATA },
-      seed: { type: "string", default: process.env.SEED },
-      /** Of the generated history. */
-      months: { type: "string", default: String(SPAN.months) },
-      /** It is emptied first. */
-      out: { type: "string", default: join(REPOSITORY, "out/demo") },
-    },
-  });
-  const months = Number(values.months);
+  const options = parseOptions();
+  const months = Number(options.months);
   if (!Number.isInteger(months) || months < 1 || months > 600)
-    throw new TypeError("--months must be a whole number from 1 to 600");
+    throw new Misuse("--months must be a whole number from 1 to 600");
   return {
-    data: values.data || undefined,
-    seed: values.seed || DEFAULT_SEED,
+    data: options.data || undefined,
+    seed: options.seed || DEFAULT_SEED,
     months,
-    out: values.out,
+    out: options.out,
   };
+}
+
+function parseOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        data: { type: "string", default: process.env.DATA ?? "" },
+        seed: { type: "string", default: process.env.SEED ?? "" },
+        /** Of the generated history. */
+        months: { type: "string", default: String(SPAN.months) },
+        /** Folder of the pictures and logs. */
+        out: { type: "string", default: join(REPOSITORY, "out/demo") },
+      },
+    });
+    return values;
+  } catch (cause) {
+    throw new Misuse(`${(cause as Error).message} (--data, --seed, --months, --out)`, { cause });
+  }
 }
 
 /** Sortable by time, and unlike that of any other run. */
@@ -120,25 +135,29 @@ function report(
   say();
 }
 
+class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}
+
 const stop = new AbortController();
-class Interrupted extends Error {}
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
     stop.abort(new Interrupted(signal));
     // Whoever asks twice does not want to wait.
-    process.once(signal, () => process.exit(130));
+    process.once(signal, () => process.exit(EXIT_INTERRUPTED));
   });
 }
 try {
-  process.exitCode = (await demo(stop.signal)) ? 0 : 1;
+  process.exitCode = (await demo(stop.signal)) ? 0 : EXIT_FAILED;
 } catch (error) {
   if (stop.signal.aborted) {
     console.error("demo: interrupted, everything that it started is stopped");
-    process.exitCode = 130;
+    process.exitCode = EXIT_INTERRUPTED;
+  } else if (error instanceof HistoryError || error instanceof Misuse) {
+    console.error(`demo: ${error.message}`);
+    process.exitCode = EXIT_MISUSED;
   } else {
-    const known =
-      error instanceof HistoryError || (error as NodeJS.ErrnoException).code === "ENOENT";
-    console.error(known ? `demo: ${(error as Error).message}` : error);
-    process.exitCode = known ? 2 : 1;
+    console.error(error instanceof SetUpFailed ? `demo: ${error.message}` : error);
+    process.exitCode = EXIT_FAILED;
   }
 }

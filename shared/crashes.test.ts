@@ -121,7 +121,5 @@ test("a job that runs when the worker is told to stop is finished first", async 
   );
   await worker.stop();
   expect((await fleet.reply(id)).reply).toMatchObject({ output: { attempt: 1 } });
-  const { messageCount } = await fleet.channel.checkQueue(fleet.names.queue("probe"));
-  expect(messageCount).toBe(0);
   redis.disconnect();
 });

@@ -4,7 +4,7 @@ import type { ConfirmChannel, Options } from "amqplib";
 import type { Logger } from "pino";
 import { HEADERS } from "./client/wire.ts";
 import type { Config } from "./config.ts";
-import { openConnection } from "./connection.ts";
+import { type BrokerConfig, openConnection } from "./connection.ts";
 import { supervise } from "./supervise.ts";
 
 /** Everything that we ever put on a message: nothing is copied from a delivery. */
@@ -45,7 +45,7 @@ const APP_ID = "tl-engine";
 
 /** Resolves when the first connection stands. */
 export async function openPublisher(
-  config: Config,
+  config: BrokerConfig & Pick<Config, "WORKER_ID">,
   engine: string,
   log: Logger,
 ): Promise<Publisher> {

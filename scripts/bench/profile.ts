@@ -21,7 +21,8 @@ export function describeProfile(folder: string, rows = 35): string[] {
   let totalUs = 0;
   profile.samples.forEach((id, index) => {
     const frame = frames.get(id);
-    if (!frame || frame.functionName === "(idle)") return;
+    // The first half holds the start and the warm-up.
+    if (index < profile.samples.length / 2 || !frame || frame.functionName === "(idle)") return;
     const selfUs = profile.timeDeltas[index] ?? 0;
     const file = shortFile(frame.url);
     const line = frame.url ? `:${frame.lineNumber + 1}` : "";
@@ -30,7 +31,7 @@ export function describeProfile(folder: string, rows = 35): string[] {
     add(byFunction, `${frame.functionName || "(anonymous)"}  ${file}${line}`, selfUs);
   });
   return [
-    `Self time by file, of ${(totalUs / 1000).toFixed(0)} ms that were not idle (${newest}):`,
+    `Self time by file, of ${(totalUs / 1000).toFixed(0)} ms busy in the second half (${newest}):`,
     ...top(byFile, totalUs, rows),
     "Self time by function:",
     ...top(byFunction, totalUs, rows),

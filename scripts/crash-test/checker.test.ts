@@ -13,6 +13,7 @@ class Story {
     queues: [{ name: "engine.crash", ready: 0, unacked: 0 }],
     openTransactions: [],
     heldClaims: [],
+    deadlocks: 0,
   };
 
   constructor() {
@@ -333,10 +334,28 @@ test("h: the outside saw another key than the job's id, or nothing", () => {
   story.succeed("x", "external");
   expectOne(story, "h", "lost", /never seen outside/);
   story.tell({ kind: "external", nonce: "x", key: "x" });
+  story.tell({ kind: "fault", fault: "kill-any", phase: "inject" });
   story.tell({ kind: "external", nonce: "x", key: "x" });
   expect(story.check()).toEqual([]);
   story.tell({ kind: "external", nonce: "x", key: "x-retry" });
   expectOne(story, "h", "double_effects", /x-retry/);
+});
+
+test("h: without a fault the claims let one worker alone run a job", () => {
+  const story = new Story();
+  story.succeed("x", "external");
+  story.tell({ kind: "external", nonce: "x", key: "x" });
+  expect(story.check()).toEqual([]);
+  story.tell({ kind: "external", nonce: "x", key: "x" });
+  expectOne(story, "h", "other", /2 times/);
+  story.tell({ kind: "fault", fault: "redis-flushed", phase: "inject" });
+  expect(story.check()).toEqual([]);
+});
+
+test("transactions that lock each other's rows", () => {
+  const story = new Story();
+  story.end.deadlocks = 1;
+  expectOne(story, "f", "other", /deadlock/);
 });
 
 test("a worker that dies of itself", () => {

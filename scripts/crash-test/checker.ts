@@ -2,7 +2,7 @@
  * The judge of a run: rules a to h over the history and the end state. It shares no code with the
  * runtime, so that a mistake of the runtime's can't hide itself here.
  */
-import { type EndState, type Evidence, indexEvidence } from "./evidence.ts";
+import { countBy, type EndState, type Evidence, indexEvidence } from "./evidence.ts";
 import type { PlannedJob, Stamped } from "./history.ts";
 
 export type Category =
@@ -308,6 +308,25 @@ export function outsideSawOneKey({ jobs, rows, externals }: Evidence): Finding[]
   return findings;
 }
 
+/** h. Where nothing went wrong, the claims kept two workers from running one job. */
+export function claimsHold({ hasFaults, externals }: Evidence): Finding[] {
+  if (hasFaults) return [];
+  return [...countBy(externals.map(({ nonce }) => nonce))]
+    .filter(([, times]) => times > 1)
+    .map(([jobId, times]) => ({
+      rule: "h",
+      category: "other",
+      jobId,
+      message: `ran ${times} times, though nothing went wrong`,
+    }));
+}
+
+/** f. Transactions take their locks in one order. */
+export function nothingDeadlocks({ end }: Evidence): Finding[] {
+  if (end.deadlocks === 0) return [];
+  return [{ rule: "f", category: "other", message: `${end.deadlocks} deadlocks in Postgres` }];
+}
+
 /** Workers die only when the crash test kills them. */
 export function workersLive({ exits }: Evidence): Finding[] {
   return exits
@@ -328,6 +347,8 @@ export const RULES = [
   everythingIsAtRest,
   attemptsAreEarned,
   outsideSawOneKey,
+  claimsHold,
+  nothingDeadlocks,
   workersLive,
 ];
 

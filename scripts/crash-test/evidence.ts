@@ -20,6 +20,8 @@ export interface EndState {
   openTransactions: string[];
   /** Keys of claims that say that a worker still holds the job. */
   heldClaims: string[];
+  /** Deadlocks that Postgres had to break. */
+  deadlocks: number;
   /** Why waiting for rest ended before it came; undefined when it came. */
   restless?: string;
 }
@@ -42,6 +44,7 @@ export interface Evidence {
   externals: Extract<Stamped, { kind: "external" }>[];
   exits: Extract<Stamped, { kind: "exit" }>[];
   deadLetterIds: Set<string>;
+  hasFaults: boolean;
   end: EndState;
 }
 
@@ -77,11 +80,13 @@ export function indexEvidence(history: readonly Stamped[], end: EndState): Evide
     externals: of("external"),
     exits: of("exit"),
     deadLetterIds: new Set(end.deadLetters.map(({ jobId }) => jobId)),
+    hasFaults: of("fault").length > 0 || of("exit").some(({ reason }) => reason !== "stop"),
     end,
   };
 }
 
-function countBy(ids: string[]): Map<string, number> {
+/** How often each id occurs. */
+export function countBy(ids: string[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
   return counts;

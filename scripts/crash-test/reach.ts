@@ -37,6 +37,8 @@ export interface Reach {
   ): Promise<void>;
   rows(): Promise<ResultRow[]>;
   openTransactions(): Promise<string[]>;
+  /** Deadlocks since {@link openReach}; a crash of Postgres makes it forget them. */
+  deadlocks(): Promise<number>;
   heldClaims(): Promise<string[]>;
   close(): Promise<void>;
 }
@@ -139,6 +141,14 @@ type Query = Reach["query"];
 function postgresReach({ postgres }: Urls, query: Query) {
   const others = `pid <> pg_backend_pid() AND application_name <> '${OWN_NAME}'
     AND backend_type = 'client backend' AND datname = current_database()`;
+  const countDeadlocks = async () => {
+    const [row] = await query<{ count: number }>(
+      "SELECT deadlocks::int AS count FROM pg_stat_database WHERE datname = current_database()",
+    );
+    return row?.count ?? 0;
+  };
+  const atStart = countDeadlocks();
+  atStart.catch(() => {});
   return {
     async terminateBackends() {
       await query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`);
@@ -150,6 +160,10 @@ function postgresReach({ postgres }: Urls, query: Query) {
          WHERE ${others} AND (state LIKE 'idle in transaction%' OR (state = 'active' AND xact_start < now() - interval '5 s'))`,
       );
       return rows.map(({ open }) => open);
+    },
+    async deadlocks() {
+      const first = await atStart;
+      return Math.max(0, (await countDeadlocks()) - first);
     },
     async fillConnections() {
       const taken: pg.Client[] = [];

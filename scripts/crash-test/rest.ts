@@ -80,6 +80,7 @@ export async function collectEndState(
     queues: queues.filter(({ name }) => !mayHold(name)),
     openTransactions: await reach.openTransactions(),
     heldClaims,
+    deadlocks: await reach.deadlocks(),
     ...(restless === undefined ? {} : { restless }),
   };
 }

@@ -37,6 +37,8 @@ export interface StageOptions {
   jobs: number;
   /** Name of a planted bug. */
   bug?: string;
+  /** Replaces the delivery limit of the queues; for a planted bug. */
+  deliveryLimit?: number;
   say(line: string): void;
 }
 
@@ -103,7 +105,7 @@ async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
   await migrateDatabase(urls.postgres);
   await reach.query(LEDGER_SQL);
   await reach.query("DELETE FROM engine.results WHERE engine = $1", [ENGINE]);
-  await declareTopology(urls.amqp, prefix);
+  await declareTopology(urls.amqp, prefix, options.deliveryLimit);
   closers.push(() => removeTopology(urls.amqp, prefix));
 
   const observer = await openObserver(history);

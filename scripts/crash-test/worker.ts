@@ -15,7 +15,7 @@ try {
   const bug = process.env.CRASH_TEST_BUG;
   const parts = (given: Parts) => {
     const hooked = withSteps(given);
-    return bug === undefined ? hooked : plantBug(bug, hooked, config);
+    return bug === undefined ? hooked : plantBug(bug, hooked);
   };
   const worker = await startWorker(definition, config, { parts });
   let isStopping = false;
@@ -24,7 +24,7 @@ try {
     if (isStopping) process.exit(EXIT_FAILED);
     isStopping = true;
     setTimeout(() => process.exit(EXIT_FAILED), drainDeadlineMs(definition) + 5_000).unref();
-    worker.stop().then(() => process.exit(0));
+    void worker.stop().then(() => process.exit(0));
   });
   process.send?.("ready");
 } catch (error) {

@@ -1,5 +1,5 @@
 /** Writes the pictures of a run, and the page that shows them. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AnsweredFlow } from "./flows.ts";
 import { type Page, type PageSection, renderPage } from "./page.ts";
@@ -38,6 +38,16 @@ const CHARTS = [
     caption: "All that is wanted, what is done of it, and what remains.",
   },
 ] as const;
+
+/** Removes the pictures of an earlier run: those of another tracker would stand beside ours. */
+export function removePictures(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  const ours = new RegExp(
+    `^(index\\.html|.+-(${CHARTS.map(({ slug }) => slug).join("|")})\\.svg)$`,
+  );
+  for (const file of readdirSync(folder).filter((name) => ours.test(name)))
+    rmSync(join(folder, file));
+}
 
 /** Returns the path of the page. */
 export function writePictures(

@@ -1,6 +1,6 @@
 /** Runs worker processes as the queues need them: from 0, more while there is depth, back to 0. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 /** What the demo needs of whatever scales the workers; a fleet of another kind can take its place. */
@@ -25,7 +25,7 @@ export interface ScalerOptions {
   engines: ScaledEngine[];
   /** The environment of the workers. */
   env: NodeJS.ProcessEnv;
-  /** Where each worker's log goes, one file a process. */
+  /** Where each worker's log goes, one file a process. It is emptied first. */
   logFolder: string;
   repository: string;
   load(engine: string): Promise<Load>;
@@ -78,6 +78,8 @@ export function createScaler(options: ScalerOptions): Fleet {
   const unclean: string[] = [];
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
+  // Logs of an earlier run would be taken for those of this one.
+  rmSync(options.logFolder, { recursive: true, force: true });
   mkdirSync(options.logFolder, { recursive: true });
   const live = (engine: string) =>
     [...pods].filter((pod) => pod.engine === engine && !pod.stopping);

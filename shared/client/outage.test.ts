@@ -30,7 +30,7 @@ describe.skipIf(!CAN_OWN_BROKER)("with a broker of its own", () => {
   beforeAll(async () => {
     broker = await ownBroker();
     await declareTopology(broker.url, prefix);
-  }, 60_000);
+  }, 90_000);
   beforeEach(async () => {
     worker = await startStandIn(broker.url, prefix);
   });
@@ -43,16 +43,18 @@ describe.skipIf(!CAN_OWN_BROKER)("with a broker of its own", () => {
     await client.call("echo", "say", { value: 1 }); // From now on the reply queue stands.
     await worker.close(); // So that all are still unanswered when the broker dies.
     const calls = Array.from({ length: 200 }, (_, value) =>
-      client.call("echo", "say", { value }, { timeoutMs: 50_000 }),
+      client.call("echo", "say", { value }, { timeoutMs: 100_000 }),
     );
+    const outcome = Promise.allSettled(calls);
     await client.send("echo", "say", { value: -1 }); // Confirmed after the calls before it.
     await broker.kill();
     await broker.start();
     worker = await startStandIn(broker.url, prefix);
+    await outcome;
     const outputs = await Promise.all(calls);
     expect(outputs.map(({ value }) => value)).toEqual(Array.from({ length: 200 }, (_, i) => i));
     expect(await client.call("echo", "say", { value: 1 })).toEqual({ value: 1 });
-  }, 90_000);
+  }, 150_000);
 
   test("broker killed under load: each send and call settles, and none that was confirmed is lost", async () => {
     const { client, trouble } = await open();
@@ -86,7 +88,7 @@ describe.skipIf(!CAN_OWN_BROKER)("with a broker of its own", () => {
         settled[index]?.status === "fulfilled" && !arrivals.has(id) && !worker.arrivals.has(id),
     );
     expect(lost).toEqual([]);
-  }, 90_000);
+  }, 150_000);
 
   test("half-open connection: rejects within 5 s, then reconnects and works", async () => {
     const target = new URL(broker.url);

@@ -1,6 +1,7 @@
 /** Turns the event `activity.recorded` into the input of `ingest`. */
 import { z } from "zod";
-import type { HistoryChange, IngestInput } from "./schemas.ts";
+import { Id } from "./schemas/vocabulary.ts";
+import type { HistoryChange, IngestInput, IngestItem } from "./schemas.ts";
 
 const Text = z.string().nullish();
 
@@ -18,24 +19,24 @@ const Activity = z.object({
 });
 type Activity = z.output<typeof Activity>;
 
-/** The event, tolerant where it can be: one bad activity must not cost the others. */
+/** The event, tolerant where it can be: one bad part must not cost the others. */
 const ActivityRecorded = z.object({
   workspaceId: Text,
   projectId: z.string(),
   issueId: z.string(),
   epoch: z.number(),
   activities: z.array(z.unknown()).max(5_000),
-  states: z.record(z.string(), z.object({ name: Text, group: Text })).catch({}),
-  /** On creation only. */
-  item: z
-    .object({
-      createdAtEpoch: z.number(),
-      stateId: Text,
-      points: z.union([z.number(), z.string()]).nullish(),
-      labels: z.array(z.string()).nullish(),
-      cycleId: Text,
-    })
-    .nullish(),
+  states: z.record(z.string(), z.object({ group: Text }).catch({})).catch({}),
+  item: z.unknown().optional(),
+});
+
+/** The item on its creation. */
+const CreatedItem = z.object({
+  createdAtEpoch: z.number(),
+  stateId: Text,
+  points: z.union([z.number(), z.string()]).nullish(),
+  labels: z.array(z.string()).nullish(),
+  cycleId: Text,
 });
 
 /** Seconds, fractions allowed, to ISO; what is no time becomes text that `ingest` warns about. */
@@ -73,7 +74,7 @@ function changeOf({ field, verb, oldValue, newValue, oldIdentifier, newIdentifie
 export function ingestInputOf(event: unknown): z.input<typeof IngestInput> {
   const { workspaceId, projectId, issueId, epoch, activities, states, item } =
     ActivityRecorded.parse(event);
-  const histories = new Map<string, unknown[]>([[issueId, []]]);
+  const histories = new Map<string, unknown[]>();
   const add = (owner: string, change: unknown) => {
     const history = histories.get(owner);
     if (history) history.push(change);
@@ -91,18 +92,28 @@ export function ingestInputOf(event: unknown): z.input<typeof IngestInput> {
     // A relation's second entry belongs to another item.
     add(activity.issueId || issueId, { ...id, ...change, at: isoOf(activity.epoch ?? epoch) });
   }
-  const items = [...histories].map(([id, history]) => ({
+  const changed = [...histories].map(([id, history]) => ({
     id,
     history: history as z.input<typeof HistoryChange>[],
-    ...(item && id === issueId ? atCreation(item) : {}),
   }));
-  return { workspaceId, projectId, states, items };
+  return {
+    workspaceId: workspaceId || null,
+    projectId,
+    states: Object.fromEntries(Object.entries(states).filter(([id]) => Id.safeParse(id).success)),
+    // The creation is an element of its own, so that a broken one costs no change.
+    items: item == null ? changed : [...changed, createdItem(issueId, item)],
+  };
 }
 
-const atCreation = (item: NonNullable<z.output<typeof ActivityRecorded>["item"]>) => ({
-  createdAt: isoOf(item.createdAtEpoch),
-  state: item.stateId,
-  points: item.points,
-  labels: item.labels ?? [],
-  cycle: item.cycleId,
-});
+function createdItem(id: string, sent: unknown): z.input<typeof IngestItem> {
+  const { data: item } = CreatedItem.safeParse(sent);
+  if (!item) return { id, createdAt: "unreadable" };
+  return {
+    id,
+    createdAt: isoOf(item.createdAtEpoch),
+    state: item.stateId,
+    points: item.points,
+    labels: item.labels ?? [],
+    cycle: item.cycleId,
+  };
+}

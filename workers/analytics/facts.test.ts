@@ -244,6 +244,17 @@ test("a broken activity is warned about and its neighbours live; unknown keys ar
   expect(output.warnings.map(({ code }) => code)).toEqual(["bad_change", "bad_change"]);
 });
 
+test("a broken item or state of an event costs only itself", () => {
+  const activities = [entry("state", { newIdentifier: "s" })];
+  const { changes, output } = factsOfEvent({
+    activities,
+    item: { createdAtEpoch: "now" },
+    states: { s: { name: "S", group: "completed" }, t: 7, ["x".repeat(300)]: { group: "started" } },
+  });
+  expect(changes).toMatchObject([{ field: "state", toGroup: "completed" }]);
+  expect(output.warnings).toMatchObject([{ code: "bad_item", path: "items[1].createdAt" }]);
+});
+
 test("a broken envelope is refused", () => {
   expect(() => ingestInputOf(null)).toThrow();
   expect(() => ingestInputOf(event({ activities: "none" }))).toThrow();

@@ -51,7 +51,11 @@ const move = fc.record({
 /** Builds a consistent life from random moves; of one field, no value comes twice at one instant. */
 const anItem = fc
   .record({
-    created: fc.integer({ min: 0, max: 40 * DAY }),
+    created: fc.oneof(
+      fc.integer({ min: 0, max: 40 * DAY }),
+      // Whole hours, so that changes meet the midnights exactly.
+      fc.integer({ min: 0, max: 960 }).map((hours) => hours * 3_600_000),
+    ),
     state: fc.constantFrom(...STATES),
     points: fc.constantFrom<(string | null)[]>(null, "1", "3.5"),
     labels: fc.constantFrom<string[][]>([], ["bug"]),

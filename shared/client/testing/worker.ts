@@ -25,7 +25,8 @@ export async function declareTopology(url: string, prefix: string): Promise<void
   const channel = await connection.createChannel();
   await channel.assertExchange(names.jobs, "direct");
   await channel.assertExchange(names.events, "topic");
-  await channel.assertQueue(names.queue("echo"), { arguments: { "x-queue-type": "quorum" } });
+  // Classic: RabbitMQ 3.10 can forget a quorum queue that was declared just before a kill -9.
+  await channel.assertQueue(names.queue("echo"), { durable: true });
   await channel.bindQueue(names.queue("echo"), names.jobs, "echo");
   await connection.close();
 }

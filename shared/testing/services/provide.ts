@@ -81,7 +81,8 @@ export async function provideServices(options: ProvideOptions = {}): Promise<Ser
   try {
     const reaper = startReaper();
     closers.push(() => reaper.end());
-    if (allowed.includes("docker")) await fromDocker(found, options.docker, reaper, closers);
+    if (allowed.includes("docker"))
+      await fromDocker(found, options.docker ?? "compose", reaper, closers);
     const native = allowed.includes("native") ? await fromNative(found, dir, reaper) : {};
     if (found.missing.length > 0)
       throw new Error(`${found.missing.join(", ")}: not to be had from ${allowed.join(", ")}`);
@@ -120,7 +121,7 @@ class Found {
 
 async function fromDocker(
   found: Found,
-  how: ProvideOptions["docker"] = "compose",
+  how: "compose" | "testcontainers",
   reaper: Reaper,
   closers: (() => Promise<void>)[],
 ): Promise<void> {

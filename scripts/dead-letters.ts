@@ -1,0 +1,120 @@
+/**
+ * Shows the jobs that ended without success, and runs them again: `dead-letters.ts [list]` and
+ * `dead-letters.ts replay`, with NAME, ID, ALL and LIMIT in the environment.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { brokerNames } from "@tl-engine/shared/client/wire";
+import { Environment } from "@tl-engine/shared/config";
+import { openConnection } from "@tl-engine/shared/connection";
+import { createLog } from "@tl-engine/shared/log";
+import { openPublisher } from "@tl-engine/shared/publish";
+import { BURIALS } from "@tl-engine/shared/topology";
+import { type Letter, listLetters, type Replayed, replayLetters } from "./dead-letters/letters.ts";
+import { loadWorkers } from "./workers.ts";
+
+const DEFAULT_LIMIT = 20;
+
+/** `3 d`, `5 h`, `12 min`, `40 s`. */
+function ageOf(publishedAtMs: number | undefined, nowMs: number): string {
+  if (publishedAtMs === undefined) return "?";
+  const seconds = Math.max(0, Math.round((nowMs - publishedAtMs) / 1_000));
+  const [unit, length] = AGE_UNITS.find(([, length]) => seconds >= 2 * length) ?? ["s", 1];
+  return `${Math.floor(seconds / length)} ${unit}`;
+}
+const AGE_UNITS = [
+  ["d", 86_400],
+  ["h", 3_600],
+  ["min", 60],
+] as const;
+
+function printLetters(engine: string, count: number, letters: Letter[]): void {
+  console.log(`${engine}: ${count}`);
+  const rows = letters.map(({ id, type, code, attempt, generation, publishedAtMs, message }) => [
+    id || "(no id)",
+    type || "(no type)",
+    code,
+    `attempt ${attempt}`,
+    generation === 0 ? "" : `replay ${generation}`,
+    ageOf(publishedAtMs, Date.now()),
+    message.replaceAll(/\s+/g, " ").slice(0, 80),
+  ]);
+  const widths = rows.reduce<number[]>(
+    (widths, row) => row.map((cell, i) => Math.max(widths[i] ?? 0, cell.length)),
+    [],
+  );
+  for (const row of rows)
+    console.log(`  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ")}`.trimEnd());
+  if (count > letters.length) console.log(`  … and ${count - letters.length} more (LIMIT=n)`);
+}
+
+function usage(message: string): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(2);
+}
+
+/** NAME, which must be an engine's; all engines where it is left out and may be. */
+async function chosenEngines(mustBeOne: boolean): Promise<string[]> {
+  const engines = (await loadWorkers()).map(({ definition }) => definition.name);
+  const { NAME: name = "" } = process.env;
+  if (name === "" && !mustBeOne) return engines;
+  if (!engines.includes(name))
+    usage(`NAME=${name} is no engine; there are: ${engines.join(", ")}.`);
+  return [name];
+}
+
+async function main(verb: string): Promise<void> {
+  const { ID = "", ALL = "", LIMIT = String(DEFAULT_LIMIT) } = process.env;
+  if (verb !== "list" && verb !== "replay")
+    usage("Usage: node scripts/dead-letters.ts list|replay");
+  if (verb === "replay" && (ID === "") === (ALL === ""))
+    usage("Say which letters: ID=job-id, or ALL=1.");
+  const limit = Number(LIMIT);
+  if (!Number.isSafeInteger(limit) || limit < 0) usage("LIMIT must be a whole number.");
+  const engines = await chosenEngines(verb === "replay");
+  if (verb === "replay" && engines.includes(BURIALS))
+    usage("Letters of burials belong to no engine, so nothing can run them.");
+  const config = Environment.pick({
+    AMQP_URL: true,
+    AMQP_HEARTBEAT_S: true,
+    BROKER_PROFILE: true,
+    ENGINE_PREFIX: true,
+    LOG_LEVEL: true,
+  }).parse(process.env);
+  const names = brokerNames(config.ENGINE_PREFIX);
+  const connection = await openConnection(config, "dead letters");
+  const publisher = await openPublisher(
+    { ...config, WORKER_ID: String(process.pid) },
+    "dead letters",
+    createLog({}, config.LOG_LEVEL === "info" ? "warn" : config.LOG_LEVEL),
+  );
+  try {
+    for (const engine of engines) {
+      if (verb === "list") {
+        const { count, letters } = await listLetters(connection, publisher, {
+          engine,
+          names,
+          limit,
+        });
+        printLetters(engine, count, letters);
+      } else {
+        const id = ID === "" ? undefined : ID;
+        report(engine, id, await replayLetters(connection, publisher, { engine, names, id }));
+      }
+    }
+  } finally {
+    await Promise.race([publisher.close(), sleep(2_000)]);
+    await connection.model.close();
+  }
+}
+
+function report(engine: string, id: string | undefined, { replayed, conflicting }: Replayed): void {
+  console.log(`${engine}: replayed=${replayed.length} left=${conflicting.length}`);
+  for (const left of conflicting)
+    console.log(`  ${left}: its id belongs to another input; publish it under a new id.`);
+  if (id !== undefined && replayed.length + conflicting.length === 0) {
+    process.stderr.write(`No dead letter of ${engine} has the id ${id}.\n`);
+    process.exitCode = 1;
+  }
+}
+
+if (import.meta.main) await main(process.argv[2] ?? "list");

@@ -1,0 +1,180 @@
+/** Keeps the README and the handbook true: links, commands, variables, files, metrics and the example engine. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { describe, expect, test } from "vitest";
+import { ERROR_CODES } from "../shared/client/wire.ts";
+import { Environment } from "../shared/config.ts";
+import type { WorkerDefinition } from "../shared/define-worker.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+
+/** Files under a folder, as paths from the repository's root. */
+const filesUnder = (folder: string, ending: string) =>
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(ending) && !path.includes("node_modules"))
+    .map((path) => join(folder, path));
+
+const PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", ...filesUnder("docs", ".md")];
+
+const allOf = (text: string, pattern: RegExp) =>
+  [...text.matchAll(pattern)].map((match) => match[1] as string);
+
+/** Blocks and spans of code: what a reader may copy. */
+const codeOf = (text: string) =>
+  [...text.matchAll(/```[^\n]*\n([\s\S]*?)```|`([^`\n]+)`/g)].map((match) => match[1] ?? match[2]);
+
+const withoutCode = (text: string) =>
+  text.replaceAll(/```[\s\S]*?```/g, "").replaceAll(/`[^`\n]*`/g, "");
+
+/** As GitHub makes anchors of headings. */
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{Letter}\p{Number}\s_-]/gu, "")
+    .trim()
+    .replaceAll(/\s/g, "-");
+
+function brokenLinks(page: string): string[] {
+  const targets = allOf(withoutCode(read(page)), /\]\(([^)\s]+)\)/g);
+  return targets.filter((target) => {
+    if (/^[a-z]+:/.test(target)) return false;
+    const [path = "", anchor] = target.split("#");
+    const file = path === "" ? page : relative(ROOT, join(ROOT, dirname(page), path));
+    if (!existsSync(join(ROOT, file))) return true;
+    if (anchor === undefined) return false;
+    return !allOf(read(file), /^#+ (.+)$/gm).map(anchorOf).includes(anchor);
+  });
+}
+
+const makefile = read("Makefile");
+const makeTargets = new Set(allOf(makefile, /^([a-z][a-z-]*):/gm));
+
+/** The targets of `make a b NAME=x` wherever code says it. */
+const namedTargets = (page: string) =>
+  codeOf(read(page)).flatMap((code = "") =>
+    allOf(code, /(?:^|[\s(])make((?:[ \t]+[\w./=*-]+)+)/gm)
+      .flatMap((words) => words.trim().split(/\s+/))
+      .filter((word) => /^[a-z][a-z-]*$/.test(word)),
+  );
+
+/** Variables of the schema, of the Makefile, and of the scripts and test set-up that read their own. */
+function knownVariables(): Set<string> {
+  const sources = [...filesUnder("scripts", ".ts"), ...filesUnder("shared", ".ts")]
+    .filter((path) => !path.endsWith(".test.ts"))
+    .map(read)
+    .join("\n");
+  return new Set([
+    ...Object.keys(Environment.shape),
+    ...allOf(read(".env.example"), /^#?([A-Z][A-Z0-9_]*)=/gm),
+    ...allOf(makefile, /\$\(([A-Z]+)\)/g),
+    ...(/^export ([A-Z ]+)$/m.exec(makefile)?.[1] ?? "").split(" "),
+    ...allOf(sources, /\benv\.([A-Z][A-Z0-9_]*)/g),
+    ...allOf(sources, /\b(?:whole|wholeNumber)\((?:env, )?"([A-Z_]+)"/g),
+    ...allOf(sources, /const \{ ([^}]*) \} = process\.env/g).flatMap((list) =>
+      allOf(list, /\b([A-Z_]{2,})\b/g),
+    ),
+  ]);
+}
+
+/** Variables that a page names: in code with an underscore, or given a value. */
+const namedVariables = (page: string) =>
+  codeOf(read(page)).flatMap((code = "") => [
+    ...allOf(code, /(?<![\w.{"-])([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?![\w"-])/g),
+    ...allOf(code, /(?<![\w.{"-])([A-Z][A-Z0-9_]+)=/g),
+  ]);
+
+describe.each(PAGES)("%s", (page) => {
+  test("its links lead somewhere", () => {
+    expect(brokenLinks(page)).toEqual([]);
+  });
+
+  test("its make targets exist", () => {
+    expect(namedTargets(page).filter((target) => !makeTargets.has(target))).toEqual([]);
+  });
+
+  test("its variables exist", () => {
+    const known = knownVariables();
+    expect(namedVariables(page).filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  test("the files of shared/ and scripts/ that it names exist", () => {
+    const named = allOf(read(page), /(?<![\w/])((?:shared|scripts)\/[\w./-]+\.(?:ts|lua|sql|sh))/g);
+    expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  });
+});
+
+test("what the named make targets run is there", () => {
+  const run = allOf(makefile, /\b((?:scripts|shared)\/[\w/-]+\.(?:ts|sh))/g);
+  // A script that is only run where it exists says so itself.
+  const optional = allOf(makefile, /\[ -e ([\w./-]+) \]/g);
+  const missing = run.filter((path) => !existsSync(join(ROOT, path)) && !optional.includes(path));
+  expect(missing).toEqual([]);
+});
+
+/** First cells of a page's tables. */
+const firstCells = (page: string) => allOf(read(page), /^\| `([^`|]+)`/gm);
+
+test("every variable of the schema has its line in the handbook", () => {
+  const told = firstCells("docs/infra/variables.md");
+  expect(Object.keys(Environment.shape).filter((name) => !told.includes(name))).toEqual([]);
+});
+
+test("the handbook's metrics are those of the code", () => {
+  const told = firstCells("docs/infra/metricas.md").filter((name) => name.startsWith("engine_"));
+  const made = allOf(read("shared/metrics.ts"), /"(engine_[a-z_]+)"/g);
+  expect(told.toSorted()).toEqual(made.toSorted());
+});
+
+test("error codes in the README and the pages on faults are on the wire's list", () => {
+  const codes = Object.keys(ERROR_CODES);
+  const outcomes = ["succeeded", "failed"];
+  const text = read("docs/infra/fallos.md").split("## Trabajos")[1]?.split("##")[0] ?? "";
+  const named = allOf(text, /`([a-z]+(?:_[a-z]+)+)`/g).filter((name) => name !== "reply_to");
+  expect(named.filter((name) => ![...codes, ...outcomes].includes(name))).toEqual([]);
+});
+
+test("CONTRIBUTING gives the reason for each dependency, and for nothing else", () => {
+  const manifests = [
+    "package.json",
+    "shared/package.json",
+    "shared/client/package.json",
+    ...filesUnder("workers", "package.json"),
+  ];
+  const installed = manifests.flatMap((path) => {
+    const { dependencies = {}, devDependencies = {} } = JSON.parse(read(path));
+    return Object.keys({ ...dependencies, ...devDependencies });
+  });
+  const wanted = new Set(installed.filter((name) => !name.startsWith("@tl-engine/")));
+  const table = read("CONTRIBUTING.md").split("## Dependencies")[1] ?? "";
+  const told = allOf(table, /^\| (`[^|]+`) \|/gm).flatMap((cell) => allOf(cell, /`([^`]+)`/g));
+  expect(told.toSorted()).toEqual([...wanted].toSorted());
+});
+
+test("the README's engine is one, in 30 lines, and does what it says", async () => {
+  const code = allOf(read("README.md"), /```ts\n([\s\S]*?)```/g).find((text) =>
+    text.includes("defineWorker({"),
+  );
+  expect(code?.trimEnd().split("\n").length).toBeLessThanOrEqual(30);
+  // Inside of the repository, so that its imports resolve, and in a folder that git ignores.
+  const folder = join(ROOT, "out/docs-test");
+  const file = join(folder, "mentions.ts");
+  mkdirSync(folder, { recursive: true });
+  try {
+    writeFileSync(file, code ?? "");
+    const { default: engine } = (await import(pathToFileURL(file).href)) as {
+      default: WorkerDefinition;
+    };
+    const events: unknown[] = [];
+    const job = { emit: (type: string, data: unknown) => events.push({ type, data }) };
+    const input = { itemId: "WEB-7", text: "@ana and @luis, see @ana" };
+    const output = await engine.actions.find?.handle?.(input, job as never);
+    expect(output).toEqual({ users: ["ana", "luis"] });
+    expect(events).toEqual([
+      { type: "mentions.found", data: { itemId: "WEB-7", users: ["ana", "luis"] } },
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

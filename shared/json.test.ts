@@ -1,0 +1,81 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { BadJson, readJson } from "./json.ts";
+
+const read = (text: string) => readJson(Buffer.from(text));
+const unsafe = (value: unknown): boolean =>
+  typeof value === "number"
+    ? !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))
+    : typeof value === "object" &&
+      value !== null &&
+      Object.entries(value).some(([key, v]) => key === "__proto__" || unsafe(v));
+
+/** The same value with the keys of every object in another order. */
+function shuffled(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(shuffled);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .reverse()
+      .map(([key, v]) => [key, shuffled(v)]),
+  );
+}
+
+describe("readJson", () => {
+  test("reads what JSON.parse reads, and its hash does not depend on key order or white space", () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 5 }), (value) => {
+        fc.pre(!unsafe(value));
+        const text = JSON.stringify(value);
+        const a = read(text);
+        expect(a.value).toEqual(JSON.parse(text));
+        expect(read(JSON.stringify(shuffled(JSON.parse(text)), null, 2)).canonicalHash).toBe(
+          a.canonicalHash,
+        );
+      }),
+    );
+  });
+
+  test("different values have different hashes", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
+        fc.pre(!unsafe(a) && !unsafe(b));
+        const [textA, textB] = [JSON.stringify(a), JSON.stringify(b)];
+        const same = JSON.stringify(JSON.parse(textA)) === JSON.stringify(JSON.parse(textB));
+        if (!same && read(textA).canonicalHash === read(textB).canonicalHash)
+          // Equal but for the order of keys.
+          expect(JSON.parse(textA)).toEqual(JSON.parse(textB));
+      }),
+    );
+  });
+
+  test("colons, braces and quotes inside strings do not count as structure", () => {
+    expect(read(String.raw`{"a":"x:y\":{[","b\\":[":"]}`).value).toEqual({
+      a: 'x:y":{[',
+      "b\\": [":"],
+    });
+  });
+
+  test.each([
+    ['{"a":1,"a":2}', /same key twice/],
+    ['{"a":{"b":1,"b":1}}', /same key twice/],
+    ['{"n":123456789012345678}', /out of range/],
+    ['{"n":-1e999}', /out of range/],
+    ["[".repeat(65) + "]".repeat(65), /nests deeper/],
+    ['{"__proto__":{}}', /not allowed/],
+    ["", /empty/],
+    ["nul", /not valid JSON/],
+  ])("refuses %s", (text, message) => {
+    expect(() => read(text)).toThrow(message);
+    expect(() => read(text)).toThrow(BadJson);
+  });
+
+  test.each([
+    '{"n":1e21}',
+    '{"n":0.1234567890123456789}',
+    '{"id":"1234567890123456789"}',
+    '{"n":-0}',
+  ])("accepts %s", (text) => {
+    expect(read(text).value).toEqual(JSON.parse(text));
+  });
+});

@@ -1,0 +1,36 @@
+import { describe, expect, test } from "vitest";
+import { RetryBudget, retryTier, waitTier } from "./retry.ts";
+
+describe("retryTier", () => {
+  test.each([
+    [1, ["1s", "5s"]],
+    [2, ["5s", "1s"]],
+    [3, ["30s", "2m"]],
+    [4, ["2m", "30s"]],
+    [5, ["10m", "2m"]],
+    [9, ["1h", "10m"]],
+  ])("after attempt %i one of the two nearest tiers", (attempt, names) => {
+    expect([retryTier(attempt, () => 0).name, retryTier(attempt, () => 0.9).name]).toEqual(names);
+  });
+});
+
+test.each([
+  [0, "1s"],
+  [1_000, "1s"],
+  [2_500, "1s"],
+  [4_000, "5s"],
+  [9_000, "5s"],
+  [29_000, "30s"],
+  [99_999_999, "1h"],
+])("a wait of %i ms goes to the tier %s", (delayMs, name) => {
+  expect(waitTier(delayMs).name).toBe(name);
+});
+
+test("past the budget retries are held, and first attempts earn them back", () => {
+  const budget = new RetryBudget(0.2);
+  const held = Array.from({ length: 30 }, () => budget.spend()).filter((ms) => ms > 0);
+  expect(held).toHaveLength(10);
+  for (let i = 0; i < 5; i++) budget.earn();
+  expect(budget.spend()).toBe(0);
+  expect(budget.spend()).toBeGreaterThan(0);
+});

@@ -1,0 +1,36 @@
+/** Words of the contract that several schemas use, and the ceilings of all lists. */
+import { z } from "zod";
+
+/** Plane's state groups. Open is backlog, unstarted or started; done is completed; cancelled is neither. */
+export const STATE_GROUPS = ["backlog", "unstarted", "started", "completed", "cancelled"] as const;
+export type StateGroup = (typeof STATE_GROUPS)[number];
+
+/** Ceilings of lists. Past them a job is `invalid_input`, with the path of the list. */
+export const CEILINGS = {
+  itemsPerJob: 5_000,
+  historyPerItem: 5_000,
+  changesPerJob: 50_000,
+  idsPerItem: 500,
+  statesPerJob: 5_000,
+  projectsPerFlow: 200,
+  daysPerWindow: 3_660,
+  /** Stored changes that one `flow` reads; more is `rejected`: ask for fewer projects. */
+  changesPerFlow: 500_000,
+  /** Items listed one by one in an output, newest or oldest first; percentiles always see all. */
+  itemsListed: 1_000,
+  warningsListed: 100,
+} as const;
+
+/** Text that Postgres can store: it refuses NUL. */
+export const storable = (maxLength: number) =>
+  z
+    .string()
+    .max(maxLength)
+    .refine((text) => !text.includes("\0"), "must not hold a NUL character");
+/** An opaque id of the tracker's. */
+export const Id = storable(200).min(1);
+export const Group = z.enum(STATE_GROUPS);
+/** A local calendar day, YYYY-MM-DD. */
+export const CalendarDay = z.iso.date();
+/** An instant in ISO-8601 with `Z` or an offset. */
+export const Instant = z.iso.datetime({ offset: true });
