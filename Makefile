@@ -40,7 +40,7 @@ test: setup ## Run all tests on real services
 	@vitest run $(TESTS)
 
 check: setup ## Format, lint, types, dead code, contract: what CI checks
-	@biome ci --error-on-warnings .
+	@biome ci $(if $(CI),--colors=off) --error-on-warnings .
 	@tsc -p .
 	@knip
 	@if [ -e scripts/check-contract.ts ]; then $(RUN) scripts/check-contract.ts; fi

@@ -44,7 +44,9 @@ function brokenLinks(page: string): string[] {
     const file = path === "" ? page : relative(ROOT, join(ROOT, dirname(page), path));
     if (!existsSync(join(ROOT, file))) return true;
     if (anchor === undefined) return false;
-    return !allOf(read(file), /^#+ (.+)$/gm).map(anchorOf).includes(anchor);
+    return !allOf(read(file), /^#+ (.+)$/gm)
+      .map(anchorOf)
+      .includes(anchor);
   });
 }
 

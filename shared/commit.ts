@@ -4,6 +4,7 @@ import type pg from "pg";
 import type { Logger } from "pino";
 import { type DatabaseTrouble, troubleOf } from "./database.ts";
 import {
+  bounded,
   insertResults,
   keyOf,
   type ResultRow,
@@ -175,11 +176,11 @@ export function createCommits(options: CommitOptions): Commits {
     const inserted = await insertResults(client, rows, statement);
     if (inserted.size < rows.length) {
       const missing = rows.filter((row) => !inserted.has(keyOf(row)));
-      await client.query("rollback");
+      await client.query(bounded("rollback"));
       return { kind: "conflict", stored: await persist(() => selectResults(pool, missing)) };
     }
     try {
-      await client.query("commit");
+      await client.query(bounded("commit"));
       return { kind: "committed" };
     } catch (error) {
       return { kind: "unknown", error: error as Error };

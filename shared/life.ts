@@ -21,6 +21,8 @@ import { failure, type Outcome, type Settle } from "./settle.ts";
 export interface LiveJob {
   readonly job: ReceivedJob;
   readonly startedAtMs: number;
+  /** When its lease was last set. */
+  renewedAtMs: number;
   token: string | undefined;
   context: JobContext;
 }
@@ -99,10 +101,12 @@ export function createLife(options: LifeOptions): Life {
 
   async function work(job: ReceivedJob, claim: Claim): Promise<void> {
     const token = "token" in claim ? claim.token : undefined;
+    const nowMs = Date.now();
     const me: LiveJob = {
       job,
       token,
-      startedAtMs: Date.now(),
+      startedAtMs: nowMs,
+      renewedAtMs: nowMs,
       context: new JobContext(job, tools),
     };
     live.add(me);

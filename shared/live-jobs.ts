@@ -6,15 +6,14 @@ import { redisKeys } from "./client/wire.ts";
 import { Aborted } from "./job-context.ts";
 import type { LiveJob } from "./life.ts";
 
-/** Of a lease: how often to look, and the age from which a job is renewed. */
+/** Of a lease: how often to look, and the age since its start or last renewal from which a claim is renewed. */
 const LOOK = 1 / 4;
-const RENEW_FROM = 1 / 4;
+const RENEW_FROM = 1 / 2;
 
 const cancelled = () => new Aborted("cancelled", "cancelled by the caller");
 
 /**
  * Jobs shorter than half a lease cost no command. Returns the function that stops it.
- * Looking every quarter and renewing from an age of a quarter renews between a quarter and a half.
  */
 export function beatHearts(
   live: Set<LiveJob>,
@@ -24,9 +23,10 @@ export function beatHearts(
 ): () => void {
   let beating = false;
   const timer = setInterval(async () => {
-    const due = Date.now() - leaseMs * RENEW_FROM;
+    const nowMs = Date.now();
+    const due = nowMs - leaseMs * RENEW_FROM;
     const jobs = [...live].filter(
-      ({ token, startedAtMs }) => token !== undefined && startedAtMs <= due,
+      ({ token, renewedAtMs }) => token !== undefined && renewedAtMs <= due,
     );
     if (jobs.length === 0 || beating) return;
     beating = true;
@@ -41,6 +41,7 @@ export function beatHearts(
     beating = false;
     answers?.forEach((answer, i) => {
       const { job, context } = jobs[i] as LiveJob;
+      (jobs[i] as LiveJob).renewedAtMs = nowMs;
       if (answer === "cancelled") context.abort(cancelled());
       // Somebody else runs it too. The first to commit wins, so it may as well go on.
       if (answer === "lost")

@@ -43,7 +43,7 @@ function stopOnSignals(stop: () => Promise<void>, deadlineMs: number): void {
     if (stopping) process.exit(EXIT_FAILED);
     stopping = true;
     setTimeout(() => process.exit(EXIT_FAILED), deadlineMs + 5_000).unref();
-    stop().then(() => process.exit(0));
+    void stop().then(() => process.exit(0));
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);

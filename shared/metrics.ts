@@ -49,17 +49,15 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
   return {
     settled(received, outcome, durationMs) {
-      const { outcomes, buckets, ...rest } = seriesOf(
-        received.kind === "job" ? received.actionName : "none",
-      );
+      const counts = seriesOf(received.kind === "job" ? received.actionName : "none");
       const label = labelOf(outcome);
-      outcomes.set(label, (outcomes.get(label) ?? 0) + 1);
+      counts.outcomes.set(label, (counts.outcomes.get(label) ?? 0) + 1);
       if (outcome.kind !== "result") return;
       const seconds = durationMs / 1000;
       const bucket = BUCKETS_S.findIndex((bound) => seconds <= bound);
       const at = bucket === -1 ? BUCKETS_S.length : bucket;
-      buckets[at] = (buckets[at] ?? 0) + 1;
-      seriesOf(received.kind === "job" ? received.actionName : "none").sumS = rest.sumS + seconds;
+      counts.buckets[at] = (counts.buckets[at] ?? 0) + 1;
+      counts.sumS += seconds;
     },
     redisSkipped(jobs) {
       totals.redisSkipped += jobs;
@@ -75,9 +73,31 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     async render() {
       registry ??= createRegistry(options, series, totals);
-      return (await registry).metrics();
+      return (await (await registry).metrics()) + durations(options.engine, series);
     },
   };
+}
+
+/**
+ * The duration histogram in the text format, since prom-client's Histogram can only be filled one
+ * observation at a time. The names of engine and actions hold nothing that needs escaping.
+ */
+function durations(engine: string, series: Map<string, Series>): string {
+  const name = "engine_job_duration_seconds";
+  const lines = [
+    `# HELP ${name} Time from claim to ack of jobs that got their result`,
+    `# TYPE ${name} histogram`,
+  ];
+  for (const [action, { buckets, sumS }] of series) {
+    const labels = `action="${action}",engine="${engine}"`;
+    let cumulative = 0;
+    buckets.forEach((count, i) => {
+      cumulative += count;
+      lines.push(`${name}_bucket{le="${BUCKETS_S[i] ?? "+Inf"}",${labels}} ${cumulative}`);
+    });
+    lines.push(`${name}_sum{${labels}} ${sumS}`, `${name}_count{${labels}} ${cumulative}`);
+  }
+  return `${lines.join("\n")}\n`;
 }
 
 function labelOf(outcome: Outcome): string {
@@ -111,32 +131,6 @@ async function createRegistry(
       this.reset();
       for (const [action, { outcomes }] of series)
         for (const [outcome, count] of outcomes) this.inc({ action, outcome }, count);
-    },
-  });
-  new Counter({
-    name: "engine_job_duration_seconds_bucket",
-    help: "Time from claim to ack of jobs that got their result, cumulative buckets",
-    labelNames: ["action", "le"],
-    registers,
-    collect() {
-      this.reset();
-      for (const [action, { buckets }] of series) {
-        let cumulative = 0;
-        buckets.forEach((count, i) => {
-          cumulative += count;
-          this.inc({ action, le: String(BUCKETS_S[i] ?? "+Inf") }, cumulative);
-        });
-      }
-    },
-  });
-  new Counter({
-    name: "engine_job_duration_seconds_sum",
-    help: "Sum of the same times",
-    labelNames: ["action"],
-    registers,
-    collect() {
-      this.reset();
-      for (const [action, { sumS }] of series) this.inc({ action }, sumS);
     },
   });
   const counter = (name: string, help: string, read: () => number) =>

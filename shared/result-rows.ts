@@ -59,6 +59,10 @@ join engine.results r on r.engine = k.e and r.job_id = k.j`;
 
 export const keyOf = (row: Pick<ResultRow, "engine" | "jobId">) => `${row.engine}/${row.jobId}`;
 
+/** A statement without parameters, bounded like the others. */
+export const bounded = (text: string) =>
+  ({ text, query_timeout: QUERY_TIMEOUT_MS }) as pg.QueryConfig;
+
 /** Inserts rows with distinct keys in one statement; returns the keys of those that were not there before. */
 export async function insertResults(
   client: Queryable,

@@ -2,6 +2,7 @@
 import type pg from "pg";
 import { isConnectionLoss } from "./database.ts";
 import type { Tx } from "./define-worker.ts";
+import { bounded } from "./result-rows.ts";
 
 export interface OwnTransaction {
   /** What the handler may use. */
@@ -50,7 +51,9 @@ export function createTransactions(pool: pg.Pool, limit: number): Transactions {
         client.on("error", ignore);
         // One round trip. The server ends a transaction whose worker froze in it.
         await client.query(
-          `begin; set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local idle_in_transaction_session_timeout = ${timeoutMs + 5_000}`,
+          bounded(
+            `begin; set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local idle_in_transaction_session_timeout = ${timeoutMs + 5_000}`,
+          ),
         );
         return own(client, give);
       } catch (error) {

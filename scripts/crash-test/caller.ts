@@ -153,7 +153,8 @@ function send(
   options: CallerOptions,
   settle: (why: string | undefined) => void,
 ): void {
-  const headers = job.deadlineMs === undefined ? {} : { "x-deadline": job.deadlineMs };
+  const deadline = job.deadlineMs === undefined ? {} : { "x-deadline": job.deadlineMs };
+  const headers = { ...job.headers, ...deadline };
   try {
     channel.publish(
       `${options.prefix}.jobs`,

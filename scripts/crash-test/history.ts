@@ -23,6 +23,8 @@ export interface PlannedJob {
   input: { n: number } & Record<string, unknown>;
   /** Epoch ms; a job with one may end as `expired`. */
   deadlineMs?: number;
+  /** Headers of its own, such as forged ones. */
+  headers?: Record<string, unknown>;
   /** Whether it asks for a reply. */
   hasReplyTo: boolean;
 }

@@ -23,6 +23,12 @@ export interface Load {
   burst(count: number): Promise<void>;
   /** Publishes one new job, `copies` times at once. */
   one(action: ActionName, input?: Record<string, unknown>, copies?: number): Promise<PlannedJob>;
+  /** Publishes one new job with headers of its own. */
+  forged(
+    action: ActionName,
+    input: Record<string, unknown>,
+    headers: Record<string, unknown>,
+  ): Promise<PlannedJob>;
   /** Publishes a job of the past again. */
   again(): Promise<void>;
 }
@@ -63,6 +69,11 @@ export function makeLoad(caller: Caller, random: Random, runId: string): Load {
     async one(action, input = {}, copies = 1) {
       const job = plan(action, input);
       await send(job, copies);
+      return job;
+    },
+    async forged(action, input, headers) {
+      const job = { ...plan(action, input), headers };
+      await send(job, 1);
       return job;
     },
     async again() {

@@ -12,8 +12,8 @@ import { LEASE_MS, openStage, type Stage } from "./stage.ts";
 
 const WORKERS = 3;
 /** After a round, all workers are to consume again within this time, unaided. */
-const RECOVERY_TIMEOUT_MS = 30_000;
-const REST_TIMEOUT_MS = 90_000;
+const RECOVERY_TIMEOUT_MS = 60_000;
+const REST_TIMEOUT_MS = 180_000;
 /** A fault that can't be injected or healed in this time is a fault of the crash test's. */
 const FAULT_TIMEOUT_MS = 45_000;
 
@@ -51,7 +51,7 @@ export async function runCrashTest(options: RunOptions): Promise<Outcome> {
   const chosen =
     options.only.length === 0 ? kinds : kinds.filter(({ kind }) => options.only.includes(kind));
   const rounds = scheduleFaults(chosen, options.faults, randomFrom(seed));
-  const stage = await openStage({ ...options, workers: WORKERS });
+  const stage = await openStage({ ...options, workers: WORKERS, folder: `seed-${seed}` });
   try {
     const findings = await play(stage, rounds, options);
     say("waiting for rest");
@@ -113,12 +113,9 @@ async function playFault(
     }
   };
   context.history.append({ kind: "fault", fault: kind, phase: "inject" });
-  const heal: Heal | undefined = await attempt(
-    `injecting ${kind}`,
-    async () => await fault.inject(own),
-  );
+  const heal: Heal | undefined = await attempt(`injecting ${kind}`, async () => fault.inject(own));
   await sleep(fault.holdMs);
-  await attempt(`healing ${kind}`, async () => await heal?.());
+  await attempt(`healing ${kind}`, async () => heal?.());
   const detail = notes.join("; ");
   if (detail) say(`  ${kind}: ${detail}`);
   context.history.append({

@@ -1,6 +1,6 @@
 /** Sets a run up: services, proxies, workers, caller, observer; and takes it down again. */
 import { mkdirSync, rmSync } from "node:fs";
-import { join, relative } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import amqp from "amqplib";
@@ -35,6 +35,8 @@ export interface StageOptions {
   /** Faults and jobs that are planned, for the record. */
   faults: number;
   jobs: number;
+  /** Below `out/crash-test`, for the history and the logs. */
+  folder: string;
   /** Name of a planted bug. */
   bug?: string;
   /** Replaces the delivery limit of the queues; for a planted bug. */
@@ -56,11 +58,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   const runId = `ct${seed}-${process.pid.toString(36)}-${Date.now().toString(36)}`;
   // Fresh names for every run: services that came by URL may hold what an earlier run left.
   const prefix = runId.toLowerCase().slice(0, 31);
-  const folder = join(
-    "out",
-    "crash-test",
-    options.bug ? `selfcheck-${options.bug}` : `seed-${seed}`,
-  );
+  const folder = join("out", "crash-test", options.folder);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const history = openHistory(join(folder, "history.ndjson"));
@@ -234,6 +232,8 @@ function workerEnv(
     LEASE_MS: String(LEASE_MS),
     AMQP_HEARTBEAT_S: "2",
     HEALTH_PORT: "0",
+    // Workers start again and again.
+    NODE_COMPILE_CACHE: resolve("out", "crash-test", "compile-cache"),
     LOG_LEVEL: process.env.LOG_LEVEL ?? "info",
     OBSERVER_URL: observerUrl,
     ...(options.bug ? { CRASH_TEST_BUG: options.bug } : {}),

@@ -86,7 +86,8 @@ export function createScaler(options: ScalerOptions): Fleet {
 
   const onExit = (pod: Pod, code: number | null, signal: string | null) => {
     pods.delete(pod);
-    if (code === 0) return;
+    // One that was told to stop while it still started up has nobody who listens yet.
+    if (code === 0 || (pod.stopping && signal === "SIGTERM")) return;
     const how = signal ? `by ${signal}` : `with code ${code}`;
     unclean.push(`${pod.name} ended ${how}, see ${pod.logFile}`);
     if (pod.stopping || stopped || ++crashes !== MAX_CRASHES) return;

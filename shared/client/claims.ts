@@ -16,6 +16,8 @@ export interface ClaimState {
   state: "running" | "ended" | "known" | "unknown";
   progress?: Progress;
   cancelRequested: boolean;
+  /** 0, or which replay of the dead letter was claimed last. */
+  generation: number;
 }
 
 const CANCEL_KEPT_SECONDS = 86_400;
@@ -70,12 +72,13 @@ export class Claims {
     // The server's clock, since leases are measured by it.
     const [time, fields] = await Promise.all([this.#redis.time(), this.#redis.hgetall(key)]);
     const nowMs = Number(time[0]) * 1_000 + Number(time[1]) / 1_000;
-    const { d, t, e, p, x } = fields;
+    const { d, t, e, g = 0, p, x } = fields;
     const running = t !== undefined && Number(e) > nowMs;
     const unheard = Object.keys(fields).every((field) => field === "x");
     const state = d !== undefined ? "ended" : running ? "running" : unheard ? "unknown" : "known";
     const progress = p === undefined ? undefined : readProgress(p);
-    return { state, cancelRequested: x !== undefined, ...(progress && { progress }) };
+    const generation = Number(g);
+    return { state, generation, cancelRequested: x !== undefined, ...(progress && { progress }) };
   }
 
   async close(): Promise<void> {

@@ -256,7 +256,7 @@ export interface ActivityRecorded {
 }
 
 export interface AnalyticsIngestInput {
-  workspaceId: string;
+  workspaceId?: string | null;
   projectId: string;
   /**
    * @maxItems 5000

@@ -25,13 +25,15 @@ export async function readStatus(
   claims: Claims | undefined,
   results: Results | undefined,
 ): Promise<JobStatus> {
-  const claim = await claims?.read(engine, id);
+  const [claim, result] = await Promise.all([claims?.read(engine, id), results?.get(engine, id)]);
   const { cancelRequested = false, progress } = claim ?? {};
   const facts = { id, engine, cancelRequested, ...(progress && { progress }) };
-  if (claim?.state === "running") return { ...facts, state: "running" };
-  const result = await results?.get(engine, id);
-  if (result?.status === "failed") return { ...facts, state: "failed", error: result.error };
-  if (result) return { ...facts, state: "succeeded" };
-  if (claim?.state === "ended") return { ...facts, state: "ended" };
-  return { ...facts, state: claim?.state === "known" ? "waiting" : "unknown" };
+  // A worker releases its claim after the result is there; but a replay runs with an old result there.
+  const replayed = result && claim && claim.generation > result.generation;
+  if (result && !(replayed && claim.state === "running"))
+    return result.status === "failed"
+      ? { ...facts, state: "failed", error: result.error }
+      : { ...facts, state: "succeeded" };
+  if (claim?.state === "known") return { ...facts, state: "waiting" };
+  return { ...facts, state: claim?.state ?? "unknown" };
 }

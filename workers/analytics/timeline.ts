@@ -243,10 +243,14 @@ export function replayAll(
   const timelines: Timeline[] = [];
   for (const ofItem of items.values()) {
     const timeline = replay((ofItem[0] as Change).itemId, ofItem, { ...options, groupOf });
-    if (timeline?.moments.some((moment) => moment.inScope)) timelines.push(timeline);
+    if (timeline && wasInScope(timeline)) timelines.push(timeline);
   }
   return timelines.sort((a, b) => (a.itemId < b.itemId ? -1 : a.itemId > b.itemId ? 1 : 0));
 }
+
+/** Whether it was in scope for any time at all; what several changes at one instant pass through does not count. */
+const wasInScope = ({ moments }: Timeline) =>
+  moments.some(({ inScope, atMs }, i) => inScope && moments[i + 1]?.atMs !== atMs);
 
 function latestGroups(changes: readonly Change[]) {
   const known = new Map<string, { group: StateGroup; change: Change }>();

@@ -7,8 +7,6 @@ export interface StandIn {
   readonly arrivals: Map<string, number>;
   /** Announces an event. */
   announce(type: string, body: unknown, id: string): Promise<void>;
-  /** Sends a reply to a queue, `copies` times under one message id. */
-  reply(queue: string, jobId: string, body: unknown, copies?: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -18,24 +16,24 @@ interface EchoInput {
   answer?: "none" | "twice" | "fail" | "garbage";
 }
 
-/** Declares the broker's side of one engine, `echo`, as the topology does. */
-export async function declareTopology(url: string, prefix: string): Promise<void> {
+/** Declares the broker's side of one engine, as the topology does. */
+export async function declareTopology(url: string, prefix: string, engine = "echo"): Promise<void> {
   const names = brokerNames(prefix);
   const connection = await amqplib.connect(url);
   const channel = await connection.createChannel();
   await channel.assertExchange(names.jobs, "direct");
   await channel.assertExchange(names.events, "topic");
   // Classic: RabbitMQ 3.10 can forget a quorum queue that was declared just before a kill -9.
-  await channel.assertQueue(names.queue("echo"), { durable: true });
-  await channel.bindQueue(names.queue("echo"), names.jobs, "echo");
+  await channel.assertQueue(names.queue(engine), { durable: true });
+  await channel.bindQueue(names.queue(engine), names.jobs, engine);
   await connection.close();
 }
 
-export async function removeTopology(url: string, prefix: string): Promise<void> {
+export async function removeTopology(url: string, prefix: string, engine = "echo"): Promise<void> {
   const names = brokerNames(prefix);
   const connection = await amqplib.connect(url);
   const channel = await connection.createChannel();
-  await channel.deleteQueue(names.queue("echo"));
+  await channel.deleteQueue(names.queue(engine));
   for (const queue of [`app.${prefix}.replies`, `app.${prefix}.events`])
     await channel.deleteQueue(queue);
   await channel.deleteExchange(names.jobs);
@@ -43,7 +41,8 @@ export async function removeTopology(url: string, prefix: string): Promise<void>
   await connection.close();
 }
 
-export async function startStandIn(url: string, prefix: string): Promise<StandIn> {
+/** Its actions answer with the `value` that they were given. */
+export async function startStandIn(url: string, prefix: string, engine = "echo"): Promise<StandIn> {
   const names = brokerNames(prefix);
   const connection = await amqplib.connect(url);
   connection.on("error", () => {});
@@ -57,7 +56,7 @@ export async function startStandIn(url: string, prefix: string): Promise<StandIn
       persistent: true,
       ...properties,
     });
-  await channel.consume(names.queue("echo"), (message) => {
+  await channel.consume(names.queue(engine), (message) => {
     if (!message) return;
     const { messageId: id, replyTo, correlationId } = message.properties;
     arrivals.set(id, (arrivals.get(id) ?? 0) + 1);
@@ -67,9 +66,9 @@ export async function startStandIn(url: string, prefix: string): Promise<StandIn
     const good = { status: "succeeded", output: { value } };
     const body = answer === "garbage" ? 1 : failed ? { status: "failed", error } : good;
     const properties = {
-      messageId: replyId("echo", id, 0, failed ? "failed" : "succeeded"),
+      messageId: replyId(engine, id, 0, failed ? "failed" : "succeeded"),
       correlationId: correlationId ?? id,
-      type: `echo.say.v1.${failed ? "error" : "result"}`,
+      type: `${engine}.say.v1.${failed ? "error" : "result"}`,
       headers: { [HEADERS.attempt]: 1 },
     };
     const copies = answer === "none" ? 0 : answer === "twice" ? 2 : 1;
@@ -81,12 +80,6 @@ export async function startStandIn(url: string, prefix: string): Promise<StandIn
     async announce(type, body, messageId) {
       const content = Buffer.from(JSON.stringify(body));
       channel.publish(names.events, type, content, { type, messageId, persistent: true });
-      await channel.waitForConfirms();
-    },
-    async reply(queue, jobId, body, copies = 1) {
-      const messageId = replyId("echo", jobId, 0, "succeeded");
-      for (let i = 0; i < copies; i++)
-        send(queue, body, { messageId, type: "echo.say.v1.result", correlationId: jobId });
       await channel.waitForConfirms();
     },
     close: () => connection.close().catch(() => {}),
