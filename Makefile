@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 # Node's own binary and the tools of the repository come first.
 export PATH := $(CURDIR)/.node:$(CURDIR)/node_modules/.bin:$(PATH)
 # Variables reach the scripts through the environment, where no shell takes them apart.
-export DATA SEED FAULTS HOURS JOBS NAME ACTION FILE WAIT
+export DATA SEED FAULTS HOURS JOBS NAME ACTION FILE WAIT ID ALL LIMIT
 # A log is no terminal, though some tools colour what they write on CI.
 ifneq ($(CI),)
 export NO_COLOR := 1
@@ -19,7 +19,7 @@ RUN := node
 WITH_SERVICES := node --env-file-if-exists=.env scripts/services.ts with --
 
 .PHONY: help setup node demo test check bench crash-test crash-test-selfcheck dev worker new-worker \
-	send topology migrate services-up services-down services-status format clean
+	send dead-letters replay topology migrate services-up services-down services-status format clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":[^#]*## " } /^[a-z][a-z-]*:.*## / { printf "  %-22s %s\n", $$1, $$2 }' Makefile
@@ -43,7 +43,7 @@ check: setup ## Format, lint, types, dead code, contract: what CI checks
 	@biome ci $(if $(CI),--colors=off) --error-on-warnings .
 	@tsc -p .
 	@knip
-	@if [ -e scripts/check-contract.ts ]; then $(RUN) scripts/check-contract.ts; fi
+	@$(RUN) scripts/contract.ts --check
 
 bench: setup ## Measure the fleet beside other queues
 	@$(RUN) scripts/bench.ts
@@ -59,7 +59,7 @@ dev: setup ## Run all workers, reloaded on change
 
 worker: setup ## Run one worker: NAME=activities
 	@$(call needs,NAME)
-	@$(WITH_SERVICES) node shared/main.ts "workers/$$NAME/index.ts"
+	@$(RUN) scripts/worker.ts
 
 new-worker: setup ## Scaffold a worker with its test and manifests: NAME=invoices
 	@$(call needs,NAME)
@@ -70,6 +70,13 @@ send: setup ## Publish a job: NAME=activities ACTION=record FILE=job.json (- is 
 	@$(call needs,ACTION)
 	@$(call needs,FILE)
 	@$(WITH_SERVICES) node scripts/send.ts
+
+dead-letters: setup ## Show jobs that ended without success [NAME=activities] [LIMIT=n]
+	@$(WITH_SERVICES) node scripts/dead-letters.ts
+
+replay: setup ## Run dead letters again: NAME=activities ID=job-id, or ALL=1
+	@$(call needs,NAME)
+	@$(WITH_SERVICES) node scripts/dead-letters.ts replay
 
 topology: setup ## Declare the exchanges and queues
 	@$(WITH_SERVICES) node scripts/topology.ts

@@ -52,5 +52,5 @@ test("internal workers stay out of the files", async () => {
     "docs/contract/README.md",
     "shared/client/contract.ts",
   ]);
-  expect(files.get("docs/contract/README.md")).toContain("| `do-it` | `tiny-engine.do-it.v3` |");
+  expect(files.get("docs/contract/README.md")).toMatch(/\| `do-it` +\| `tiny-engine.do-it.v3` +\|/);
 });

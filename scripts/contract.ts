@@ -160,7 +160,8 @@ export async function contractFiles(definitions: WorkerDefinition[]): Promise<Ma
     const file = `${DOCS}/${engine.engine}.json`;
     files.set(file, formatted(file, JSON.stringify(engine, null, 2)));
   }
-  files.set(`${DOCS}/README.md`, contractReadme(engines));
+  const readme = `${DOCS}/README.md`;
+  files.set(readme, formatted(readme, contractReadme(engines)));
   files.set(TYPES, formatted(TYPES, await contractSource(engines)));
   return files;
 }

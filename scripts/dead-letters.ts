@@ -107,11 +107,11 @@ async function main(verb: string): Promise<void> {
   }
 }
 
-function report(engine: string, id: string | undefined, { replayed, conflicting }: Replayed): void {
-  console.log(`${engine}: replayed=${replayed.length} left=${conflicting.length}`);
-  for (const left of conflicting)
-    console.log(`  ${left}: its id belongs to another input; publish it under a new id.`);
-  if (id !== undefined && replayed.length + conflicting.length === 0) {
+function report(engine: string, id: string | undefined, { replayed, left }: Replayed): void {
+  console.log(`${engine}: replayed=${replayed.length} left=${left.length}`);
+  for (const letter of left)
+    console.log(`  ${letter.id || "(no id)"}: ${letter.why}; publish it anew under a new id.`);
+  if (id !== undefined && replayed.length + left.length === 0) {
     process.stderr.write(`No dead letter of ${engine} has the id ${id}.\n`);
     process.exitCode = 1;
   }

@@ -106,7 +106,7 @@ beforeAll(() => {
   }
   const { stdout } = spawnSync(
     join(REPOSITORY, "node_modules/.bin/biome"),
-    ["lint", "--reporter=json", "--max-diagnostics=none", "."],
+    ["lint", "--colors=off", "--reporter=json", "--max-diagnostics=none", "."],
     { cwd: folder, encoding: "utf8" },
   );
   found = (JSON.parse(stdout) as { diagnostics: Diagnostic[] }).diagnostics.filter(

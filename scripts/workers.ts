@@ -14,13 +14,16 @@ export interface FoundWorker {
   definition: WorkerDefinition;
 }
 
-export async function loadWorkers(): Promise<FoundWorker[]> {
+/** Names of the folders, which are those of the engines; nothing is imported. */
+export async function workerFolders(): Promise<string[]> {
   const names = (await readdir(WORKERS)).sort();
-  const folders = names
-    .map((name) => join(WORKERS, name))
-    .filter((folder) => existsSync(join(folder, "index.ts")));
+  return names.filter((name) => existsSync(join(WORKERS, name, "index.ts")));
+}
+
+export async function loadWorkers(): Promise<FoundWorker[]> {
   return Promise.all(
-    folders.map(async (folder) => {
+    (await workerFolders()).map(async (name) => {
+      const folder = join(WORKERS, name);
       const file = join(folder, "index.ts");
       const { default: definition } = await import(pathToFileURL(file).href);
       return { folder, file, definition: definition as WorkerDefinition };

@@ -58,6 +58,9 @@ export function openDatabase(options: DatabaseOptions, log: Logger): pg.Pool {
   } as pg.PoolConfig);
   // An idle connection that breaks is no news: the next query opens another.
   pool.on("error", (error) => log.debug({ err: error }, "postgres: an idle connection broke"));
+  // The pool listens to idle clients alone: an error that reaches one that is lent out, or on its way
+  // out after a failed query, would end the process.
+  pool.on("connect", (client) => client.on("error", () => {}));
   return pool;
 }
 

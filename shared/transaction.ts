@@ -21,8 +21,6 @@ export interface Transactions {
 
 const LOCK_TIMEOUT_MS = 2_000;
 
-const ignore = () => {};
-
 /**
  * @param limit transactions at once; fewer than the pool holds, or handlers that also read through
  *   `job.db` and group commits could wait for each other for ever.
@@ -47,8 +45,6 @@ export function createTransactions(pool: pg.Pool, limit: number): Transactions {
       let client: pg.PoolClient | undefined;
       try {
         client = await pool.connect();
-        // A pool does not listen to a client that is lent out: an error that no query takes would end the process.
-        client.on("error", ignore);
         // One round trip. The server ends a transaction whose worker froze in it.
         await client.query(
           bounded(
@@ -89,8 +85,6 @@ function own(client: pg.PoolClient, give: () => void): OwnTransaction {
       if (released) return;
       released = true;
       client.off("error", onError);
-      // A connection that is thrown away may still break on its way out.
-      if (!discard && !lost) client.off("error", ignore);
       client.release(discard || lost);
       give();
     },

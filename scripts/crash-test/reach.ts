@@ -168,15 +168,15 @@ function postgresReach({ postgres }: Urls, query: Query) {
     async fillConnections() {
       const taken: pg.Client[] = [];
       await query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`);
-      for (let refused = 0; refused < 3; ) {
+      const takeOne = async () => {
         const client = new pg.Client({ connectionString: postgres, application_name: OWN_NAME });
         client.on("error", () => {});
-        try {
-          await client.connect();
-          taken.push(client);
-        } catch {
-          refused++;
-        }
+        await client.connect();
+        taken.push(client);
+      };
+      for (let isFull = false; !isFull; ) {
+        const tried = await Promise.allSettled(Array.from({ length: 16 }, takeOne));
+        isFull = tried.every(({ status }) => status === "rejected");
       }
       return async () => {
         await Promise.allSettled(taken.map((client) => client.end()));

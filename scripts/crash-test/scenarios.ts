@@ -111,7 +111,8 @@ export const SCENARIOS: Scenario[] = [
       for (const proxy of proxies.broker) proxy.reset();
       await allConsume(context);
       await publish(context, "slow", 12, { durationMs: 14_000 });
-      for (let tries = 0; tries < 100 && (await reach.rows()).length < 40; tries++) await sleep(100);
+      for (let tries = 0; tries < 100 && (await reach.rows()).length < 40; tries++)
+        await sleep(100);
       await sleep(500);
       slots[0]?.signal("SIGKILL", "killed");
       giveBack();

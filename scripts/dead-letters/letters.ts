@@ -36,9 +36,9 @@ export async function listLetters(
   const queue = names.dead(engine);
   const channel = await model.createChannel();
   try {
-    const { messageCount: count } = await channel.checkQueue(queue);
+    const { messageCount } = await channel.checkQueue(queue);
     const letters: Letter[] = [];
-    while (letters.length < Math.min(limit, count)) {
+    while (letters.length < limit) {
       const message = await channel.get(queue);
       if (message === false) break;
       letters.push(readLetter(message));
@@ -48,7 +48,8 @@ export async function listLetters(
       channel.ack(message);
     }
     channel.nackAll(true);
-    return { count, letters };
+    // A quorum queue's count lags behind.
+    return { count: Math.max(messageCount, letters.length), letters };
   } finally {
     await channel.close();
   }
@@ -57,8 +58,8 @@ export async function listLetters(
 export interface Replayed {
   /** Ids of the jobs that were published again. */
   replayed: string[];
-  /** Ids that stay: their id belongs to another input, so that they could only conflict again. */
-  conflicting: string[];
+  /** Letters that stay, and why. */
+  left: { id: string; why: string }[];
 }
 
 /**
@@ -74,7 +75,7 @@ export async function replayLetters(
 ): Promise<Replayed> {
   const queue = names.dead(engine);
   const channel = await model.createChannel();
-  const result: Replayed = { replayed: [], conflicting: [] };
+  const result: Replayed = { replayed: [], left: [] };
   async function replay(message: Message): Promise<void> {
     await deliver(publisher, {
       ...sameJob(message),
@@ -92,16 +93,23 @@ export async function replayLetters(
   try {
     // A missing queue would let the alternate exchange have the job.
     await channel.checkQueue(names.queue(engine));
-    const { messageCount: count } = await channel.checkQueue(queue);
+    await channel.checkQueue(queue);
+    const done = new Set<string>();
     let batch: Message[] = [];
-    // No more than there were: a job that fails again comes back as a letter.
-    for (let seen = 0; seen < count; seen++) {
+    // It ends: a letter that is not taken off is held until then, also one that has failed once more.
+    for (;;) {
       const message = await channel.get(queue);
       if (message === false) break;
       const letter = readLetter(message);
       if (id !== undefined && letter.id !== id) continue;
-      if (letter.code === "idempotency_conflict") result.conflicting.push(letter.id);
-      else batch.push(message);
+      const why = whyNot(letter);
+      if (why !== undefined) {
+        result.left.push({ id: letter.id, why });
+        continue;
+      }
+      if (done.has(keyOf(letter)) || done.has(keyOf(letter, letter.generation - 1))) continue;
+      done.add(keyOf(letter));
+      batch.push(message);
       if (batch.length < AT_ONCE) continue;
       await Promise.all(batch.map(replay));
       batch = [];
@@ -112,6 +120,15 @@ export async function replayLetters(
   } finally {
     await channel.close();
   }
+}
+
+const keyOf = ({ id, generation }: Letter, of = generation) => `${id} ${of}`;
+
+/** Why a letter would only come back. */
+function whyNot({ id, code }: Letter): string | undefined {
+  if (id === "") return "it has no message_id, which every job needs";
+  if (code === "idempotency_conflict") return "its id belongs to another input";
+  return undefined;
 }
 
 async function deliver(publisher: Publisher, outgoing: Outgoing): Promise<void> {

@@ -36,7 +36,7 @@ export const TYPES = {
 export const PRIORITIES = { Minor: 64, Major: 21, Critical: 7, Blocker: 5, Trivial: 3 } as const;
 
 /** An issue starts as Received or Open, about one to one. */
-export const FIRST_STATUS = { Received: 1_486, Open: 1_550 } as const;
+export const FIRST_STATUS = { Received: 1, Open: 1 } as const;
 
 /** How often each status was left for each other one. In Review's own are an assumption: mostly done. */
 export const TRANSITIONS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
@@ -75,27 +75,25 @@ export const HOUR_PERCENT = [
   10.2, 5.1, 4.6, 4.8, 2.0,
 ] as const;
 
-/** How an issue ends. */
+/** How an issue ends: round numbers, an assumption. */
 export const RESOLUTIONS = {
-  Fixed: 1_842,
-  "Ready for Test": 237,
-  "Won't Fix": 228,
-  Duplicate: 103,
-  Answered: 43,
-  "Cannot Reproduce": 31,
-  Incomplete: 13,
+  Fixed: 82,
+  "Won't Fix": 9,
+  Duplicate: 5,
+  "Cannot Reproduce": 3,
+  Incomplete: 1,
 } as const;
 
-/** What change sets touch that leave the status alone (weights: change sets, not single changes). */
+/** What change sets touch that leave the status alone: round numbers, an assumption. */
 export const OTHER_CHANGES = {
-  fixVersion: 3_000,
-  assignee: 1_500,
-  type: 1_100,
-  component: 480,
-  priority: 377,
-  "Story Points": 320,
-  timeestimate: 207,
-  duedate: 120,
-  labels: 40,
-  parent: 33,
+  fixVersion: 40,
+  assignee: 20,
+  type: 15,
+  component: 8,
+  priority: 6,
+  "Story Points": 5,
+  timeestimate: 3,
+  duedate: 2,
+  labels: 1,
+  parent: 1,
 } as const;

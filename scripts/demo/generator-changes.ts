@@ -28,7 +28,7 @@ interface Current {
 }
 
 const RELEASE_MS = 90 * 24 * 3_600_000;
-const STORY_POINTS = { "1": 104, "2": 40, "3": 40, "5": 20, "8": 10 };
+const STORY_POINTS = { "1": 4, "2": 3, "3": 3, "5": 2, "8": 1 };
 const DONE = new Set(["Resolved", "Closed"]);
 
 /** The change sets, and the fields' values after them. */

@@ -17,19 +17,22 @@ const IGNORED = /^(?:node_modules|dist|coverage|\..*)$/;
 export function watchFolder(root: string, onChange: (path: string) => void): FolderWatch {
   const watchers = new Map<string, FSWatcher>();
 
-  function add(folder: string): void {
+  /** Whatever is in a folder that appeared later came too early to be seen. */
+  function add(folder: string, appeared = false): void {
     if (watchers.has(folder)) return;
     const watcher = watch(folder, (_event, name) => {
       if (name === null || IGNORED.test(name)) return;
       const path = join(folder, name);
-      if (isFolder(path)) add(path);
+      if (isFolder(path)) add(path, true);
       else onChange(path);
     });
     watcher.on("error", () => drop(folder));
     watchers.set(folder, watcher);
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
       if (IGNORED.test(entry.name)) continue;
-      if (entry.isDirectory()) add(join(folder, entry.name));
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) add(path, appeared);
+      else if (appeared) onChange(path);
     }
   }
 

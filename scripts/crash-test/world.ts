@@ -1,0 +1,348 @@
+/** A small world for the settling logic: the product's own code between a model of the broker and one of the fence. */
+import { setImmediate as turn } from "node:timers/promises";
+import type { ConsumeMessage } from "amqplib";
+import type { Redis } from "ioredis";
+import type pg from "pg";
+import { pino } from "pino";
+import { z } from "zod";
+import type { Acks } from "../../shared/acks.ts";
+import { type Claims, createClaims } from "../../shared/claim.ts";
+import { brokerNames, redisKeys } from "../../shared/client/wire.ts";
+import type { Commits } from "../../shared/commit.ts";
+import { action, defineWorker } from "../../shared/define-worker.ts";
+import { Gate } from "../../shared/gate.ts";
+import { createLife, type Life } from "../../shared/life.ts";
+import type { Metrics } from "../../shared/metrics.ts";
+import type { Outgoing, Publisher } from "../../shared/publish.ts";
+import { receive, replyToPattern } from "../../shared/receive.ts";
+import type { ResultRow } from "../../shared/result-rows.ts";
+import { RetryBudget } from "../../shared/retry.ts";
+import { createSettle } from "../../shared/settle.ts";
+import type { Transactions } from "../../shared/transaction.ts";
+
+const WORKERS = 2;
+const CONCURRENCY = 2;
+/** Leases run out when the world says so, never by the clock. */
+const LEASE_MS = 3_600_000;
+const MAX_STEPS = 2_000;
+/** How much may go wrong; as many attempts as the model beside the design has. */
+const LIMITS = { crashes: 2, expiries: 2, flushes: 1, failures: 3 };
+const MAX_ATTEMPTS = 2;
+
+const log = pino({ level: "silent" });
+const names = brokerNames("model");
+const metrics = new Proxy({} as Metrics, { get: () => () => {} });
+
+interface Step {
+  label: string;
+  worker: Process;
+  run(): Promise<void>;
+}
+
+interface Process {
+  name: string;
+  isDead: boolean;
+  life: Life;
+  unacked: Set<ConsumeMessage>;
+}
+
+export class World {
+  row: ResultRow | undefined;
+  effects = 0;
+  replies: string[] = [];
+  deadLetters = 0;
+  /** What happened, in order, for the report of a counterexample. */
+  readonly story: string[] = [];
+  readonly happened = { crashes: 0, expiries: 0, flushes: 0, failures: 0 };
+  readonly #redis: Redis;
+  readonly #prefix: string;
+  readonly #id: string;
+  readonly #choices: number[];
+  #queue: ConsumeMessage[] = [];
+  #tiers: ConsumeMessage[] = [];
+  #steps: Step[] = [];
+  #workers: Process[];
+  readonly #holders = new Map<string, Process>();
+  #processes = 0;
+
+  constructor(redis: Redis, prefix: string, id: string, choices: readonly number[]) {
+    this.#redis = redis;
+    this.#prefix = prefix;
+    this.#id = id;
+    this.#choices = [...choices];
+    this.#workers = Array.from({ length: WORKERS }, () => this.#start());
+    for (let copy = 0; copy < 2; copy++) this.#queue.push(firstCopy(id));
+  }
+
+  /** Lets things happen until nothing is left to happen. */
+  async play(): Promise<void> {
+    for (let steps = 0; ; steps++) {
+      if (steps > MAX_STEPS) throw new Error(`it never ends:\n${this.story.slice(-60).join("\n")}`);
+      const choice = this.#choices.shift();
+      const possible = this.#possible(choice !== undefined);
+      if (possible.length === 0) return;
+      // Once the choices are used up, the oldest possibility goes first, so that it comes to an end.
+      const next = possible[(choice ?? 0) % possible.length] as { label: string; run(): unknown };
+      if (choice === undefined) await this.#expireOfTheDead();
+      this.story.push(next.label);
+      await next.run();
+      await turn();
+    }
+  }
+
+  #possible(mayFail: boolean): { label: string; run(): unknown }[] {
+    const possible: { label: string; run(): unknown }[] = this.#steps.map((step) => ({
+      label: `${step.worker.name} ${step.label}`,
+      run: async () => {
+        this.#steps.splice(this.#steps.indexOf(step), 1);
+        await step.run();
+      },
+    }));
+    for (const worker of this.#workers) {
+      if (this.#queue.length > 0 && worker.unacked.size < CONCURRENCY)
+        possible.push({
+          label: `${worker.name} takes a delivery`,
+          run: () => this.#deliver(worker),
+        });
+      const busy = worker.unacked.size > 0;
+      if (mayFail && busy && this.happened.crashes < LIMITS.crashes)
+        possible.push({ label: `${worker.name} CRASHES`, run: () => this.#crash(worker) });
+    }
+    if (this.#tiers.length > 0)
+      possible.push({ label: "a tier gives back", run: () => this.#giveBack() });
+    if (mayFail && this.happened.expiries < LIMITS.expiries)
+      possible.push({ label: "the LEASE runs out", run: () => this.#expire() });
+    if (mayFail && this.happened.flushes < LIMITS.flushes)
+      possible.push({ label: "Redis is FLUSHED", run: () => this.#flush() });
+    return possible;
+  }
+
+  get #key(): string {
+    return redisKeys.claim(this.#prefix, "model", this.#id);
+  }
+
+  #deliver(worker: Process): void {
+    const message = this.#queue.shift() as ConsumeMessage;
+    worker.unacked.add(message);
+    const acks = {
+      ack: () => worker.unacked.delete(message),
+      handBack: () => {
+        if (worker.unacked.delete(message)) this.#queue.push(redelivered(message));
+      },
+    } as unknown as Acks;
+    void worker.life({ message, acks });
+  }
+
+  #crash(worker: Process): void {
+    this.happened.crashes++;
+    worker.isDead = true;
+    this.#steps = this.#steps.filter((step) => step.worker !== worker);
+    this.#queue.unshift(...[...worker.unacked].map(redelivered));
+    this.#workers[this.#workers.indexOf(worker)] = this.#start();
+  }
+
+  #giveBack(): void {
+    this.#queue.push(this.#tiers.shift() as ConsumeMessage);
+  }
+
+  async #expire(): Promise<void> {
+    if (!(await this.#redis.hexists(this.#key, "t"))) return;
+    this.happened.expiries++;
+    await this.#redis.hset(this.#key, "e", 0);
+  }
+
+  async #expireOfTheDead(): Promise<void> {
+    const token = await this.#redis.hget(this.#key, "t");
+    if (token !== null && this.#holders.get(token)?.isDead)
+      await this.#redis.hset(this.#key, "e", 0);
+  }
+
+  async #flush(): Promise<void> {
+    this.happened.flushes++;
+    await this.#redis.del(this.#key);
+  }
+
+  /** Makes a call to the outside a step: it happens when it is chosen, and never if its worker dies first. */
+  #asStep<Value>(
+    worker: Process,
+    label: string,
+    happen: () => Promise<Value> | Value,
+  ): Promise<Value> {
+    if (worker.isDead) return new Promise(() => {});
+    return new Promise((resolve, reject) => {
+      this.#steps.push({
+        label,
+        worker,
+        run: async () => {
+          try {
+            resolve(await happen());
+          } catch (error) {
+            reject(error);
+          }
+        },
+      });
+    });
+  }
+
+  #start(): Process {
+    const worker = {
+      name: `w${++this.#processes}`,
+      isDead: false,
+      unacked: new Set(),
+    } as unknown as Process;
+    const publisher = this.#publisherOf(worker);
+    const claims = this.#claimsOf(worker);
+    const signal = new AbortController().signal;
+    const reception = {
+      definition: this.#definition,
+      names,
+      replyToAllowed: replyToPattern("*.replies"),
+      maxAgeMs: Number.MAX_SAFE_INTEGER,
+    };
+    worker.life = createLife({
+      definition: this.#definition,
+      receive: (delivery) => receive(delivery, reception, Date.now()),
+      claims,
+      commits: this.#commitsOf(worker),
+      settle: createSettle({ publisher, claims, names, log, onUnroutableReply() {}, signal }),
+      tools: {
+        log,
+        pool: undefined as unknown as pg.Pool,
+        redis: this.#redis,
+        transactions: this.#transactionsOf(worker),
+        timeoutMs: 1_000_000,
+      },
+      gate: new Gate(),
+      budget: new RetryBudget(1),
+      metrics,
+      log,
+      live: new Set(),
+      draining: () => false,
+      signal,
+    });
+    return worker;
+  }
+
+  /** Its own writes stand for the effect; whether a run fails is the world's choice. */
+  readonly #definition = defineWorker({
+    name: "model",
+    concurrency: CONCURRENCY,
+    timeoutMs: 1_000,
+    maxAttempts: MAX_ATTEMPTS,
+    actions: {
+      run: action({
+        version: 1,
+        input: z.object({}),
+        output: z.object({ attempt: z.int() }),
+        handle: async (_input, job) => {
+          await (await job.tx()).query("effect");
+          const wants = (this.#choices[0] ?? 1) % 3 === 0;
+          if (wants && this.happened.failures < LIMITS.failures) {
+            this.happened.failures++;
+            this.story.push("  the handler FAILS");
+            throw new Error("as chosen");
+          }
+          return { attempt: job.attempt };
+        },
+      }),
+    },
+  });
+
+  #claimsOf(worker: Process): Claims {
+    const claims = createClaims({
+      redis: this.#redis,
+      prefix: this.#prefix,
+      leaseMs: LEASE_MS,
+      ttlMs: LEASE_MS,
+      onSkipped(_jobs, error) {
+        throw error ?? new Error("Redis was left out");
+      },
+    });
+    return {
+      ...claims,
+      claim: (job, alone) =>
+        this.#asStep(worker, `claims attempt ${job.attempt}`, async () => {
+          const claim = await claims.claim(job, alone);
+          this.story.push(`  → ${claim.kind}`);
+          if (claim.kind === "run" && claim.token) this.#holders.set(claim.token, worker);
+          return claim;
+        }),
+      unclaim: (what, job, token) =>
+        this.#asStep(worker, `unclaims: ${what}`, () => claims.unclaim(what, job, token)),
+    };
+  }
+
+  #publisherOf(worker: Process): Publisher {
+    return {
+      publish: (outgoing) =>
+        this.#asStep(worker, `publishes to ${outgoing.exchange || outgoing.routingKey}`, () => {
+          if (outgoing.exchange.includes(".delay.")) this.#tiers.push(messageOf(outgoing));
+          else if (outgoing.routingKey === names.dead("model")) this.deadLetters++;
+          else this.replies.push(outgoing.body.toString());
+          return "routed" as const;
+        }),
+      ready: () => true,
+      close: async () => {},
+    };
+  }
+
+  #transactionsOf(worker: Process): Transactions {
+    return {
+      begin: () =>
+        this.#asStep(worker, "begins", () => ({
+          tx: { query: (async () => ({})) as unknown as pg.PoolClient["query"] },
+          client: {} as pg.PoolClient,
+          lost: () => false,
+          release() {},
+        })),
+    };
+  }
+
+  #commitsOf(worker: Process): Commits {
+    return {
+      commit: (row) =>
+        this.#asStep(worker, `commits ${row.status}`, () => {
+          if (this.row) return { kind: "stored", row: this.row };
+          this.row = row;
+          return { kind: "committed", row };
+        }),
+      commitIn: (_client, [row]) =>
+        this.#asStep(worker, "commits with its own writes", () => {
+          if (this.row)
+            return { kind: "conflict", stored: new Map([[`model/${this.#id}`, this.row]]) };
+          this.row = row;
+          this.effects++;
+          return { kind: "committed" };
+        }),
+      read: () => this.#asStep(worker, "reads the row", () => this.row),
+      stop() {},
+    };
+  }
+}
+
+const fieldsOf = (isRedelivered: boolean) =>
+  ({ deliveryTag: 1, redelivered: isRedelivered }) as ConsumeMessage["fields"];
+
+function firstCopy(id: string): ConsumeMessage {
+  return {
+    content: Buffer.from("{}"),
+    fields: fieldsOf(false),
+    properties: {
+      messageId: id,
+      type: "model.run.v1",
+      contentType: "application/json",
+      replyTo: "caller.replies",
+      headers: {},
+    },
+  } as unknown as ConsumeMessage;
+}
+
+const redelivered = (message: ConsumeMessage): ConsumeMessage => ({
+  ...message,
+  fields: fieldsOf(true),
+});
+
+function messageOf({ body, messageId, type, replyTo, headers, contentType }: Outgoing) {
+  const properties = { messageId, type, replyTo, headers, contentType };
+  return { content: body, fields: fieldsOf(false), properties } as unknown as ConsumeMessage;
+}

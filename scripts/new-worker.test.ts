@@ -1,0 +1,76 @@
+/** The scaffold: what it makes, what it refuses, and that npm, linter and compiler take it. */
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { PARTS } from "./new-worker/parts.ts";
+import { copyRepository, type RepositoryCopy } from "./new-worker/repository-copy.ts";
+import { refuseName } from "./new-worker.ts";
+
+let copy: RepositoryCopy;
+
+beforeAll(() => {
+  copy = copyRepository(["burials"]);
+});
+afterAll(() => copy?.remove());
+
+const run = (file: string, args: string[], env: Record<string, string> = {}) =>
+  spawnSync(file, args, {
+    cwd: copy.folder,
+    encoding: "utf8",
+    env: { ...process.env, TEST_SERVICES: "none", ...env },
+  });
+const newWorker = (name: string) =>
+  run(process.execPath, ["scripts/new-worker.ts"], { NAME: name });
+const read = (path: string) => readFileSync(join(copy.folder, path), "utf8");
+
+test("names are checked", () => {
+  expect(refuseName("invoices", ["burials"])).toBeUndefined();
+  for (const bad of ["", "Invoices", "1st", "a_b", "a.b", "../x", "x".repeat(41)])
+    expect(refuseName(bad, [])).toContain("NAME must match");
+  expect(refuseName("burials", ["burials"])).toContain("is there already");
+  expect(refuseName("client", [])).toContain("reserved");
+  expect(newWorker("burials")).toMatchObject({ status: 2, stdout: "" });
+});
+
+test("a new worker has all parts, is known to npm, and passes lint, types and its test", () => {
+  const name = "invoice-numbers";
+  const made = newWorker(name);
+  expect(made.stderr).toBe("");
+  for (const { path } of PARTS) {
+    expect(made.stdout).toContain(path(name));
+    expect(existsSync(join(copy.folder, path(name)))).toBe(true);
+  }
+  expect(read(`workers/${name}/index.ts`)).toContain(`name: "${name}"`);
+
+  const { packages } = JSON.parse(read("package-lock.json"));
+  expect(packages[`node_modules/@tl-engine/${name}`]).toEqual({
+    resolved: `workers/${name}`,
+    link: true,
+  });
+  expect(packages[`workers/${name}`].dependencies).toEqual(
+    packages["workers/activities"].dependencies,
+  );
+  expect(Object.keys(packages)).toEqual(
+    Object.keys(packages).toSorted((a, b) => a.localeCompare(b, "en")),
+  );
+  expect(read("package-lock.json")).not.toContain("http://");
+  expect(read("package-lock.json")).not.toMatch(/"resolved": "https:/);
+  expect(realpathSync(join(copy.folder, `node_modules/@tl-engine/${name}`))).toBe(
+    realpathSync(join(copy.folder, `workers/${name}`)),
+  );
+
+  const bin = (tool: string) => join(copy.folder, "node_modules/.bin", tool);
+  const linted = run(bin("biome"), [
+    "lint",
+    "--error-on-warnings",
+    "--vcs-enabled=false",
+    `workers/${name}`,
+  ]);
+  expect(linted.stderr + linted.stdout).not.toMatch(/\berrors?\b/);
+  expect(linted.status).toBe(0);
+  expect(run(bin("tsc"), ["-p", ".", "--noEmit"]).stdout).not.toContain(`workers/${name}`);
+  const tested = run(bin("vitest"), ["run", "--root", `workers/${name}`, "index.test.ts"]);
+  expect(tested.stdout).toContain("2 passed");
+  expect(newWorker(name).status).toBe(2);
+});

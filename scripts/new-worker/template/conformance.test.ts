@@ -1,0 +1,9 @@
+/** The suite that every worker passes. */
+import { conformance } from "@tl-engine/shared/testing/conformance";
+import worker from "./index.ts";
+
+conformance({
+  definition: worker,
+  file: new URL("./index.ts", import.meta.url),
+  job: { action: "greet", input: (n) => ({ name: `Ada ${n}` }) },
+});

@@ -1,0 +1,20 @@
+/** The engine `template`: what it does, in one sentence. */
+import { action, defineWorker } from "@tl-engine/shared";
+import { GreetInput, GreetOutput } from "./schemas.ts";
+
+export default defineWorker({
+  name: "template",
+  concurrency: 16,
+  timeoutMs: 10_000,
+  actions: {
+    /** An example to replace. */
+    greet: action({
+      version: 1,
+      input: GreetInput,
+      output: GreetOutput,
+      handle({ name }) {
+        return { greeting: `Hello, ${name}!` };
+      },
+    }),
+  },
+});

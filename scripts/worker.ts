@@ -1,0 +1,50 @@
+/** `make worker NAME=activities`: one worker in the foreground, on given services or on local ones. */
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { provideServices } from "../shared/testing/services/index.ts";
+import { declareTopology, runMigrations } from "./dev/prepare.ts";
+import { workerFolders } from "./workers.ts";
+
+const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
+const EXIT_MISUSED = 2;
+
+const say = (line: string) => process.stderr.write(`${line}\n`);
+
+async function main(name: string): Promise<number> {
+  const known = await workerFolders();
+  if (!known.includes(name)) {
+    say(`NAME=${name} is no worker; there are: ${known.join(", ")}.`);
+    return EXIT_MISUSED;
+  }
+  if (existsSync(`${REPOSITORY}.env`)) process.loadEnvFile(`${REPOSITORY}.env`);
+  const services = await provideServices();
+  try {
+    const env = { ...process.env, ...services.env() };
+    const sources = Object.entries(services.sources);
+    say(`services: ${sources.map(([service, source]) => `${service} (${source})`).join(", ")}`);
+    // Given servers belong to somebody, who runs `make topology` and `make migrate`.
+    if (services.sources.rabbitmq !== "environment") await declareTopology(env, say);
+    if (services.sources.postgres !== "environment") await runMigrations(env, say);
+    return await runInForeground(name, env);
+  } finally {
+    await services.stop();
+  }
+}
+
+/** Ctrl-C reaches the worker by itself, as the terminal's foreground; other signals are passed on. */
+async function runInForeground(name: string, env: NodeJS.ProcessEnv): Promise<number> {
+  const child = spawn(process.execPath, ["shared/main.ts", `workers/${name}/index.ts`], {
+    cwd: REPOSITORY,
+    env,
+    stdio: "inherit",
+  });
+  process.on("SIGINT", () => {});
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  child.on("error", reject);
+  child.on("exit", (code) => resolve(code ?? 1));
+  return promise;
+}
+
+process.exitCode = await main(process.env.NAME ?? "");
