@@ -144,11 +144,16 @@ export function createLife(options: LifeOptions): Life {
     switch (claim.kind) {
       case "busy":
         return { kind: "wait", tier: waitTier(claim.remainingMs), crashes: job.crashes };
-      case "stale":
+      case "stale": {
         // What the broker delivers again is the copy that was left when its successor reached a tier.
         // Anything else was published anew, perhaps for another reply_to: it waits for the end.
         if (job.delivery.message.fields.redelivered) return { kind: "stale" };
+        // The end may have come while Redis was away and could not be told: without a look at
+        // Postgres this copy would wait for ever.
+        const row = await commits.read(job.engine, job.id);
+        if (row !== undefined) return answer(job, row, "result");
         return { kind: "wait", tier: waitTier(STALE_DELAY_MS), crashes: job.crashes };
+      }
       case "suspect":
         return handBack();
       case "cancelled":

@@ -1,7 +1,7 @@
 /**
  * The settling logic, as it is, in thousands of orders of events: two workers with the product's own
  * receive, life, settle and claim scripts on a real Redis; broker and fence as small models; crashes,
- * leases that run out, a flush and failing handlers in between. Every call to the outside is a step,
+ * leases that run out, a flush and outages of Redis, and failing handlers in between. Every call to the outside is a step,
  * and fast-check chooses whose step is next. (protocol: two copies of one job, at most two attempts.)
  */
 import fc from "fast-check";
@@ -22,14 +22,14 @@ afterAll(() => redis?.disconnect());
 
 test(`no job is lost or doubled in ${RUNS} interleavings`, { timeout: 600_000 }, async () => {
   let count = 0;
-  const seen = { crashes: 0, expiries: 0, flushes: 0, failures: 0, failedRows: 0 };
+  const seen = { crashes: 0, expiries: 0, flushes: 0, outages: 0, failures: 0, failedRows: 0 };
   await fc.assert(
     fc.asyncProperty(fc.array(fc.nat(999), CHOICES), async (choices) => {
       const id = `job-${++count}`;
       const world = new World(redis, PREFIX, id, choices);
       await world.play();
       await redis.del(redisKeys.claim(PREFIX, "model", id));
-      for (const kind of ["crashes", "expiries", "flushes", "failures"] as const)
+      for (const kind of ["crashes", "expiries", "flushes", "outages", "failures"] as const)
         seen[kind] += world.happened[kind];
       if (world.row?.status === "failed") seen.failedRows++;
       const story = world.story.join("\n");

@@ -3,7 +3,6 @@ import { setImmediate as turn } from "node:timers/promises";
 import type { ConsumeMessage } from "amqplib";
 import type { Redis } from "ioredis";
 import type pg from "pg";
-import { pino } from "pino";
 import { z } from "zod";
 import type { Acks } from "../../shared/acks.ts";
 import { type Claims, createClaims } from "../../shared/claim.ts";
@@ -12,6 +11,7 @@ import type { Commits } from "../../shared/commit.ts";
 import { action, defineWorker } from "../../shared/define-worker.ts";
 import { Gate } from "../../shared/gate.ts";
 import { createLife, type Life } from "../../shared/life.ts";
+import { createLog } from "../../shared/log.ts";
 import type { Metrics } from "../../shared/metrics.ts";
 import type { Outgoing, Publisher } from "../../shared/publish.ts";
 import { receive, replyToPattern } from "../../shared/receive.ts";
@@ -26,10 +26,10 @@ const CONCURRENCY = 2;
 const LEASE_MS = 3_600_000;
 const MAX_STEPS = 2_000;
 /** How much may go wrong; as many attempts as the model beside the design has. */
-const LIMITS = { crashes: 2, expiries: 2, flushes: 1, failures: 3 };
+const LIMITS = { crashes: 2, expiries: 2, flushes: 1, outages: 2, failures: 3 };
 const MAX_ATTEMPTS = 2;
 
-const log = pino({ level: "silent" });
+const log = createLog({}, "silent");
 const names = brokerNames("model");
 const metrics = new Proxy({} as Metrics, { get: () => () => {} });
 
@@ -53,7 +53,9 @@ export class World {
   deadLetters = 0;
   /** What happened, in order, for the report of a counterexample. */
   readonly story: string[] = [];
-  readonly happened = { crashes: 0, expiries: 0, flushes: 0, failures: 0 };
+  readonly happened = { crashes: 0, expiries: 0, flushes: 0, outages: 0, failures: 0 };
+  /** Whether Redis is out of reach; then the runtime goes on without it. */
+  #isRedisAway = false;
   readonly #redis: Redis;
   readonly #prefix: string;
   readonly #id: string;
@@ -83,7 +85,8 @@ export class World {
       if (possible.length === 0) return;
       // Once the choices are used up, the oldest possibility goes first, so that it comes to an end.
       const next = possible[(choice ?? 0) % possible.length] as { label: string; run(): unknown };
-      if (choice === undefined) await this.#expireOfTheDead();
+      if (choice === undefined) this.#isRedisAway = false;
+      if (choice === undefined) await this.#expireAbandoned();
       this.story.push(next.label);
       await next.run();
       await turn();
@@ -114,7 +117,16 @@ export class World {
       possible.push({ label: "the LEASE runs out", run: () => this.#expire() });
     if (mayFail && this.happened.flushes < LIMITS.flushes)
       possible.push({ label: "Redis is FLUSHED", run: () => this.#flush() });
+    if (this.#isRedisAway)
+      possible.push({ label: "Redis is BACK", run: () => this.#setRedisAway(false) });
+    else if (mayFail && this.happened.outages < LIMITS.outages)
+      possible.push({ label: "Redis is AWAY", run: () => this.#setRedisAway(true) });
     return possible;
+  }
+
+  #setRedisAway(isAway: boolean): void {
+    if (isAway) this.happened.outages++;
+    this.#isRedisAway = isAway;
   }
 
   get #key(): string {
@@ -151,10 +163,11 @@ export class World {
     await this.#redis.hset(this.#key, "e", 0);
   }
 
-  async #expireOfTheDead(): Promise<void> {
+  /** What time does to a lease that nobody renews. */
+  async #expireAbandoned(): Promise<void> {
     const token = await this.#redis.hget(this.#key, "t");
-    if (token !== null && this.#holders.get(token)?.isDead)
-      await this.#redis.hset(this.#key, "e", 0);
+    const holder = token === null ? undefined : this.#holders.get(token);
+    if (token !== null && holder?.isDead !== false) await this.#redis.hset(this.#key, "e", 0);
   }
 
   async #flush(): Promise<void> {
@@ -262,13 +275,18 @@ export class World {
       ...claims,
       claim: (job, alone) =>
         this.#asStep(worker, `claims attempt ${job.attempt}`, async () => {
+          if (this.#isRedisAway) return { kind: "run", token: undefined, crashes: job.crashes };
           const claim = await claims.claim(job, alone);
           this.story.push(`  → ${claim.kind}`);
           if (claim.kind === "run" && claim.token) this.#holders.set(claim.token, worker);
           return claim;
         }),
       unclaim: (what, job, token) =>
-        this.#asStep(worker, `unclaims: ${what}`, () => claims.unclaim(what, job, token)),
+        this.#asStep(worker, `unclaims: ${what}`, async () => {
+          // Whoever is through renews its lease no more, whether Redis heard of it or not.
+          this.#holders.delete(token);
+          if (!this.#isRedisAway) await claims.unclaim(what, job, token);
+        }),
     };
   }
 

@@ -143,16 +143,13 @@ export function conformance({ definition, file, job }: Conformance): void {
       expect(consumerCount).toBe(0);
     });
 
-    test.skipIf(!process.env.PGBOUNCER_URL)(
-      "works through a pooler in transaction mode",
-      async () => {
-        const worker = await fleet.start(definition, {
-          DATABASE_URL: String(process.env.PGBOUNCER_URL),
-        });
-        await allSucceed(await publishMany(50));
-        await worker.stop();
-      },
-    );
+    test.skipIf(!process.env.POOLER_URL)("works through a pooler in transaction mode", async () => {
+      const worker = await fleet.start(definition, {
+        DATABASE_URL: String(process.env.POOLER_URL),
+      });
+      await allSucceed(await publishMany(50));
+      await worker.stop();
+    });
   });
 }
 

@@ -8,7 +8,10 @@ import { provideServices } from "./services/index.ts";
 export default async function setUp(): Promise<(() => Promise<void>) | undefined> {
   if (process.env.TEST_SERVICES === "none") return undefined;
   const startedAt = performance.now();
-  const services = await provideServices({ docker: "testcontainers" });
+  const services = await provideServices({
+    docker: "testcontainers",
+    needs: ["rabbitmq", "postgres", "redis", "pgbouncer"],
+  });
   // The test processes are started later and inherit it.
   Object.assign(process.env, services.env());
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
