@@ -4,12 +4,12 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { brokerNames } from "@tl-engine/shared/client/wire";
-import { Environment } from "@tl-engine/shared/config";
 import { openConnection } from "@tl-engine/shared/connection";
 import { createLog } from "@tl-engine/shared/log";
 import { openPublisher } from "@tl-engine/shared/publish";
 import { BURIALS } from "@tl-engine/shared/topology";
 import { type Letter, listLetters, type Replayed, replayLetters } from "./dead-letters/letters.ts";
+import { readEnvironment } from "./environment.ts";
 import { loadWorkers } from "./workers.ts";
 
 const DEFAULT_LIMIT = 20;
@@ -73,13 +73,13 @@ async function main(verb: string): Promise<void> {
   const engines = await chosenEngines(verb === "replay");
   if (verb === "replay" && engines.includes(BURIALS))
     usage("Letters of burials belong to no engine, so nothing can run them.");
-  const config = Environment.pick({
+  const config = readEnvironment({
     AMQP_URL: true,
     AMQP_HEARTBEAT_S: true,
     BROKER_PROFILE: true,
     ENGINE_PREFIX: true,
     LOG_LEVEL: true,
-  }).parse(process.env);
+  });
   const names = brokerNames(config.ENGINE_PREFIX);
   const connection = await openConnection(config, "dead letters");
   const publisher = await openPublisher(

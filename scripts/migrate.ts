@@ -1,13 +1,11 @@
 /** Runs the SQL migrations of the library and of every worker. Use the direct host, not the pooler. */
-import { Environment } from "@tl-engine/shared/config";
 import { openDatabase } from "@tl-engine/shared/database";
 import { createLog } from "@tl-engine/shared/log";
 import { migrate, readMigrations } from "@tl-engine/shared/migrate";
+import { readEnvironment } from "./environment.ts";
 import { loadWorkers } from "./workers.ts";
 
-const { DATABASE_URL, LOG_LEVEL } = Environment.pick({ DATABASE_URL: true, LOG_LEVEL: true }).parse(
-  process.env,
-);
+const { DATABASE_URL, LOG_LEVEL } = readEnvironment({ DATABASE_URL: true, LOG_LEVEL: true });
 const pool = openDatabase(
   { databaseUrl: DATABASE_URL, max: 1, name: "tl-engine migrate" },
   createLog({}, LOG_LEVEL),

@@ -1,16 +1,16 @@
 /** Declares every exchange, queue and binding: once at deploy, and daily, since shared plans delete idle queues. */
 import { brokerNames } from "@tl-engine/shared/client/wire";
-import { Environment } from "@tl-engine/shared/config";
 import { openConnection } from "@tl-engine/shared/connection";
 import { declareTopology, topologyOf } from "@tl-engine/shared/topology";
+import { readEnvironment } from "./environment.ts";
 import { loadWorkers } from "./workers.ts";
 
-const config = Environment.pick({
+const config = readEnvironment({
   AMQP_URL: true,
   AMQP_HEARTBEAT_S: true,
   BROKER_PROFILE: true,
   ENGINE_PREFIX: true,
-}).parse(process.env);
+});
 
 const workers = await loadWorkers();
 const { model, profile } = await openConnection(config, "topology");

@@ -89,14 +89,24 @@ export class BadEnvironment extends Error {
 
 /** @throws {BadEnvironment} */
 export function readConfig(env: Record<string, string | undefined>): Config {
+  const config = readVariables(Environment, env);
+  return { ...config, WORKER_ID: config.WORKER_ID ?? `${hostname()}-${process.pid}` };
+}
+
+/**
+ * Reads what a tool needs: pass `Environment.pick({ … })`. An empty variable counts as unset.
+ * @throws {BadEnvironment}
+ */
+export function readVariables<Schema extends z.ZodType>(
+  schema: Schema,
+  env: Record<string, string | undefined>,
+): z.output<Schema> {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
-  const parsed = Environment.safeParse(given);
-  if (!parsed.success) {
-    const lines = parsed.error.issues.map((issue) => {
-      const name = issue.path.join(".");
-      return `  ${name}: ${given[name] === undefined ? "is not set" : issue.message}`;
-    });
-    throw new BadEnvironment(`The environment is wrong (see .env.example):\n${lines.join("\n")}`);
-  }
-  return { ...parsed.data, WORKER_ID: parsed.data.WORKER_ID ?? `${hostname()}-${process.pid}` };
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const lines = parsed.error.issues.map((issue) => {
+    const name = issue.path.join(".");
+    return `  ${name}: ${given[name] === undefined ? "is not set" : issue.message}`;
+  });
+  throw new BadEnvironment(`The environment is wrong (see .env.example):\n${lines.join("\n")}`);
 }

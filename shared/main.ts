@@ -27,9 +27,11 @@ async function main(path: string | undefined): Promise<void> {
     { engine: definition.name, env: config.ENGINE_ENV, worker: config.WORKER_ID },
     config.LOG_LEVEL,
   );
+  // Before anything is consumed: a signal in between would end the process without a drain.
+  const starting = startWorker(definition, config, { log, folder: dirname(file) });
+  stopOnSignals(async () => (await starting).stop(), drainDeadlineMs(definition));
   try {
-    const worker = await startWorker(definition, config, { log, folder: dirname(file) });
-    stopOnSignals(() => worker.stop(), drainDeadlineMs(definition));
+    await starting;
   } catch (error) {
     log.fatal({ err: error }, "the worker could not start");
     process.exitCode = EXIT_MISCONFIGURED;
@@ -43,7 +45,10 @@ function stopOnSignals(stop: () => Promise<void>, deadlineMs: number): void {
     if (stopping) process.exit(EXIT_FAILED);
     stopping = true;
     setTimeout(() => process.exit(EXIT_FAILED), deadlineMs + 5_000).unref();
-    void stop().then(() => process.exit(0));
+    stop().then(
+      () => process.exit(0),
+      () => process.exit(EXIT_MISCONFIGURED),
+    );
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);

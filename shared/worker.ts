@@ -119,15 +119,17 @@ export async function startWorker(
 
   let parts: Parts;
   try {
-    const [publisher] = await Promise.all([
-      openPublisher(config, engine, log),
+    const [publisher] = await allOrFirstError([
+      openPublisher(config, engine, log).then((opened) => {
+        closers.push(() => opened.close());
+        return opened;
+      }),
       readMigrations(options.folder).then((migrations: Migration[]) =>
         verifySchema(pool, migrations),
       ),
       refuseEviction(redis, log),
       checkPolicies(config, engine, log),
     ]);
-    closers.push(() => publisher.close());
     parts = {
       publisher,
       claims: createClaims({
@@ -250,6 +252,15 @@ export async function startWorker(
     await closeAll();
     log.info("stopped");
   }
+}
+
+/** Like Promise.all, but it waits for all, so that nothing opens after the others were closed. */
+async function allOrFirstError<T extends readonly unknown[]>(
+  promises: readonly [...{ [K in keyof T]: Promise<T[K]> }],
+) {
+  const settled = await Promise.allSettled(promises);
+  for (const result of settled) if (result.status === "rejected") throw result.reason;
+  return Promise.all(promises);
 }
 
 async function checkPolicies(config: Config, engine: string, log: Logger): Promise<void> {

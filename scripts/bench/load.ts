@@ -1,7 +1,10 @@
 /** The load that every contestant gets: the same payload, the same number in flight, the same names. */
 
-/** Jobs in flight at a worker: prefetch of the AMQP peers and the engine, concurrency of the others. */
+/** Jobs in flight at a worker of the peers that work on single jobs: prefetch, or concurrency. */
 export const IN_FLIGHT = 100;
+
+/** Prefetch of the engine, and of raw, its limit. */
+export const ENGINE_IN_FLIGHT = 256;
 
 /** ENGINE_PREFIX of the benchmark, so that it never meets the queues of a real fleet on the same vhost. */
 export const PREFIX = "bench";

@@ -153,7 +153,9 @@ export class Calls {
 
   /** What was confirmed before the break may have been lost with it, and its reply too. */
   #resendSoon(): void {
-    if (this.#closed || this.#pending.size === 0) return;
+    if (this.#closed) return;
+    // At the first connection nothing has been sent yet, so nothing can be lost.
+    if (![...this.#pending.values()].some(({ sent }) => sent)) return;
     this.#resend ??= setTimeout(() => {
       this.#resend = undefined;
       void this.resend();

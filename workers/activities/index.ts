@@ -7,7 +7,7 @@ import { recordActivities } from "./record-activities.ts";
 
 export default defineWorker({
   name: "activities",
-  concurrency: 64,
+  concurrency: 128,
   timeoutMs: 10_000,
   actions: {
     record: action({

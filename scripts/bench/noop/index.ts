@@ -1,11 +1,11 @@
 /** The engine of the benchmark: it does nothing, so that what is measured is the fleet around it. */
 import { z } from "zod";
 import { action, defineWorker } from "../../../shared/define-worker.ts";
-import { IN_FLIGHT } from "../load.ts";
+import { ENGINE_IN_FLIGHT } from "../load.ts";
 
 export default defineWorker({
   name: "noop",
-  concurrency: IN_FLIGHT,
+  concurrency: ENGINE_IN_FLIGHT,
   timeoutMs: 10_000,
   actions: {
     run: action({

@@ -1,13 +1,13 @@
 /** Peer "raw": consume, confirmed reply, ack, and nothing else; the limit that the broker sets. */
 import { connect } from "amqplib";
-import { IN_FLIGHT } from "../load.ts";
+import { ENGINE_IN_FLIGHT } from "../load.ts";
 
 const [amqpUrl = "", queue = ""] = process.argv.slice(2);
 const REPLY = Buffer.from('{"status":"succeeded","output":{"n":1}}');
 
 const connection = await connect(amqpUrl, { noDelay: true });
 const channel = await connection.createConfirmChannel();
-await channel.prefetch(IN_FLIGHT);
+await channel.prefetch(ENGINE_IN_FLIGHT);
 await channel.consume(queue, (message) => {
   if (!message) throw new Error("the broker cancelled the consumer");
   const { replyTo, messageId, correlationId } = message.properties;
