@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/.node:$(CURDIR)/node_modules/.bin:$(PATH)
 # Variables reach the scripts through the environment, where no shell takes them apart.
 export DATA SEED FAULTS HOURS JOBS NAME ACTION FILE WAIT ID ALL LIMIT
+# Node keeps what it compiled, and TypeScript that it stripped, so that a process starts in half the time.
+export NODE_COMPILE_CACHE ?= $(CURDIR)/.node/cache
 # A log is no terminal, though some tools colour what they write on CI.
 ifneq ($(CI),)
 export NO_COLOR := 1

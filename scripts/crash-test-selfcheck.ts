@@ -11,7 +11,7 @@ import { openStage } from "./crash-test/stage.ts";
 const say = (line: string) => process.stdout.write(`${line}\n`);
 const SEED = 1;
 /** A lost job never comes: there is no use in waiting long for rest where a bug is planted. */
-const REST_TIMEOUT_MS = { bug: 20_000, control: 90_000 };
+const REST_TIMEOUT_MS = { bug: 15_000, control: 90_000 };
 
 async function play(
   services: CrashServices,

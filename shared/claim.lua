@@ -22,7 +22,7 @@ local function claim(key, token, generation, attempt, crashes, alone)
   if done then return DONE, 0 end
   if generation < recordedGeneration then return STALE, 0 end
   if holder and holder ~= token and tonumber(v[2]) > now then return BUSY, tonumber(v[2]) - now end
-  if attempt < recordedAttempt then return STALE, 0 end
+  if attempt < recordedAttempt then return STALE, recordedAttempt end
   -- A lease that ran out was neither finished nor released: its worker died or froze.
   if holder and holder ~= token then count = count + 1 end
   if crashes > count then count = crashes end

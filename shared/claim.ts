@@ -22,7 +22,8 @@ export type Claim =
   /** `token` is undefined when Redis could not be asked: the job runs all the same. */
   | { kind: "run"; token: string | undefined; crashes: number }
   | { kind: "busy"; remainingMs: number }
-  | { kind: "stale" }
+  /** `attempt` is the one on record, 0 where only the generation is older. */
+  | { kind: "stale"; attempt: number }
   | { kind: "done" }
   | { kind: "suspect"; crashes: number }
   | { kind: "cancelled"; token: string };
@@ -168,7 +169,7 @@ function readClaim(code: number | undefined, number: number, token: string): Cla
     case 1:
       return { kind: "busy", remainingMs: number };
     case 2:
-      return { kind: "stale" };
+      return { kind: "stale", attempt: number };
     case 3:
       return { kind: "done" };
     case 4:

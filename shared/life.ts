@@ -152,7 +152,9 @@ export function createLife(options: LifeOptions): Life {
         // Postgres this copy would wait for ever.
         const row = await commits.read(job.engine, job.id);
         if (row !== undefined) return answer(job, row, "result");
-        return { kind: "wait", tier: waitTier(STALE_DELAY_MS), crashes: job.crashes };
+        // It joins the attempt on record, so that it can take over should that copy be lost.
+        const attempt = Math.max(job.attempt, claim.attempt);
+        return { kind: "wait", tier: waitTier(STALE_DELAY_MS), crashes: job.crashes, attempt };
       }
       case "suspect":
         return handBack();

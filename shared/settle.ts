@@ -26,8 +26,8 @@ export type Outcome =
   | { kind: "unrecorded"; problem: Problem }
   /** Comes back over a delay tier; `attempt` is the next counted run. */
   | { kind: "retry"; tier: Tier; attempt: number; crashes: number; holdMs: number }
-  /** Comes back over a delay tier, uncounted. */
-  | { kind: "wait"; tier: Tier; crashes: number }
+  /** Comes back over a delay tier, uncounted; `attempt` where it joins a later one. */
+  | { kind: "wait"; tier: Tier; crashes: number; attempt?: number }
   /** A copy with a lower attempt than the one on its way. */
   | { kind: "stale" }
   /** Back to the queue, unrun or interrupted. */
@@ -194,7 +194,12 @@ export function createSettle(options: SettleOptions): Settle {
         await unclaim("retry", outcome.attempt);
         break;
       case "wait":
-        await postpone(envelope, outcome.tier, envelope.attempt, outcome.crashes);
+        await postpone(
+          envelope,
+          outcome.tier,
+          outcome.attempt ?? envelope.attempt,
+          outcome.crashes,
+        );
         if (token !== undefined) await unclaim("release");
         break;
       case "stale":

@@ -209,7 +209,7 @@ export const BUGS: Record<string, Bug> = {
       ...parts.claims,
       async claim(job, alone) {
         const claim = await parts.claims.claim(job, alone);
-        if (claim.kind === "done") return { kind: "stale" };
+        if (claim.kind === "done") return { kind: "stale", attempt: 0 };
         if (claim.kind === "run") await parts.claims.unclaim("done", job, claim.token ?? "");
         return claim;
       },

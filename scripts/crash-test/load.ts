@@ -29,6 +29,8 @@ export interface Load {
     input: Record<string, unknown>,
     headers: Record<string, unknown>,
   ): Promise<PlannedJob>;
+  /** Publishes every job again that is not in `ended`, as a careful publisher does after a loss. */
+  resendUnended(ended: ReadonlySet<string>): Promise<void>;
   /** Publishes a job of the past again. */
   again(): Promise<void>;
 }
@@ -75,6 +77,11 @@ export function makeLoad(caller: Caller, random: Random, runId: string): Load {
       const job = { ...plan(action, input), headers };
       await send(job, 1);
       return job;
+    },
+    async resendUnended(ended) {
+      await Promise.all(
+        published.filter(({ id }) => !ended.has(id)).map((job) => caller.publish(job)),
+      );
     },
     async again() {
       if (published.length > 0) await caller.publish(random.pick(published));

@@ -184,7 +184,8 @@ export const SCENARIOS: Scenario[] = [
     async play(context) {
       const giveBack = take(context, "redis");
       await sleep(300);
-      for (let round = 0; round < 12; round++) await publish(context, "batch", 12, {}, 4);
+      for (let round = 0; round < 40 && (await context.reach.deadlocks()) === 0; round++)
+        await publish(context, "batch", 12, {}, 4);
       await sleep(2_000);
       giveBack();
     },

@@ -167,6 +167,11 @@ async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
     supervisor,
     history,
     async finish(restTimeoutMs) {
+      if (history.entries.some(({ kind }) => kind === "queue-deleted")) {
+        // Nothing stays lost: who has no result publishes the job again under the same id.
+        const rows = await reach.rows();
+        await context.load.resendUnended(new Set(rows.map(({ jobId }) => jobId)));
+      }
       const restless = await waitForRest({ ...rest, timeoutMs: restTimeoutMs });
       const late = await stopWorkers();
       // Rows of the last jobs stay in doubt until the workers are gone.
