@@ -10,8 +10,9 @@ export default defineConfig({
     pool: "forks",
     // The servers need their share of the machine, too.
     maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Generous: tests wait for events, and a busy machine is no bug.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     reporters: ["default", "./shared/testing/summary-reporter.ts"],
   },
 });

@@ -56,7 +56,7 @@ export interface TestFleet {
   close(): Promise<void>;
 }
 
-const WITHIN_MS = 20_000;
+const WITHIN_MS = 60_000;
 
 /**
  * @param workerFolders folders of owning engines, whose migrations must have run.

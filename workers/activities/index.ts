@@ -7,7 +7,7 @@ import { recordActivities } from "./record-activities.ts";
 
 export default defineWorker({
   name: "activities",
-  concurrency: 128,
+  concurrency: 64,
   timeoutMs: 10_000,
   actions: {
     record: action({
