@@ -16,7 +16,7 @@ test("60 faults and 5,000 jobs", async () => {
   );
   const child = spawn(process.execPath, [CRASH_TEST], {
     // One plan, so that a failure can be run again; other seeds are for `make crash-test`.
-    env: { SEED: "42", ...env, FAULTS: "60", JOBS: "5000" },
+    env: { ...env, SEED: process.env.SEED || "42", FAULTS: "60", JOBS: "5000" },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const [output, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
