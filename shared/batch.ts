@@ -1,10 +1,10 @@
 /** Runs jobs of an action with `handleBatch`: many in one transaction, split when one of them spoils it. */
 import type { Logger } from "pino";
+import { takeDistinct } from "./batcher.ts";
 import type { Commits } from "./commit.ts";
 import { isConnectionLoss, troubleOf } from "./database.ts";
 import type { Action, Batch, BatchItem } from "./define-worker.ts";
-import type { JobContext, Tools } from "./job-context.ts";
-import { Aborted } from "./job-context.ts";
+import { Aborted, type JobContext, type Tools } from "./job-context.ts";
 import type { ReceivedJob } from "./receive.ts";
 import { keyOf, type ResultRow } from "./result-rows.ts";
 import { encodeOutput, type Ran, readError } from "./run.ts";
@@ -43,22 +43,11 @@ export function createBatches(options: BatchOptions): (job: BatchJob) => Promise
 
   async function drain(): Promise<void> {
     while (waiting.length > 0) {
-      const batch = takeDistinct();
+      const { group: batch, rest } = takeDistinct(waiting, max, ({ job }) => job.id);
+      waiting = rest;
       await solve(batch).catch((error) => settleAll(batch, { kind: "outage", error }));
     }
     running = false;
-  }
-
-  /** One job id occurs once in a batch: two rows with one key can't go into one statement. */
-  function takeDistinct(): Waiting[] {
-    const taken = new Map<string, Waiting>();
-    const later: Waiting[] = [];
-    for (const entry of waiting) {
-      if (taken.size < max && !taken.has(entry.job.id)) taken.set(entry.job.id, entry);
-      else later.push(entry);
-    }
-    waiting = later;
-    return [...taken.values()];
   }
 
   async function solve(batch: Waiting[]): Promise<void> {

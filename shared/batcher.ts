@@ -40,3 +40,26 @@ export function batcher<Item, Result>(
       setImmediate(drain);
     });
 }
+
+/**
+ * Splits what waits into the next group and the rest: at most `max` items, and of each key only the
+ * first, since two rows with one key can't go into one statement.
+ */
+export function takeDistinct<Item>(
+  waiting: Item[],
+  max: number,
+  keyOf: (item: Item) => string,
+): { group: Item[]; rest: Item[] } {
+  const taken = new Set<string>();
+  const group: Item[] = [];
+  const rest: Item[] = [];
+  for (const item of waiting) {
+    const key = keyOf(item);
+    if (group.length >= max || taken.has(key)) rest.push(item);
+    else {
+      taken.add(key);
+      group.push(item);
+    }
+  }
+  return { group, rest };
+}

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import type { Logger } from "pino";
+import { takeDistinct } from "./batcher.ts";
 import { type DatabaseTrouble, troubleOf } from "./database.ts";
 import {
   bounded,
@@ -97,25 +98,13 @@ export function createCommits(options: CommitOptions): Commits {
     }
   }
 
-  /** Natural batching: whatever is ready when the previous group is done. Keys in one group are distinct. */
-  function takeGroup(): Waiting[] {
-    const keys = new Set<string>();
-    const group: Waiting[] = [];
-    const later: Waiting[] = [];
-    for (const entry of waiting) {
-      const key = keyOf(entry.row);
-      if (group.length >= MAX_GROUP || keys.has(key)) later.push(entry);
-      else {
-        keys.add(key);
-        group.push(entry);
-      }
-    }
-    waiting = later;
-    return group;
-  }
-
+  /** Natural batching: whatever is ready when the previous group is done. */
   async function flushAll(): Promise<void> {
-    while (waiting.length > 0) await flush(takeGroup(), statement);
+    while (waiting.length > 0) {
+      const { group, rest } = takeDistinct(waiting, MAX_GROUP, ({ row }) => keyOf(row));
+      waiting = rest;
+      await flush(group, statement);
+    }
     flushing = false;
   }
 

@@ -85,6 +85,9 @@ export function createSettle(options: SettleOptions): Settle {
     }
   }
 
+  const replyFrom = (envelope: Envelope, row: ResultRow) =>
+    reply(envelope, row.reply, row.code ?? "succeeded", row.generation, row.attempt);
+
   async function announce(envelope: Envelope, row: ResultRow): Promise<void> {
     if (row.events === null) return;
     const events = JSON.parse(row.events) as StoredEvent[];
@@ -148,7 +151,7 @@ export function createSettle(options: SettleOptions): Settle {
 
   /** Where every result goes: reply and events, and the dead letter of a failure. */
   function publishResult(envelope: Envelope, row: ResultRow): Promise<unknown> {
-    const told = reply(envelope, row.reply, row.code ?? "succeeded", row.generation, row.attempt);
+    const told = replyFrom(envelope, row);
     if (row.status === "succeeded")
       return row.events === null ? told : Promise.all([told, announce(envelope, row)]);
     const { error } = JSON.parse(row.reply) as { error: JobError };
@@ -175,13 +178,7 @@ export function createSettle(options: SettleOptions): Settle {
         await unclaim("done");
         break;
       case "repeat":
-        await reply(
-          envelope,
-          outcome.row.reply,
-          outcome.row.code ?? "succeeded",
-          outcome.row.generation,
-          outcome.row.attempt,
-        );
+        await replyFrom(envelope, outcome.row);
         break;
       case "unrecorded":
         await publishUnrecorded(envelope, outcome.problem);

@@ -16,7 +16,7 @@ import { beatHearts, listenForCancels } from "./live-jobs.ts";
 import { createLog } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { type Migration, readMigrations, verifySchema } from "./migrate.ts";
-import { refusePolicies } from "./policies.ts";
+import { PolicyOverride, refusePolicies } from "./policies.ts";
 import { openPublisher, type Publisher } from "./publish.ts";
 import { createPurge } from "./purge.ts";
 import { type Received, receive, replyToPattern } from "./receive.ts";
@@ -270,7 +270,7 @@ async function checkPolicies(config: Config, engine: string, log: Logger): Promi
   try {
     await refusePolicies(config.RABBITMQ_MANAGEMENT_URL, vhost, engine, names);
   } catch (error) {
-    if ((error as Error).name === "PolicyOverride") throw error;
+    if (error instanceof PolicyOverride) throw error;
     log.warn(
       { err: error },
       "the management API does not say whether policies override our queues",
