@@ -65,7 +65,7 @@ worker: setup ## Run one worker: NAME=activities
 	@$(call needs,NAME)
 	@$(RUN) scripts/worker.ts
 
-new-worker: setup ## Scaffold a worker with its test and manifests: NAME=invoices
+new-worker: setup ## Scaffold a worker with its package and its tests: NAME=invoices
 	@$(call needs,NAME)
 	@$(RUN) scripts/new-worker.ts
 
