@@ -1,5 +1,5 @@
 /** Ends a test run with one plain line, `N passed, N failed[, N skipped]`, for people and machines. */
-import { writeFileSync } from "node:fs";
+import { appendFileSync } from "node:fs";
 import type { Reporter, TestModule, TestRunEndReason } from "vitest/node";
 
 /** Counts test cases; a file that fails to load, or an error outside of any test, is one failure. */
@@ -28,9 +28,9 @@ export default class SummaryReporter implements Reporter {
     const line = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
     // A run in which nothing ran proves nothing.
     if (passed === 0 || failed > 0 || reason === "interrupted") process.exitCode = 1;
-    // Whoever asks for a file prints the line at the very end of its own output.
+    // Whoever asks for a file adds up the lines of all runs at the very end of its own output.
     const file = process.env.TEST_SUMMARY_FILE;
-    if (file) writeFileSync(file, `${line}\n`);
+    if (file) appendFileSync(file, `${line}\n`);
     else process.stdout.write(`${line}\n`);
   }
 }
