@@ -247,15 +247,26 @@ export const BUGS: Record<string, Bug> = {
   /** Redis learns the attempt before the retry is safe on its tier. */
   "attempt-before-tier": (given) => {
     const { parts, received } = remember(given);
+    const tokens = new Map<string, string>();
     return {
       ...parts,
+      claims: {
+        ...parts.claims,
+        async claim(job, alone) {
+          const claim = await parts.claims.claim(job, alone);
+          if (claim.kind === "run" && claim.token) tokens.set(job.id, claim.token);
+          return claim;
+        },
+      },
       publisher: {
         ...parts.publisher,
         async publish(outgoing, signal) {
           const job = received.get(outgoing.messageId ?? "");
           const attempt = Number(outgoing.headers?.["x-attempt"] ?? 1);
+          // With the claim's token, as the runtime does it: a lease that stays would make the copy
+          // that is delivered again wait, and join the attempt on record instead of being dropped.
           if (job && outgoing.exchange.includes(".delay.") && attempt > job.attempt)
-            await parts.claims.unclaim("retry", { ...job, attempt }, "");
+            await parts.claims.unclaim("retry", { ...job, attempt }, tokens.get(job.id) ?? "");
           return parts.publisher.publish(outgoing, signal);
         },
       },
