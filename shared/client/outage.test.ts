@@ -1,6 +1,6 @@
 /** The client while the broker dies, freezes, blocks, or loses a queue: nothing is missed, nothing hangs. */
 import amqplib from "amqplib";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { startProxy } from "../testing/proxy.ts";
 import { connect } from "./client.ts";
 import type { ConnectOptions } from "./options.ts";
@@ -107,6 +107,26 @@ describe.skipIf(!CAN_OWN_BROKER)("with a broker of its own", () => {
     const stuck = client.call("echo", "say", { value: 2 }, { timeoutMs: 20_000 });
     hole.remove();
     expect(await stuck.catch(() => client.call("echo", "say", { value: 2 }))).toEqual({ value: 2 });
+    await proxy.close();
+  }, 30_000);
+
+  test("half-open, though an earlier confirm came in after the write: seen all the same", async () => {
+    const target = new URL(broker.url);
+    const proxy = await startProxy({ host: target.hostname, port: Number(target.port) });
+    const amqpUrl = broker.url.replace(`:${target.port}`, `:${proxy.port}`);
+    const { client, trouble } = await open({ amqpUrl, publishTimeoutMs: 2_000 });
+    await using _ = client;
+    await client.send("echo", "say", { value: 0 }); // From now on its channel is open.
+    proxy.apply({ kind: "latency", delayMs: 300 });
+    const early = client.send("echo", "say", { value: 1 }, { id: "early" });
+    await vi.waitFor(() => expect(worker.arrivals.has("early")).toBe(true), { interval: 10 });
+    const lost = trouble("connection_lost");
+    const late = client.send("echo", "say", { value: 2 });
+    const rejected = expect(late).rejects.toMatchObject({ code: "confirm_timeout" });
+    await early;
+    proxy.apply({ kind: "blackHole" });
+    await rejected;
+    await lost;
     await proxy.close();
   }, 30_000);
 

@@ -24,7 +24,6 @@ interface Entry {
   queuedAt: number;
   /** When it was first written to a socket; from then on the broker may have it. */
   writtenAt: number | undefined;
-  bytesReadThen: number;
   returned: boolean;
   settled: boolean;
 }
@@ -42,6 +41,8 @@ export class Publisher {
   #nowMs = 0;
   /** The last sign that publishing works; while it is fresh, waiting for a turn is no failure. */
   #progressAt = 0;
+  /** What had been received at the last sweep that saw it grow, and when that was. */
+  #heard = { bytes: 0, at: 0 };
   #sweeper: NodeJS.Timeout | undefined;
   #closed = false;
   #onIdle: (() => void) | undefined;
@@ -81,7 +82,6 @@ export class Publisher {
       reject: (error) => settle(() => reject(error)),
       queuedAt: this.#nowMs,
       writtenAt: undefined,
-      bytesReadThen: 0,
       returned: false,
       settled: false,
     };
@@ -152,11 +152,11 @@ export class Publisher {
     for (const entry of this.#waiting) {
       if (this.#inFlight.size >= this.#options.maxInFlight || connection.blocked !== undefined)
         return;
-      this.#write(entry, this.#channel as AMQPChannel, connection);
+      this.#write(entry, this.#channel as AMQPChannel);
     }
   }
 
-  #write(entry: Entry, channel: AMQPChannel, connection: Connection): void {
+  #write(entry: Entry, channel: AMQPChannel): void {
     const { exchange, routingKey, body, properties } = entry.message;
     const key = String(++this.#sequence);
     const headers = { ...properties.headers, [HEADERS.publish]: key };
@@ -164,7 +164,6 @@ export class Publisher {
     this.#inFlight.set(key, entry);
     entry.returned = false;
     entry.writtenAt ??= this.#nowMs;
-    entry.bytesReadThen = connection.bytesRead;
     channel.basicPublish(exchange, routingKey, body, { ...properties, headers }, true).then(
       () => this.#confirmed(key, entry),
       (error) => this.#failed(key, entry, channel, error),
@@ -204,16 +203,16 @@ export class Publisher {
     const { timeoutMs } = this.#options;
     this.#nowMs += SWEEP_MS;
     const oldest = this.#nowMs - timeoutMs;
+    const { connection } = this.#link;
+    const bytes = connection?.bytesRead ?? 0;
+    if (bytes !== this.#heard.bytes) this.#heard = { bytes, at: this.#nowMs };
     for (const [key, entry] of this.#inFlight) {
       if ((entry.writtenAt as number) > oldest) continue;
       this.#inFlight.delete(key);
       entry.reject(this.#link.unavailable(true));
-      const { connection } = this.#link;
-      if (
-        connection &&
-        connection.blocked === undefined &&
-        connection.bytesRead === entry.bytesReadThen
-      )
+      // An answer to something earlier may still have come in after the write: that is no sign of life now.
+      const silentMs = this.#nowMs - this.#heard.at;
+      if (connection && connection.blocked === undefined && silentMs >= timeoutMs / 2)
         connection.destroy(new Error("half-open: nothing received while confirms were due"));
     }
     for (const entry of this.#waiting) {
