@@ -47,6 +47,10 @@ export interface RabbitMqTrigger {
   pageSize: number;
   excludeUnacknowledged: boolean;
   timeoutMs: number;
+  /** The server's certificate is not checked. */
+  unsafeSsl: boolean;
+  /** With `tls: enable`; PEM texts. */
+  tls?: { ca?: string; cert?: string; key?: string; keyPassword?: string };
 }
 
 /** https://keda.sh/docs/2.20/reference/scaledobject-spec/ */
@@ -59,6 +63,8 @@ export interface ScaledObject {
   initialCooldownPeriodS: number;
   minReplicaCount: number;
   maxReplicaCount: number;
+  /** 0: without work there are none, although `minReplicaCount` is at least 1. */
+  idleReplicaCount?: 0;
   /** Undefined: the replicas stay as they are while a trigger errs. */
   fallback?: { failureThreshold: number; replicas: number };
   /** Undefined: the HPA's own rules without `behavior`. */
