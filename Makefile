@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/.node:$(CURDIR)/node_modules/.bin:$(PATH)
 # Variables reach the scripts through the environment, where no shell takes them apart.
 export DATA SEED FAULTS HOURS JOBS NAME ACTION FILE WAIT ID ALL LIMIT
+export ENGINE LOAD SUGGEST JSON DAYS TARGET_WAIT_S POD_START_S NODE_START_S FIGURES
+export USD_PER_CPU_HOUR USD_PER_GIB_HOUR
 # Node keeps what it compiled, and TypeScript that it stripped, so that a process starts in half the time.
 export NODE_COMPILE_CACHE ?= $(CURDIR)/.node/cache
 # A log is no terminal, though some tools colour what they write on CI.
@@ -20,7 +22,7 @@ RUN := node
 # With the URLs of the environment, of .env, or of the services that services-up keeps.
 WITH_SERVICES := node --env-file-if-exists=.env scripts/services.ts with --
 
-.PHONY: help setup node demo test check bench crash-test crash-test-selfcheck dev worker new-worker \
+.PHONY: help setup node demo test check bench simulate crash-test crash-test-selfcheck dev worker new-worker \
 	send dead-letters replay topology migrate services-up services-down services-status format clean
 
 help: ## Show this list
@@ -51,6 +53,9 @@ check: setup ## Format, lint, types, dead code, contract: what CI checks
 
 bench: setup ## Measure the fleet beside other queues
 	@$(RUN) scripts/bench.ts
+
+simulate: setup ## See what KEDA would do in virtual time [ENGINE=activities] [LOAD=1m|10m|100m|burst|outage|slow|file.csv] [SUGGEST=1] [JSON=1] [SEED=s]
+	@$(RUN) scripts/simulate.ts
 
 crash-test: setup ## Break everything under load and count what is lost [FAULTS=n] [SEED=s] [HOURS=h]
 	@$(RUN) scripts/crash-test.ts
