@@ -10,6 +10,7 @@ export PATH := $(CURDIR)/.node:$(CURDIR)/node_modules/.bin:$(PATH)
 export DATA SEED FAULTS HOURS JOBS NAME ACTION FILE WAIT ID ALL LIMIT
 export ENGINE LOAD SUGGEST JSON DAYS TARGET_WAIT_S POD_START_S NODE_START_S FIGURES
 export USD_PER_CPU_HOUR USD_PER_GIB_HOUR
+export ENV DRY_RUN
 # Node keeps what it compiled, and TypeScript that it stripped, so that a process starts in half the time.
 export NODE_COMPILE_CACHE ?= $(CURDIR)/.node/cache
 # A log is no terminal, though some tools colour what they write on CI.
@@ -23,7 +24,7 @@ RUN := node
 WITH_SERVICES := node --env-file-if-exists=.env scripts/services.ts with --
 
 .PHONY: help setup node demo test check bench simulate crash-test crash-test-selfcheck dev worker new-worker \
-	send dead-letters replay topology migrate services-up services-down services-status format clean
+	send dead-letters replay topology migrate render deploy-dev deploy-staging stop-all resume services-up services-down services-status format clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":[^#]*## " } /^[a-z][a-z-]*:.*## / { printf "  %-22s %s\n", $$1, $$2 }' Makefile
@@ -92,6 +93,21 @@ topology: setup ## Declare the exchanges and queues
 
 migrate: setup ## Migrate the database
 	@$(WITH_SERVICES) node scripts/migrate.ts
+
+render: setup ## Print all Kubernetes objects of an environment [ENV=dev]
+	@$(RUN) scripts/render.ts
+
+deploy-dev: setup ## Show what differs, apply it, wait for it [DRY_RUN=1]
+	@ENV=dev $(RUN) scripts/deploy.ts
+
+deploy-staging: setup ## The same for staging [DRY_RUN=1]
+	@ENV=staging $(RUN) scripts/deploy.ts
+
+stop-all: setup ## Bring all engines to zero and keep them there [ENV=dev]
+	@$(RUN) scripts/stop-all.ts
+
+resume: setup ## Let KEDA scale again after stop-all [ENV=dev]
+	@$(RUN) scripts/stop-all.ts resume
 
 services-up: setup ## Start RabbitMQ, Postgres and Redis, and keep them between runs
 	@$(RUN) scripts/services.ts up
