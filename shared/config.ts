@@ -49,9 +49,11 @@ export const Environment = z.object({
   LEASE_MS: whole(500, 600_000)
     .default(10_000)
     .describe("Length of a claim, milliseconds; renewed for jobs that run longer than half of it"),
-  CLAIM_TTL_S: whole(60, 2_592_000)
+  CLAIM_TTL_S: whole(3_600, 2_592_000)
     .default(21_600)
-    .describe("How long Redis remembers a job after its last claim, seconds"),
+    .describe(
+      "How long Redis remembers a job after its last claim, seconds; longer than any job runs",
+    ),
   RETENTION_DAYS: whole(2, 3_650)
     .default(30)
     .describe("Age at which results are purged and jobs are refused as expired, days"),
