@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { PARTS } from "./new-worker/parts.ts";
+import { listsEngine } from "./new-worker/list-engine.ts";
+import { LISTINGS, PARTS } from "./new-worker/parts.ts";
 import { refuseName } from "./new-worker.ts";
 import { loadWorkers } from "./workers.ts";
 
@@ -29,6 +30,11 @@ describe.each(workers.map((worker) => ({ ...worker, name: worker.definition.name
           neededBy === "every engine" || (neededBy === "engines with actions" && !isInternal),
       ).map(({ path }) => path(name));
       expect(needed.filter((path) => !existsSync(join(REPOSITORY, path)))).toEqual([]);
+    });
+
+    test("is in every list", () => {
+      const missing = LISTINGS.filter((listing) => !listsEngine(REPOSITORY, listing, name));
+      expect(missing.map(({ file }) => file)).toEqual([]);
     });
 
     test("has tests of its own beside the conformance suite", () => {

@@ -3,7 +3,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { PARTS } from "./new-worker/parts.ts";
+import { listsEngine } from "./new-worker/list-engine.ts";
+import { LISTINGS, PARTS } from "./new-worker/parts.ts";
 import { copyRepository, type RepositoryCopy } from "./new-worker/repository-copy.ts";
 import { refuseName } from "./new-worker.ts";
 
@@ -42,6 +43,20 @@ test("a new worker has all parts, is known to npm, and passes lint, types and it
     expect(existsSync(join(copy.folder, path(name)))).toBe(true);
   }
   expect(read(`workers/${name}/index.ts`)).toContain(`name: "${name}"`);
+
+  for (const listing of LISTINGS) {
+    expect(listsEngine(copy.folder, listing, name)).toBe(true);
+    // All that was there stays as it was, comments too.
+    const before = readFileSync(listing.file, "utf8");
+    const kept = read(listing.file)
+      .split("\n")
+      .filter((line) => !line.includes(name));
+    expect(before.split("\n").filter((line) => !kept.includes(line))).toEqual([]);
+  }
+  const deployment = read(`manifests/base/engines/${name}.yaml`);
+  expect(deployment).toContain(`image: ghcr.io/tiendaleon/tl-engine-${name}`);
+  expect(deployment).toMatch(/^ {2}template:$/m);
+  expect(read(`keda/${name}.yaml`)).toContain(`queueName: engine.${name}`);
 
   const { packages } = JSON.parse(read("package-lock.json"));
   expect(packages[`node_modules/@tl-engine/${name}`]).toEqual({

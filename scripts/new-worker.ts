@@ -5,13 +5,21 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { NAME } from "@tl-engine/shared/client/wire";
 import { linkPackage } from "./new-worker/link-package.ts";
-import { PARTS } from "./new-worker/parts.ts";
+import { listEngine } from "./new-worker/list-engine.ts";
+import { LISTINGS, PARTS } from "./new-worker/parts.ts";
 import { workerFolders } from "./workers.ts";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
 const TEMPLATE = fileURLToPath(new URL("./new-worker/template", import.meta.url));
 /** Queues of these names are no engine's, or packages are called so. */
-const RESERVED = ["unrouted", "shared", "client"];
+const RESERVED = [
+  "unrouted",
+  "shared",
+  "client",
+  "tools",
+  "kustomization",
+  "trigger-authentication",
+];
 
 /** Why no engine can have this name; undefined when one can. */
 export function refuseName(name: string, taken: string[]): string | undefined {
@@ -22,8 +30,9 @@ export function refuseName(name: string, taken: string[]): string | undefined {
   return undefined;
 }
 
-/** Whole words only. */
-const named = (text: string, name: string) => text.replaceAll(/\btemplate\b/g, name);
+/** Whole words only, and not the field of a Deployment that is called so, too. */
+const named = (text: string, name: string) =>
+  text.replaceAll(/(?<!\bpod-)\btemplate\b(?!:(?:\s|$))/g, name);
 
 function scaffold(name: string): string[] {
   const written: string[] = [];
@@ -52,12 +61,14 @@ async function main(): Promise<void> {
     return;
   }
   const written = scaffold(name);
+  for (const listing of LISTINGS) listEngine(REPOSITORY, listing, name);
   linkPackage(REPOSITORY, `workers/${name}`);
   // A long name breaks lines elsewhere.
   run(join(REPOSITORY, "node_modules/.bin/biome"), "check", "--write", `workers/${name}`);
   run(process.execPath, "scripts/contract.ts");
   const generated = PARTS.filter(({ template }) => template === undefined);
   console.log([...written, ...generated.map(({ path }) => path(name))].join("\n"));
+  console.log(`Listed in: ${LISTINGS.map(({ file }) => file).join(", ")}`);
   console.log(
     `\nNext: make test TESTS=workers/${name}, then write what it does in workers/${name}/index.ts,` +
       "\nand `node scripts/contract.ts` after each change of a schema.",

@@ -34,6 +34,47 @@ export const PARTS: Part[] = [
     template: "conformance.test.ts",
     neededBy: "engines with actions",
   },
+  {
+    path: (engine) => `keda/${engine}.yaml`,
+    template: "scaled-object.yaml",
+    neededBy: "every engine",
+  },
+  {
+    path: (engine) => `manifests/base/engines/${engine}.yaml`,
+    template: "deployment.yaml",
+    neededBy: "every engine",
+  },
+  {
+    path: (engine) => `manifests/addons/external-secrets/${engine}.yaml`,
+    template: "external-secret.yaml",
+    neededBy: "every engine",
+  },
   // Written by scripts/contract.ts from the definition.
   { path: (engine) => `docs/contract/${engine}.json`, neededBy: "engines with actions" },
 ];
+
+/** A list of a kustomization.yaml in which every engine has its entry. */
+export interface Listing {
+  file: string;
+  /** The member that is the list. */
+  list: "resources" | "images";
+  entry(engine: string): string | { name: string; newTag: string };
+}
+
+const RESOURCES: Listing[] = [
+  "keda",
+  "manifests/base/engines",
+  "manifests/addons/external-secrets",
+].map((folder) => ({
+  file: `${folder}/kustomization.yaml`,
+  list: "resources",
+  entry: (engine) => `${engine}.yaml`,
+}));
+const IMAGES: Listing[] = ["dev", "staging"].map((environment) => ({
+  file: `manifests/overlays/${environment}/kustomization.yaml`,
+  list: "images",
+  // The tag of a new engine's first image: the version of the repository.
+  entry: (engine) => ({ name: `ghcr.io/tiendaleon/tl-engine-${engine}`, newTag: "0.1.0" }),
+}));
+
+export const LISTINGS: Listing[] = [...RESOURCES, ...IMAGES];
