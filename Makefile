@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/.node:$(CURDIR)/node_modules/.bin:$(PATH)
 export DATA SEED FAULTS HOURS JOBS NAME ACTION FILE WAIT ID ALL LIMIT
 export ENGINE LOAD SUGGEST JSON DAYS TARGET_WAIT_S POD_START_S NODE_START_S FIGURES
 export USD_PER_CPU_HOUR USD_PER_GIB_HOUR
-export ENV DRY_RUN
+export ENV DRY_RUN JOBS_PER_DAY
 # Node keeps what it compiled, and TypeScript that it stripped, so that a process starts in half the time.
 export NODE_COMPILE_CACHE ?= $(CURDIR)/.node/cache
 # A log is no terminal, though some tools colour what they write on CI.
@@ -23,7 +23,7 @@ RUN := node
 # With the URLs of the environment, of .env, or of the services that services-up keeps.
 WITH_SERVICES := node --env-file-if-exists=.env scripts/services.ts with --
 
-.PHONY: help setup node demo test check bench simulate crash-test crash-test-selfcheck dev worker new-worker \
+.PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck dev worker new-worker \
 	send dead-letters replay topology migrate render deploy-dev deploy-staging stop-all resume services-up services-down services-status format clean
 
 help: ## Show this list
@@ -46,17 +46,21 @@ test: setup ## Run all tests on real services
 # By itself: what it breaks on purpose must not meet what the other tests need of the machine.
 	@$(if $(TESTS),,vitest run scripts/crash-test.test.ts)
 
-check: setup ## Format, lint, types, dead code, contract: what CI checks
+check: setup ## Format, lint, types, dead code, contract, cost: what CI checks
 	@biome ci $(if $(CI),--colors=off) --error-on-warnings .
 	@tsc -p .
 	@knip
 	@$(RUN) scripts/contract.ts --check
+	@$(RUN) scripts/cost.ts --check
 
 bench: setup ## Measure the fleet beside other queues
 	@$(RUN) scripts/bench.ts
 
 simulate: setup ## See what KEDA would do in virtual time [ENGINE=activities] [LOAD=1m|10m|100m|burst|outage|slow|file.csv] [SUGGEST=1] [JSON=1] [SEED=s]
 	@$(RUN) scripts/simulate.ts
+
+cost: setup ## What a month costs, expected and at worst, beside the budget [ENV=dev] [JOBS_PER_DAY=n] [JSON=1]
+	@$(RUN) scripts/cost.ts
 
 crash-test: setup ## Break everything under load and count what is lost [FAULTS=n] [SEED=s] [HOURS=h]
 	@$(RUN) scripts/crash-test.ts

@@ -1,0 +1,127 @@
+/** What the services that the jobs use cost: broker, Redis, Postgres, and those that no engine uses yet. */
+import type { Budget } from "./budget.ts";
+import type { Months } from "./kubernetes-lines.ts";
+import { type Line, line, lowest, sharesOf } from "./lines.ts";
+import type { Prices } from "./prices.ts";
+import { type EngineUsage, HOURS_A_MONTH, type MonthUsage } from "./usage.ts";
+
+const SECONDS_A_MONTH = HOURS_A_MONTH * 3_600;
+
+const sum = ({ engines }: MonthUsage, figure: (usage: EngineUsage) => number) =>
+  engines.reduce((total, usage) => total + figure(usage), 0);
+
+const sharesBy = ({ expected, worst }: Months, figure: (usage: EngineUsage) => number) => ({
+  expected: sharesOf(expected.engines, figure),
+  worst: sharesOf(worst.engines, figure),
+});
+
+export function serviceLines(budget: Budget, prices: Prices, months: Months): Line[] {
+  return [
+    brokerLine(budget, prices),
+    redisLine(budget, prices, months),
+    ...postgresLines(budget, prices, months),
+    unusedLine(`object storage at $${prices.objectStorage.usdPerGbMonth} a GB`),
+    unusedLine(`product analytics at $${prices.productAnalytics.usdPerEvent} an event`),
+  ];
+}
+
+function brokerLine({ broker: { plan } }: Budget, prices: Prices): Line {
+  const usd = prices.broker.plans[plan]?.usdPerMonth ?? 0;
+  return line({
+    part: "services",
+    what: `broker, plan ${plan}`,
+    expectedUsd: usd,
+    worstUsd: usd,
+    unguardedUsd: usd,
+    guard: "the plan has one price",
+  });
+}
+
+export const redisCommands = ({ redisCommands }: EngineUsage) => redisCommands;
+export const messages = ({ messages }: EngineUsage) => messages;
+
+function redisLine({ redis }: Budget, prices: Prices, months: Months): Line {
+  const plan = prices.redis.plans[redis.plan];
+  const base = plan?.usdPerMonth ?? 0;
+  const each = (plan?.usdPer100kCommands ?? 0) / 100_000;
+  const given = { part: "services", what: `redis, plan ${redis.plan}` } as const;
+  if (each === 0)
+    return line({
+      ...given,
+      expectedUsd: base,
+      worstUsd: base,
+      unguardedUsd: base,
+      guard: "the plan has one price (its auto-upgrade must be off)",
+    });
+  const usd = (commands: number) => base + commands * each;
+  const bound = lowest([
+    [usd(sum(months.unguarded, redisCommands)), "maxReplicaCount"],
+    [usd(sum(months.worst, redisCommands)), "Postgres' storage quota: each job leaves a row"],
+    [usd((plan?.commandsPerSecond ?? Infinity) * SECONDS_A_MONTH), "the plan's commands a second"],
+    [redis.monthlyBudgetUsd ?? Infinity, "the database's monthly budget"],
+  ]);
+  return line({
+    ...given,
+    expectedUsd: usd(sum(months.expected, redisCommands)),
+    worstUsd: bound.usd,
+    unguardedUsd: usd(sum(months.unguarded, redisCommands)),
+    guard: bound.guard,
+    shares: sharesBy(months, redisCommands),
+  });
+}
+
+const storageGb = ({ storageGb }: EngineUsage) => storageGb;
+const historyGb = ({ historyGb }: EngineUsage) => historyGb;
+
+function postgresLines({ postgres }: Budget, { postgres: asked }: Prices, months: Months): Line[] {
+  const { maxCu, maxStorageGb, restoreDays } = postgres;
+  const computeUsd = (hours: number) => hours * maxCu * asked.usdPerCuHour;
+  const storage = lowest([
+    [sum(months.unguarded, storageGb), "maxReplicaCount"],
+    [maxStorageGb, `project quota: ${maxStorageGb} GB`],
+  ]);
+  const history = lowest([
+    [sum(months.unguarded, historyGb), "maxReplicaCount"],
+    [sum(months.worst, historyGb), `the same quota, restore window of ${restoreDays} d`],
+  ]);
+  const services = { part: "services" } as const;
+  return [
+    line({
+      ...services,
+      what: `postgres compute, ${maxCu} CU`,
+      expectedUsd: computeUsd(months.expected.postgresHours),
+      worstUsd: computeUsd(HOURS_A_MONTH),
+      unguardedUsd: computeUsd(HOURS_A_MONTH),
+      guard: `compute's maximum: ${maxCu} CU`,
+    }),
+    line({
+      ...services,
+      what: "postgres storage",
+      expectedUsd: sum(months.expected, storageGb) * asked.usdPerStorageGbMonth,
+      worstUsd: storage.usd * asked.usdPerStorageGbMonth,
+      unguardedUsd: sum(months.unguarded, storageGb) * asked.usdPerStorageGbMonth,
+      guard: storage.guard,
+      shares: sharesBy(months, storageGb),
+    }),
+    line({
+      ...services,
+      what: "postgres history for restores",
+      expectedUsd: sum(months.expected, historyGb) * asked.usdPerHistoryGbMonth,
+      worstUsd: history.usd * asked.usdPerHistoryGbMonth,
+      unguardedUsd: sum(months.unguarded, historyGb) * asked.usdPerHistoryGbMonth,
+      guard: history.guard,
+      shares: sharesBy(months, historyGb),
+    }),
+  ];
+}
+
+function unusedLine(what: string): Line {
+  return {
+    part: "services",
+    what,
+    expectedUsd: 0,
+    worstUsd: 0,
+    unguardedUsd: 0,
+    guard: "no engine uses it",
+  };
+}
