@@ -24,7 +24,7 @@ RUN := node
 WITH_SERVICES := node --env-file-if-exists=.env scripts/services.ts with --
 
 .PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck dev worker new-worker \
-	send dead-letters replay topology migrate render deploy-dev deploy-staging stop-all resume services-up services-down services-status format clean
+	send dead-letters replay topology migrate rights render deploy-dev deploy-staging stop-all resume services-up services-down services-status format clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":[^#]*## " } /^[a-z][a-z-]*:.*## / { printf "  %-22s %s\n", $$1, $$2 }' Makefile
@@ -97,6 +97,10 @@ topology: setup ## Declare the exchanges and queues
 
 migrate: setup ## Migrate the database
 	@$(WITH_SERVICES) node scripts/migrate.ts
+
+rights: setup ## Print the commands that make an engine's users: NAME=activities
+	@$(call needs,NAME)
+	@$(RUN) scripts/rights.ts
 
 render: setup ## Print all Kubernetes objects of an environment [ENV=dev]
 	@$(RUN) scripts/render.ts
