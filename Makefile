@@ -10,8 +10,7 @@ export PATH := $(CURDIR)/.node:$(CURDIR)/node_modules/.bin:$(PATH)
 export DATA SEED FAULTS HOURS JOBS NAME ACTION FILE WAIT ID ALL LIMIT
 export ENGINE LOAD SUGGEST JSON DAYS TARGET_WAIT_S POD_START_S NODE_START_S FIGURES
 export USD_PER_CPU_HOUR USD_PER_GIB_HOUR
-export ENV DRY_RUN JOBS_PER_DAY
-export TAG REGISTRY BUILD_FLAGS STARTS
+export ENV DRY_RUN JOBS_PER_DAY EXPLAIN
 # Node keeps what it compiled, and TypeScript that it stripped, so that a process starts in half the time.
 export NODE_COMPILE_CACHE ?= $(CURDIR)/.node/cache
 # A log is no terminal, though some tools colour what they write on CI.
@@ -25,8 +24,7 @@ RUN := node
 WITH_SERVICES := node --env-file-if-exists=.env scripts/services.ts with --
 
 .PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck dev worker new-worker \
-	send dead-letters replay topology migrate rights images try-image render deploy-dev deploy-staging stop-all resume \
-	services-up services-down services-status format clean
+	send dead-letters replay topology migrate lint-manifests render deploy-dev deploy-staging stop-all resume services-up services-down services-status format clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":[^#]*## " } /^[a-z][a-z-]*:.*## / { printf "  %-22s %s\n", $$1, $$2 }' Makefile
@@ -48,12 +46,16 @@ test: setup ## Run all tests on real services
 # By itself: what it breaks on purpose must not meet what the other tests need of the machine.
 	@$(if $(TESTS),,vitest run scripts/crash-test.test.ts)
 
-check: setup ## Format, lint, types, dead code, contract, cost: what CI checks
+check: setup ## Format, lint, types, dead code, contract, manifests, cost: what CI checks
 	@biome ci $(if $(CI),--colors=off) --error-on-warnings .
 	@tsc -p .
 	@knip
 	@$(RUN) scripts/contract.ts --check
+	@$(RUN) scripts/lint-manifests.ts
 	@$(RUN) scripts/cost.ts --check
+
+lint-manifests: setup ## Check keda/ and manifests/ without a cluster: schemas, KEDA, our rules [JSON=1] [EXPLAIN=1]
+	@$(RUN) scripts/lint-manifests.ts
 
 bench: setup ## Measure the fleet beside other queues
 	@$(RUN) scripts/bench.ts
@@ -100,10 +102,6 @@ topology: setup ## Declare the exchanges and queues
 migrate: setup ## Migrate the database
 	@$(WITH_SERVICES) node scripts/migrate.ts
 
-rights: setup ## Print the commands that make an engine's users: NAME=activities
-	@$(call needs,NAME)
-	@$(RUN) scripts/rights.ts
-
 render: setup ## Print all Kubernetes objects of an environment [ENV=dev]
 	@$(RUN) scripts/render.ts
 
@@ -127,13 +125,6 @@ services-down: setup ## End the kept services and remove their data
 
 services-status: setup ## Say whether they run, and where
 	@$(RUN) scripts/services.ts status
-
-images: setup ## Build the image of each engine and of the tools, and check what is inside [NAME=…] [TAG=…] [REGISTRY=…]
-	@$(RUN) scripts/images.ts
-
-try-image: setup ## Run an engine's image on real services: jobs, replies, drain, cold start: NAME=activities [TAG=…]
-	@$(call needs,NAME)
-	@$(RUN) scripts/try-image.ts
 
 format: setup ## Format and fix what can be fixed
 	@biome check --write .

@@ -68,7 +68,13 @@ type Report = (rule: string, path: Path, message: string, fix: string) => void;
 const reporter =
   (object: SourceObject, problems: Problem[]): Report =>
   (rule, path, message, fix) =>
-    problems.push({ file: object.file, line: object.lineOf(path), rule, message, fix });
+    problems.push({
+      file: object.fileOf?.(path) ?? object.file,
+      line: object.lineOf(path),
+      rule,
+      message,
+      fix,
+    });
 
 function parseOne(
   object: SourceObject,

@@ -38,7 +38,7 @@ export function kubernetesLines(
   ]);
   const egress = lowest([
     [sent(unguarded), "maxReplicaCount"],
-    [sent(worst), "storage quota: a job leaves a row (repeats: alert only)"],
+    [sent(worst), "Postgres' storage quota: each job leaves a row"],
   ]);
   const shared = { part: "kubernetes" } as const;
   return [

@@ -8,11 +8,13 @@ import { DeployError, type Kubectl, kubectl, kubectlIn } from "./kubectl.ts";
 const OVERLAYS = fileURLToPath(new URL("../../manifests/overlays", import.meta.url));
 const DEFAULT_ENVIRONMENT = "dev";
 
-const Target = z.strictObject({
+export const Target = z.strictObject({
   /** Contexts of kubectl that may be touched. */
   kubeContexts: z.array(z.string().min(1)).min(1),
   /** Connections that the database takes from all workers together. */
   postgresConnections: z.number().int().positive(),
+  /** Connections that the broker takes from all workers together. */
+  amqpConnections: z.number().int().positive(),
   /** Messages without an ack past which the broker cuts a connection. */
   unackedMessagesPerConnection: z.number().int().positive(),
 });

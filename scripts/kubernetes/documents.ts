@@ -38,6 +38,8 @@ export interface SourceObject {
   value: Record<string, unknown>;
   /** Line of the value at a path; that of its nearest parent where there is none. */
   lineOf(path: Path): number;
+  /** File of the value at a path, where an object was put together from several; `file` without it. */
+  fileOf?(path: Path): string;
 }
 
 /**

@@ -1,0 +1,151 @@
+/** The reader of kustomizations against `kubectl kustomize`, and the lines that it keeps. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { readObjects } from "../kubernetes/documents.ts";
+import { compose } from "./compose.ts";
+import { filesOf, ROOT, repositoryFiles } from "./files.ts";
+
+const byName = (objects: { kind: string; value: Record<string, unknown> }[]) =>
+  Object.fromEntries(
+    objects.map(({ kind, value }) => {
+      const { namespace = "", name } = value.metadata as Record<string, string>;
+      return [`${kind} ${namespace}/${name}`, value];
+    }),
+  );
+
+const hasKubectl = spawnSync("kubectl", ["version", "--client"]).status === 0;
+
+describe.each(["keda", "manifests/overlays/dev", "manifests/overlays/staging"])("%s", (folder) => {
+  test.skipIf(!hasKubectl)(
+    "is what kubectl makes of it (skipped where there is no kubectl)",
+    () => {
+      const kubectl = spawnSync("kubectl", ["kustomize", join(ROOT, folder)], { encoding: "utf8" });
+      expect(kubectl.stderr).toBe("");
+      const ours = compose(repositoryFiles(), folder);
+      expect(ours.problems).toEqual([]);
+      expect(byName(ours.objects)).toEqual(byName(readObjects("kubectl", kubectl.stdout).objects));
+    },
+  );
+});
+
+const POD = `apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: a
+spec:
+  template:
+    spec:
+      containers:
+        - name: worker
+          image: x/a
+          args: [one]
+          env:
+            - name: A
+              value: "1"
+`;
+const kustomization = (text: string) =>
+  `apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n${text}`;
+const composed = (files: Record<string, string>, folder = "top") =>
+  compose(filesOf(new Map(Object.entries(files))), folder);
+
+test("a strategic merge keeps both files' lines", () => {
+  const { objects, problems } = composed({
+    "base/kustomization.yaml": kustomization("resources: [pod.yaml]\n"),
+    "base/pod.yaml": POD,
+    "top/kustomization.yaml": kustomization(
+      "resources: [../base]\npatches:\n  - path: patch.yaml\n",
+    ),
+    "top/patch.yaml": `apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: a
+spec:
+  template:
+    spec:
+      containers:
+        - name: worker
+          args: [two]
+          env:
+            - name: B
+              value: "2"
+`,
+  });
+  expect(problems).toEqual([]);
+  const container = ["spec", "template", "spec", "containers", 0];
+  expect(objects[0]?.value).toMatchObject({
+    spec: {
+      template: {
+        spec: {
+          containers: [
+            {
+              image: "x/a",
+              args: ["two"],
+              env: [
+                { name: "B", value: "2" },
+                { name: "A", value: "1" },
+              ],
+            },
+          ],
+        },
+      },
+    },
+  });
+  expect(objects[0]?.placeOf([...container, "args"])).toEqual({ file: "top/patch.yaml", line: 10 });
+  expect(objects[0]?.placeOf([...container, "env", 1])).toEqual({
+    file: "base/pod.yaml",
+    line: 13,
+  });
+});
+
+test("an inline JSON6902 patch and an image tag have the kustomization's lines", () => {
+  const { objects, problems } = composed({
+    "top/pod.yaml": POD,
+    "top/kustomization.yaml": kustomization(`resources: [pod.yaml]
+patches:
+  - target:
+      kind: Deployment
+    patch: |-
+      - op: add
+        path: /spec/replicas
+        value: 2
+images:
+  - name: x/a
+    newTag: "3"
+`),
+  });
+  expect(problems).toEqual([]);
+  const file = "top/kustomization.yaml";
+  expect(objects[0]?.placeOf(["spec", "replicas"])).toEqual({ file, line: 10 });
+  const image = ["spec", "template", "spec", "containers", 0, "image"];
+  expect(objects[0]?.placeOf(image)).toEqual({ file, line: 13 });
+  expect(objects[0]?.value).toMatchObject({
+    spec: { replicas: 2, template: { spec: { containers: [{ image: "x/a:3" }] } } },
+  });
+});
+
+test.each([
+  ["namePrefix: x-\n", "top/kustomization.yaml", 3, /namePrefix is not known/],
+  ["resources: [none.yaml]\n", "top/kustomization.yaml", 3, /none\.yaml does not exist/],
+  ["resources: [pod.yaml, pod.yaml]\n", "top/pod.yaml", 1, /already there/],
+  [
+    "resources: [pod.yaml]\npatches:\n  - target: { kind: Job }\n    patch: |-\n      - op: remove\n        path: /spec\n",
+    "top/kustomization.yaml",
+    5,
+    /meets no object/,
+  ],
+  [
+    "resources: [pod.yaml]\npatches:\n  - target: { kind: Deployment }\n    patch: |-\n      - op: remove\n        path: /spec/none\n",
+    "top/kustomization.yaml",
+    7,
+    /nothing at this path/,
+  ],
+])("what can't be applied is told: %j", (text, file, line, message) => {
+  const { problems } = composed({
+    "top/pod.yaml": POD,
+    "top/kustomization.yaml": kustomization(text),
+  });
+  expect(problems).toEqual([
+    expect.objectContaining({ file, line, message: expect.stringMatching(message) }),
+  ]);
+});

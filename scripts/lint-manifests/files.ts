@@ -1,0 +1,32 @@
+/** The files of keda/ and manifests/, as they are or as a test changes them. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const FOLDERS = ["keda", "manifests"];
+
+/** Paths are relative to the repository, with slashes. */
+export interface Files {
+  /** undefined: there is no such file. */
+  read(path: string): string | undefined;
+  paths: readonly string[];
+}
+
+export function repositoryFiles(root = ROOT): Files {
+  const texts = new Map<string, string>();
+  for (const folder of FOLDERS) {
+    if (!existsSync(join(root, folder))) continue;
+    const entries = readdirSync(join(root, folder), { recursive: true, withFileTypes: true });
+    for (const entry of entries.filter((one) => one.isFile())) {
+      const path = join(entry.parentPath, entry.name);
+      texts.set(relative(root, path).split(sep).join("/"), readFileSync(path, "utf8"));
+    }
+  }
+  return filesOf(texts);
+}
+
+export const filesOf = (texts: ReadonlyMap<string, string>): Files => ({
+  read: (path) => texts.get(path),
+  paths: [...texts.keys()].sort(),
+});

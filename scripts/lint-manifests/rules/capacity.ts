@@ -1,0 +1,203 @@
+/** At their maximum the pods fit what the namespace and the servers' plans allow. */
+import type { Path } from "../../kubernetes/documents.ts";
+import {
+  containersOf,
+  find,
+  ofKind,
+  type Pod,
+  podsOf,
+  quantity,
+  type Rule,
+  settingOf,
+  textIn,
+  valueAt,
+  type World,
+} from "../world.ts";
+
+/** KEDA's own, where nothing is said. */
+const DEFAULT_MAX_REPLICAS = 100;
+const DEFAULT_POOL = 2;
+const AMQP_PER_WORKER = 2;
+
+/**
+ * Pods of a workload in the worst case: all replicas, those of a rollout, and as many that still drain.
+ * A Job has one.
+ */
+function worstPods(world: World, { object }: Pod): number {
+  if (object.kind !== "Deployment") return 1;
+  const scaler = find(world, "ScaledObject", object.name);
+  const max = scaler
+    ? Number(valueAt(scaler, ["spec", "maxReplicaCount"]) ?? DEFAULT_MAX_REPLICAS)
+    : Number(valueAt(object, ["spec", "replicas"]) ?? 1);
+  const surge = String(valueAt(object, ["spec", "strategy", "rollingUpdate", "maxSurge"]) ?? "25%");
+  const extra = surge.endsWith("%")
+    ? Math.ceil((max * Number.parseInt(surge, 10)) / 100)
+    : Number(surge);
+  return max + extra + max;
+}
+
+/** What the scheduler counts: the sum of the containers, or the largest that runs before them. */
+function podNeeds(pod: Pod, field: "requests" | "limits", resource: string): number {
+  const needs = (path: Path) =>
+    quantity(valueAt(pod.object, [...path, "resources", field, resource])) ?? 0;
+  const paths = containersOf(pod);
+  const initial = paths.filter((path) => path.at(-2) === "initContainers").map(needs);
+  const running = paths.filter((path) => path.at(-2) === "containers").map(needs);
+  return Math.max(
+    ...initial,
+    running.reduce((sum, one) => sum + one, 0),
+  );
+}
+
+const told = (value: number, resource: string) =>
+  resource.endsWith("memory")
+    ? `${Math.ceil(value / 2 ** 20)}Mi`
+    : String(Number(value.toFixed(3)));
+
+const worstCaseQuota: Rule = {
+  name: "worst-case-quota",
+  reason:
+    "with everything at its maximum a quota that is too small stops scaling, rollouts and migrations without a word",
+  check(world, report) {
+    const pods = podsOf(world).map((pod) => ({ pod, count: worstPods(world, pod) }));
+    const sum = (of: (pod: Pod) => number) =>
+      pods.reduce((total, { pod, count }) => total + count * of(pod), 0);
+    const needed: Record<string, number> = {
+      pods: sum(() => 1),
+      "count/scaledobjects.keda.sh": ofKind(world, "ScaledObject").length,
+    };
+    for (const field of ["requests", "limits"] as const)
+      for (const resource of ["cpu", "memory"])
+        needed[`${field}.${resource}`] = sum((pod) => podNeeds(pod, field, resource));
+    const quotas = ofKind(world, "ResourceQuota");
+    for (const quota of quotas)
+      for (const [resource, need] of Object.entries(needed)) {
+        const path = ["spec", "hard", resource];
+        const hard = quantity(valueAt(quota, path));
+        if (hard === undefined)
+          report(
+            quota.placeOf(path),
+            `the quota does not limit ${resource}`,
+            `add ${resource}: "${told(need, resource)}" or more`,
+          );
+        else if (hard < need - 1e-9)
+          report(
+            quota.placeOf(path),
+            `the worst case needs ${told(need, resource)} of ${resource}, and the quota allows ${told(hard, resource)} (each engine: 2 × maxReplicaCount + surge)`,
+            "raise the quota, or lower a maxReplicaCount",
+          );
+      }
+    if (quotas.length === 0)
+      report(
+        { file: `manifests/overlays/${world.environment}/kustomization.yaml`, line: 1 },
+        "there is no ResourceQuota",
+        "add one: it is the last guard before the bill",
+      );
+    if (ofKind(world, "LimitRange").length === 0)
+      report(
+        { file: `manifests/overlays/${world.environment}/kustomization.yaml`, line: 1 },
+        "there is no LimitRange",
+        "add one: the quota refuses pods that state no resources",
+      );
+  },
+};
+
+const workersAtMost = (world: World) =>
+  podsOf(world)
+    .filter(({ object }) => object.kind === "Deployment")
+    .reduce((sum, pod) => sum + worstPods(world, pod), 0);
+
+/** Compares a sum with a figure of target.yaml. */
+function fits(
+  world: World,
+  report: Parameters<Rule["check"]>[1],
+  field: string,
+  need: number,
+  how: string,
+) {
+  const { target } = world;
+  if (!target) return;
+  const limit = quantity(valueAt(target, [field]));
+  if (limit !== undefined && need > limit)
+    report(
+      target.placeOf([field]),
+      `the worst case is ${how} = ${need}, and ${world.environment} has room for ${limit}`,
+      "lower a maxReplicaCount, or take a larger plan and write its figure here",
+    );
+}
+
+const postgresConnections: Rule = {
+  name: "postgres-connections",
+  reason: "past the pooler's limit every engine waits, also those with nothing to do with the load",
+  check(world, report) {
+    const pool = Number(settingOf(world, "DATABASE_POOL_MAX") || DEFAULT_POOL);
+    const workers = workersAtMost(world);
+    fits(
+      world,
+      report,
+      "postgresConnections",
+      workers * pool,
+      `${workers} workers × DATABASE_POOL_MAX ${pool}`,
+    );
+  },
+};
+
+const amqpConnections: Rule = {
+  name: "amqp-connections",
+  reason: "a broker that is full refuses the next worker, which then restarts in a loop",
+  check(world, report) {
+    const workers = workersAtMost(world);
+    fits(
+      world,
+      report,
+      "amqpConnections",
+      workers * AMQP_PER_WORKER,
+      `${workers} workers × ${AMQP_PER_WORKER} connections`,
+    );
+  },
+};
+
+const unackedMessages: Rule = {
+  name: "unacked-messages",
+  reason: "a shared plan of CloudAMQP cuts a connection with more unacked messages than it allows",
+  check(world, report) {
+    const cap = Number(settingOf(world, "MAX_PREFETCH") || Number.POSITIVE_INFINITY);
+    for (const { name, concurrency } of world.engines)
+      fits(
+        world,
+        report,
+        "unackedMessagesPerConnection",
+        Math.min(concurrency, cap),
+        `the prefetch of ${name}`,
+      );
+  },
+};
+
+const limitRange: Rule = {
+  name: "limit-range",
+  reason: "a container past the LimitRange is refused when its pod is made, long after the apply",
+  check(world, report) {
+    for (const range of ofKind(world, "LimitRange"))
+      for (const pod of podsOf(world))
+        for (const path of containersOf(pod))
+          for (const resource of ["cpu", "memory"]) {
+            const limitPath = [...path, "resources", "limits", resource];
+            const limit = quantity(valueAt(pod.object, limitPath));
+            const max = quantity(valueAt(range, ["spec", "limits", 0, "max", resource]));
+            if (limit !== undefined && max !== undefined && limit > max)
+              report(
+                pod.object.placeOf(limitPath),
+                `the limit of ${textIn(pod.object, [...path, "name"])} is ${told(limit, resource)}, and the LimitRange allows ${told(max, resource)}`,
+                "lower it, or raise manifests/base/limitrange.yaml",
+              );
+          }
+  },
+};
+
+export const CAPACITY_RULES: Rule[] = [
+  worstCaseQuota,
+  postgresConnections,
+  amqpConnections,
+  unackedMessages,
+  limitRange,
+];
