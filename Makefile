@@ -11,6 +11,7 @@ export DATA SEED FAULTS HOURS JOBS NAME ACTION FILE WAIT ID ALL LIMIT
 export ENGINE LOAD SUGGEST JSON DAYS TARGET_WAIT_S POD_START_S NODE_START_S FIGURES
 export USD_PER_CPU_HOUR USD_PER_GIB_HOUR
 export ENV DRY_RUN JOBS_PER_DAY EXPLAIN
+export TAG REGISTRY BUILD_FLAGS STARTS
 # Node keeps what it compiled, and TypeScript that it stripped, so that a process starts in half the time.
 export NODE_COMPILE_CACHE ?= $(CURDIR)/.node/cache
 # A log is no terminal, though some tools colour what they write on CI.
@@ -24,7 +25,8 @@ RUN := node
 WITH_SERVICES := node --env-file-if-exists=.env scripts/services.ts with --
 
 .PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck dev worker new-worker \
-	send dead-letters replay topology migrate lint-manifests render deploy-dev deploy-staging stop-all resume services-up services-down services-status format clean
+	send dead-letters replay topology migrate lint-manifests rights images try-image render deploy-dev deploy-staging stop-all resume \
+	services-up services-down services-status format clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":[^#]*## " } /^[a-z][a-z-]*:.*## / { printf "  %-22s %s\n", $$1, $$2 }' Makefile
@@ -102,6 +104,10 @@ topology: setup ## Declare the exchanges and queues
 migrate: setup ## Migrate the database
 	@$(WITH_SERVICES) node scripts/migrate.ts
 
+rights: setup ## Print the commands that make an engine's users: NAME=activities
+	@$(call needs,NAME)
+	@$(RUN) scripts/rights.ts
+
 render: setup ## Print all Kubernetes objects of an environment [ENV=dev]
 	@$(RUN) scripts/render.ts
 
@@ -125,6 +131,13 @@ services-down: setup ## End the kept services and remove their data
 
 services-status: setup ## Say whether they run, and where
 	@$(RUN) scripts/services.ts status
+
+images: setup ## Build the image of each engine and of the tools, and check what is inside [NAME=…] [TAG=…] [REGISTRY=…]
+	@$(RUN) scripts/images.ts
+
+try-image: setup ## Run an engine's image on real services: jobs, replies, drain, cold start: NAME=activities [TAG=…]
+	@$(call needs,NAME)
+	@$(RUN) scripts/try-image.ts
 
 format: setup ## Format and fix what can be fixed
 	@biome check --write .

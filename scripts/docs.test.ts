@@ -69,7 +69,7 @@ function knownVariables(): Set<string> {
     .join("\n");
   return new Set([
     ...Object.keys(Environment.shape),
-    "NODE_COMPILE_CACHE", // Node's own
+    ...["NODE_COMPILE_CACHE", "NODE_OPTIONS"], // Node's own
     ...allOf(read(".env.example"), /^#?([A-Z][A-Z0-9_]*)=/gm),
     ...allOf(makefile, /\$\(([A-Z]+)\)/g),
     ...(/^export ([A-Z ]+)$/m.exec(makefile)?.[1] ?? "").split(" "),

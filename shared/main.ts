@@ -1,5 +1,6 @@
 /** The process of one worker: `node shared/main.ts workers/<name>/index.ts`. */
-import { dirname, resolve } from "node:path";
+import { realpath } from "node:fs/promises";
+import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { BadEnvironment, type Config, readConfig } from "./config.ts";
 import type { WorkerDefinition } from "./define-worker.ts";
@@ -19,7 +20,8 @@ async function main(path: string | undefined): Promise<void> {
     if (error instanceof BadEnvironment) return misconfigured(error.message);
     throw error;
   }
-  const file = resolve(path);
+  // An image names its worker by a link; the migrations are found by the folder's own name.
+  const file = await realpath(path);
   const { default: definition } = (await import(pathToFileURL(file).href)) as {
     default: WorkerDefinition;
   };

@@ -2,11 +2,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { readObjects } from "../kubernetes/documents.ts";
 import { exampleEngine } from "../simulate/example-engine.ts";
 import type { Result } from "../simulate/result.ts";
 import { billOf } from "./bill.ts";
 import { type Budget, readBudget } from "./budget.ts";
-import type { Environment } from "./environment.ts";
+import { type Environment, environmentNames } from "./environment.ts";
 import { readPrices } from "./prices.ts";
 import { lastLine } from "./report.ts";
 import { awakeHours, HOURS_A_MONTH } from "./usage.ts";
@@ -127,13 +128,14 @@ describe("the guard that bounds", () => {
     expect(nodes(BUDGET, environmentOf(8)).guard).toBe("node pool: at most 2");
   });
 
-  test("Redis billed by command: the monthly budget, the storage quota, or the plan's own limit", () => {
+  test("Redis billed by command: the monthly budget, the plan's own limit, or the fleet", () => {
     const redis = (budget: Budget) => lineOf(bill(environmentOf(8), budget), "redis");
     expect(redis(payg(20))).toMatchObject({ worstUsd: 20, guard: "the database's monthly budget" });
-    expect(redis(payg(1e6)).guard).toContain("storage quota");
     // 10,000 commands a second for 730 h at $0.20 per 100,000.
     expect(redis(payg(1e9, 1e9))).toMatchObject({ guard: "the plan's commands a second" });
     expect(redis(payg(1e9, 1e9)).worstUsd).toBeCloseTo(52_560, 0);
+    const two = lineOf(bill(environmentOf(2), payg(1e9)), "redis");
+    expect(two).toMatchObject({ guard: "maxReplicaCount", worstUsd: two.unguardedUsd });
   });
 
   test("Postgres: no more than the quota, and the compute's maximum all month", () => {
@@ -173,10 +175,27 @@ describe("over the budget", () => {
   });
 });
 
+test("Kubecost's daily alert is a thirtieth of each environment's budget", () => {
+  const file = "manifests/addons/kubecost/values.yaml";
+  const values = readObjects(file).objects[0]?.value as {
+    global: { notifications: { alertConfigs: { alerts: Record<string, unknown>[] } } };
+  };
+  const { alerts } = values.global.notifications.alertConfigs;
+  for (const name of environmentNames()) {
+    const alert = alerts.find(
+      ({ type, filter }) => type === "budget" && filter === `tl-engine-${name}`,
+    );
+    expect(alert?.threshold).toBe(readBudget(name, prices).kubernetesUsd / 30);
+  }
+});
+
 test("a load that a plan does not carry is warned about", () => {
   const warnings = (budget: Budget) =>
     bill(environmentOf(3), budget, 1_000_000).warnings.join("\n");
   expect(warnings(BUDGET)).toBe("");
+  expect(bill(environmentOf(3, 3), BUDGET, 1_000_000).warnings).toEqual([
+    expect.stringMatching(/analytics .*12\.\d GB a month.* 1\.\d months/),
+  ]);
   expect(warnings({ ...BUDGET, broker: { plan: "lemur" } })).toContain("1.0 M messages");
   expect(warnings({ ...BUDGET, redis: { plan: "free" } })).toContain("0.5 M commands");
   expect(warnings(payg(20))).toContain("10.0 M commands");

@@ -5,8 +5,9 @@ import { type Budget, budgetFile } from "./budget.ts";
 import type { Environment } from "./environment.ts";
 import { kubernetesLines, type Months, nodesAtWorst } from "./kubernetes-lines.ts";
 import type { Line } from "./lines.ts";
+import { misfits } from "./misfits.ts";
 import type { Prices } from "./prices.ts";
-import { messages, redisCommands, serviceLines } from "./service-lines.ts";
+import { serviceLines } from "./service-lines.ts";
 import { type EngineUsage, expectedUsage, fullUsage } from "./usage.ts";
 
 export interface Bill {
@@ -85,7 +86,7 @@ export function billOf(
     parts,
     budgetUsd: budget.kubernetesUsd + budget.servicesUsd,
     excesses: [...overBudget(environment.name, parts), ...overPool(environment, budget)],
-    warnings: misfits(budget, prices, months),
+    warnings: misfits(budget, prices, months.expected.engines),
     months,
   };
 }
@@ -152,34 +153,4 @@ function overPool(environment: Environment, budget: Budget): string[] {
       const { file, lineOf } = scaledObject.source;
       return `${file}:${lineOf(["spec", "maxReplicaCount"])}: ${group.name} may have ${group.steady} replicas; all engines at their maximum fill ${steady} nodes, and the budget pays for ${max}: lower maxReplicaCount, or raise kubernetes.nodes.max and kubernetesUsd in ${budgetFile(environment.name)}`;
     });
-}
-
-const sum = (engines: readonly EngineUsage[], figure: (usage: EngineUsage) => number) =>
-  engines.reduce((total, usage) => total + figure(usage), 0);
-const millions = (count: number) => `${(count / 1e6).toFixed(1)} M`;
-
-function misfits(budget: Budget, prices: Prices, { expected: { engines } }: Months): string[] {
-  const warnings: string[] = [];
-  const broker = prices.broker.plans[budget.broker.plan];
-  const published = sum(engines, messages);
-  if (published > (broker?.messagesPerMonth ?? Infinity))
-    warnings.push(
-      `the broker's plan takes ${millions(broker?.messagesPerMonth ?? 0)} messages a month, and ${millions(published)} are expected: jobs wait at their publishers`,
-    );
-  const redis = prices.redis.plans[budget.redis.plan];
-  const commands = sum(engines, redisCommands);
-  const limit = budget.redis.monthlyBudgetUsd ?? Infinity;
-  const affordable =
-    ((limit - (redis?.usdPerMonth ?? 0)) * 100_000) / (redis?.usdPer100kCommands ?? 0);
-  const most = Math.min(affordable, redis?.commandsPerMonth ?? Infinity);
-  if (commands > most)
-    warnings.push(
-      `redis: the limit is ${millions(most)} commands a month, and ${millions(commands)} are expected: after that it counts as down, and the fleet goes on slower`,
-    );
-  const storage = sum(engines, ({ storageGb }) => storageGb);
-  if (storage > budget.postgres.maxStorageGb)
-    warnings.push(
-      `postgres: the quota is ${budget.postgres.maxStorageGb} GB, and ${storage.toFixed(1)} GB are expected: when it is full the workers pause`,
-    );
-  return warnings;
 }

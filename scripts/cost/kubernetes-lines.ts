@@ -38,7 +38,7 @@ export function kubernetesLines(
   ]);
   const egress = lowest([
     [sent(unguarded), "maxReplicaCount"],
-    [sent(worst), "Postgres' storage quota: each job leaves a row"],
+    [sent(worst), "storage quota: a job leaves a row (repeats: alert only)"],
   ]);
   const shared = { part: "kubernetes" } as const;
   return [

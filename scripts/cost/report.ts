@@ -52,7 +52,6 @@ export function describeBill(bill: Bill, toConfirm: number): string[] {
     ),
     "",
     `Jobs a month: ${jobs(expected)} M expected, ${jobs(worst)} M at worst, ${jobs(unguarded)} M if the storage quota were not there.`,
-    ...growth(bill),
     ...(toConfirm > 0
       ? [
           `${toConfirm} figures of manifests/prices.yaml say \`confirm\`: look them up at the provider first.`,
@@ -71,16 +70,6 @@ const budgetRow = ({ part, expectedUsd, worstUsd, budgetUsd, seedUsd: [from, to]
   usd(budgetUsd - worstUsd),
   `$${from}–${to}${worstUsd > to ? `, passed by ${usd(worstUsd - to)} at worst` : ""}`,
 ];
-
-/** What no purge removes: the bill is that of the first month. */
-function growth({ months }: Bill): string[] {
-  return months.expected.engines
-    .filter(({ ownGb }) => ownGb >= 0.01)
-    .map(
-      ({ name, ownGb }) =>
-        `${name} keeps its own rows for ever: ${ownGb.toFixed(1)} GB more each month, until the storage quota.`,
-    );
-}
 
 export function lastLine(bill: Bill): string {
   const figures = {

@@ -56,7 +56,7 @@ function redisLine({ redis }: Budget, prices: Prices, months: Months): Line {
   const usd = (commands: number) => base + commands * each;
   const bound = lowest([
     [usd(sum(months.unguarded, redisCommands)), "maxReplicaCount"],
-    [usd(sum(months.worst, redisCommands)), "Postgres' storage quota: each job leaves a row"],
+    // Not the storage quota: repeats of a job that is done cost commands and leave no row.
     [usd((plan?.commandsPerSecond ?? Infinity) * SECONDS_A_MONTH), "the plan's commands a second"],
     [redis.monthlyBudgetUsd ?? Infinity, "the database's monthly budget"],
   ]);

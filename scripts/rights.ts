@@ -1,0 +1,30 @@
+/** `make rights NAME=activities`: the commands that make an engine's users, with no right that it does not need. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { readEnvironment } from "./environment.ts";
+import { rightsOf } from "./rights/statements.ts";
+import { WORKERS, workerFolders } from "./workers.ts";
+
+const { ENGINE_PREFIX: prefix } = readEnvironment({ ENGINE_PREFIX: true });
+const { NAME: engine = "" } = process.env;
+const engines = await workerFolders();
+if (!engines.includes(engine)) {
+  console.error(`NAME=${engine} is no engine: ${engines.join(", ")}.`);
+  process.exit(2);
+}
+const schema = existsSync(join(WORKERS, engine, "migrations"))
+  ? `engine_${engine.replaceAll("-", "_")}`
+  : undefined;
+const { broker, postgres, redis } = rightsOf({ engine, prefix, schema });
+console.log(`# RabbitMQ (in LavinMQ: lavinmqctl). The vhost is /engine unless AMQP_URL says otherwise.
+rabbitmqctl add_user ${broker.user} "$PASSWORD"
+rabbitmqctl set_permissions -p /engine ${broker.user} '${broker.configure}' '${broker.write}' '${broker.read}'
+
+-- Postgres, as the owner of enginedb, after make migrate.
+create role ${postgres.role} login password :'password';
+${postgres.statements.join("\n")}
+
+# Redis
+ACL SETUSER ${redis.user} ${redis.rules.join(" ")} >$PASSWORD
+`);
+console.log(`rights: engine=${engine} role=${postgres.role} user=${broker.user}`);

@@ -1,0 +1,79 @@
+/**
+ * From the start of the process to the reply to the job that waits in the queue: the same worker in its
+ * image and outside of it, in turn. The time in which Docker or Kubernetes prepares a container is not in it.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import type { TestFleet } from "../../shared/testing/fleet.ts";
+import { median } from "../bench/statistics.ts";
+import { REPOSITORY } from "../images/image-set.ts";
+import { startContainer } from "./container.ts";
+import type { SampleJobs } from "./sample-jobs.ts";
+
+export interface ColdStart {
+  insideMs: number;
+  outsideMs: number;
+}
+
+export interface Tried {
+  name: string;
+  image: string;
+  fleet: TestFleet;
+  env: Record<string, string>;
+  jobs: SampleJobs;
+  graceMs: number;
+}
+
+export async function measureColdStart(tried: Tried, starts: number): Promise<ColdStart> {
+  const times = { inside: [] as number[], outside: [] as number[] };
+  // The first start of each reads its files from the disk and, outside, fills the cache; it is not counted.
+  for (let n = 0; n <= starts; n++) {
+    const [inside, outside] = [await startInside(tried, n), await startOutside(tried, n)];
+    if (n === 0) continue;
+    times.inside.push(inside);
+    times.outside.push(outside);
+  }
+  return { insideMs: median(times.inside), outsideMs: median(times.outside) };
+}
+
+/** Resolves when the reply to this job is there, to a millisecond or two. */
+async function replied({ fleet }: Tried, id: string): Promise<number> {
+  const giveUpMs = Date.now() + 60_000;
+  while (!fleet.replies.some(({ correlationId }) => correlationId === id)) {
+    if (Date.now() > giveUpMs) throw new Error(`no reply to ${id} within a minute`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  return Date.now();
+}
+
+async function startInside(tried: Tried, n: number): Promise<number> {
+  const { fleet, name, jobs, image, env, graceMs } = tried;
+  const id = await fleet.publish(name, jobs.action, jobs.input(n));
+  const container = await startContainer(image, env);
+  try {
+    const startedAtMs = await container.startedAtMs();
+    const repliedAtMs = await replied(tried, id);
+    await container.stop(graceMs);
+    return repliedAtMs - startedAtMs;
+  } finally {
+    await container.remove();
+  }
+}
+
+async function startOutside(tried: Tried, n: number): Promise<number> {
+  const { fleet, name, jobs, env } = tried;
+  const id = await fleet.publish(name, jobs.action, jobs.input(n));
+  const startedAtMs = Date.now();
+  const child = spawn(process.execPath, ["shared/main.ts", `workers/${name}/index.ts`], {
+    cwd: REPOSITORY,
+    env: { ...process.env, NODE_ENV: "production", ...env },
+    stdio: "ignore",
+  });
+  const exited = once(child, "exit");
+  try {
+    return (await replied(tried, id)) - startedAtMs;
+  } finally {
+    child.kill("SIGTERM");
+    await exited;
+  }
+}
