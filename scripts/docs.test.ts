@@ -74,7 +74,7 @@ function knownVariables(): Set<string> {
     ...allOf(makefile, /\$\(([A-Z]+)\)/g),
     ...(/^export ([A-Z ]+)$/m.exec(makefile)?.[1] ?? "").split(" "),
     ...allOf(sources, /\benv\.([A-Z][A-Z0-9_]*)/g),
-    ...allOf(sources, /\b(?:whole|wholeNumber)\((?:env, )?"([A-Z_]+)"/g),
+    ...allOf(sources, /\b(?:whole|wholeNumber|positive)\((?:env, )?"([A-Z_]+)"/g),
     ...allOf(sources, /const \{ ([^}]*) \} = process\.env/g).flatMap((list) =>
       allOf(list, /\b([A-Z_]{2,})\b/g),
     ),

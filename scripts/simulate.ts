@@ -1,10 +1,12 @@
 /** `make simulate`: what the ScaledObjects would do under a load, in virtual time. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { BadFiles } from "./cost/bad-files.ts";
+import { readPrices } from "./cost/prices.ts";
 import { BadInput } from "./simulate/bad-input.ts";
 import { UnknownReading } from "./simulate/broker-figures.ts";
 import { describeSuggestion } from "./simulate/describe-suggestion.ts";
-import { BadManifests, readEngines } from "./simulate/engines.ts";
+import { readEngines } from "./simulate/engines.ts";
 import { writeFigures } from "./simulate/figures.ts";
 import { type Options, readOptions } from "./simulate/options.ts";
 import { drawPicture } from "./simulate/picture.ts";
@@ -41,11 +43,13 @@ function run(options: Options): void {
 process.chdir(REPOSITORY);
 try {
   const engines = await readEngines();
-  if (process.env.FIGURES) writeFigures(engines, REPOSITORY);
-  else run(readOptions(process.env, engines));
+  const { prices } = readPrices(Date.now());
+  const { vcpuUsdPerHour: usdPerCpuHour, memoryUsdPerGibHour: usdPerGibHour } = prices.kubernetes;
+  if (process.env.FIGURES) writeFigures(engines, prices, REPOSITORY);
+  else run(readOptions(process.env, engines, { usdPerCpuHour, usdPerGibHour }));
 } catch (error) {
   const known =
-    error instanceof BadInput || error instanceof BadManifests || error instanceof UnknownReading;
+    error instanceof BadInput || error instanceof BadFiles || error instanceof UnknownReading;
   if (!known) throw error;
   console.error(error.message);
   process.exitCode = 2;

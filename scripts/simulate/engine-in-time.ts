@@ -19,6 +19,12 @@ export interface Weather {
   outage: boolean;
 }
 
+/**
+ * A controller comes to its work up to so much late. That matters: whether the change of 15 s ago still
+ * counts for a policy of 15 s is decided by it, so that doubling takes now 15 s and now 30.
+ */
+export const LATENESS_MS = 250;
+
 const OUTAGE_READING = { error: "the management API can't be reached" };
 
 export class EngineInTime {
@@ -48,7 +54,7 @@ export class EngineInTime {
     this.engine = engine;
     this.random = random(`${seed}/${engine.name}`);
     this.#running = new RunningJobs(this.random);
-    this.#figures = new BrokerFigures(this.random.below(5));
+    this.#figures = new BrokerFigures(this.random);
     // As if it had been created some time before: the clocks of engines don't tick together.
     const ageS = this.random.below(scaledObject.pollingIntervalS);
     this.replicas = scaledObject.idleReplicaCount ?? scaledObject.minReplicaCount;
@@ -84,7 +90,8 @@ export class EngineInTime {
       const readings = this.engine.scaledObject.triggers.map((trigger) =>
         outage ? OUTAGE_READING : this.#figures.read(trigger),
       );
-      this.replicas = this.#scaler.step(this.#scaler.nextMs, this.replicas, readings);
+      const lateMs = this.random.next() * LATENESS_MS;
+      this.replicas = this.#scaler.step(this.#scaler.nextMs + lateMs, this.replicas, readings);
     }
     this.maxReplicas = Math.max(this.maxReplicas, this.replicas);
     this.podsStoppedBusy += this.pods.reconcile(step, this.replicas, this.#running).busy;

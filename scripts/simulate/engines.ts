@@ -3,6 +3,7 @@ import { globSync } from "node:fs";
 import { readScaledObjects } from "../autoscaler/read-scaled-objects.ts";
 import type { ScaledObject } from "../autoscaler/scaled-object.ts";
 import { PLACEHOLDER_CREDENTIALS } from "../autoscaler/trigger-authentication.ts";
+import { BadFiles } from "../cost/bad-files.ts";
 import { type Problem, readObjects, type SourceObject } from "../kubernetes/documents.ts";
 import { loadWorkers } from "../workers.ts";
 import { BadInput } from "./bad-input.ts";
@@ -28,19 +29,6 @@ const DEFAULT_GRACE_S = 30;
 /** What a worker requests where there is no Deployment (the owner's figures). */
 const DEFAULT_SIZE: PodSize = { cpu: 0.25, memoryGib: 0.25 };
 
-export class BadManifests extends Error {
-  readonly code = "BadManifests";
-  readonly problems: readonly Problem[];
-
-  constructor(problems: readonly Problem[]) {
-    super(problems.map(describeProblem).join("\n"));
-    this.problems = problems;
-  }
-}
-
-const describeProblem = ({ file, line, rule, message, fix }: Problem) =>
-  `${file}:${line}: ${rule}: ${message}; ${fix}`;
-
 export interface EngineFiles {
   /** Globs, relative to the working directory. */
   scaledObjects?: string;
@@ -48,7 +36,7 @@ export interface EngineFiles {
 }
 
 /**
- * All engines that have a ScaledObject. Throws BadManifests with file and line for a ScaledObject that
+ * All engines that have a ScaledObject. Throws BadFiles with file and line for a ScaledObject that
  * KEDA would refuse or that lacks the figures.
  */
 export async function readEngines({
@@ -92,7 +80,7 @@ export async function readEngines({
       },
     ];
   });
-  if (problems.length > 0) throw new BadManifests(problems);
+  if (problems.length > 0) throw new BadFiles(problems);
   if (engines.length === 0)
     throw new BadInput(
       `no ScaledObject under ${scaledObjectGlob}: run it from the repository's root`,

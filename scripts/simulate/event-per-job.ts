@@ -1,6 +1,7 @@
 /** The simulator's check: the same fleet with one event for each job, written without any of its arithmetic. */
 import { createAutoscaler } from "../autoscaler/autoscaler.ts";
 import { random } from "../demo/prng.ts";
+import { LATENESS_MS } from "./engine-in-time.ts";
 import type { SimulatedEngine } from "./simulated-engine.ts";
 
 interface Pod {
@@ -40,7 +41,8 @@ export function simulateEachJob(
     engine.scaledObject,
     -draw.below(engine.scaledObject.pollingIntervalS) * 1_000,
   );
-  const figuresAtS = draw.below(5);
+  const [tellsAtS, looksAtS] = [draw.below(5), draw.below(5)];
+  let told = 0;
   let replicas = engine.scaledObject.minReplicaCount;
   let pods: Pod[] = Array.from({ length: replicas }, () => newPod(0));
   const queue: number[] = [];
@@ -59,11 +61,12 @@ export function simulateEachJob(
     const nowS = tick * TICK_S;
     const running = () =>
       pods.reduce((sum, { ends }) => sum + ends.filter((endsS) => endsS > nowS).length, 0);
-    if (tick % 10 === 0 && (nowS - figuresAtS) % 5 === 0)
-      messages = queue.length - head + running();
+    const second = tick % 10 === 0 ? Math.round(nowS) % 5 : -1;
+    if (second === looksAtS) messages = told;
+    if (second === tellsAtS) told = queue.length - head + running();
     while (scaler.nextMs <= nowS * 1_000) {
       const reading = { value: messages, active: messages > 0 };
-      replicas = scaler.step(scaler.nextMs, replicas, [reading]);
+      replicas = scaler.step(scaler.nextMs + draw.next() * LATENESS_MS, replicas, [reading]);
       seen.maxReplicas = Math.max(seen.maxReplicas, replicas);
     }
     scaleTo(pods, replicas, nowS, podStartS, draw.next);

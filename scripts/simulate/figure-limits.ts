@@ -14,7 +14,7 @@ const NAMED = [1e6, 10e6, 100e6];
 /** "8200", "1,2 M": as the handbook writes them. */
 export const inSpanish = (jobs: number) =>
   jobs >= 1e6
-    ? `${(jobs / 1e6).toLocaleString("es-ES", { maximumSignificantDigits: 2 })} M`
+    ? `${(jobs / 1e6).toLocaleString("es-ES", { maximumSignificantDigits: 2, useGrouping: "always" })} M`
     : `${(jobs / 1e3).toLocaleString("es-ES", { maximumSignificantDigits: 2 })} mil`;
 
 export function drawLimits(limits: readonly Limit[]): string {

@@ -1,4 +1,5 @@
 /** Which service becomes the limit at how many jobs a day: what a job uses of it, and how much of it there is. */
+import type { Prices } from "../cost/prices.ts";
 import { HOUR_SHARES, WEEKDAY_PEAK } from "./loads.ts";
 import type { SimulatedEngine } from "./simulated-engine.ts";
 
@@ -15,21 +16,14 @@ export interface Limit {
 
 const DAYS_A_MONTH = 730 / 24;
 
-/** Measured after `make demo`: 27,790 results with their indexes are 30.4 MB, as many claims 5.9 MB. */
-export const BYTES = { resultRow: 1_096, claim: 213 };
-/** https://upstash.com/docs/redis/overall/billing, November 2026. */
-export const UPSTASH = {
-  freeCommands: 500_000,
-  freeBytes: 256e6,
-  usdPer100kCommands: 0.2,
-  commandsPerS: 10_000,
-};
-/** https://neon.com/docs/introduction/plans, November 2026. */
-export const NEON = { usdPerGbMonth: 0.35 };
+/** Measured after `make demo`: as many claims as 27,790 jobs leave are 5.9 MB. */
+const CLAIM_BYTES = 213;
+/** The free plan's, https://upstash.com/docs/redis/overall/billing, November 2026. */
+const FREE_REDIS_BYTES = 256e6;
+/** 104 at 0.25 CU, 7 of them reserved: https://neon.com/docs/connect/connection-pooling, November 2026. */
+const DIRECT_CONNECTIONS = 97;
 /** docs/meta/rendimiento.md, two shared cores for the services and the worker. */
 const MEASURED = { activitiesPerS: 2_071, brokerJobsPerS: 12_413 };
-/** docs/infra/redis.md. */
-export const COMMANDS_A_JOB = 2;
 /** RETENTION_DAYS. */
 export const RETENTION_DAYS = 30;
 /** CLAIM_TTL_S, in hours. */
@@ -40,6 +34,8 @@ const PURGED_A_DAY = 1_000 * 6 * 24;
 const SERVICES_USD = 74;
 /** The owner's quota of pods. */
 const MOST_PODS = 50;
+/** DATABASE_POOL_MAX is 2. */
+const DIRECT_PODS = Math.floor(DIRECT_CONNECTIONS / 2);
 
 /** Jobs per second in the busiest hour of the busiest weekday, for each job of a mean day. */
 export const PEAK_PER_S = (WEEKDAY_PEAK * Math.max(...HOUR_SHARES)) / 3_600;
@@ -54,18 +50,48 @@ function busiest(hours: number): number {
   return WEEKDAY_PEAK * Math.max(...sums);
 }
 
-const usd = (value: number) => `$${value}`;
 const es = (value: number) => value.toLocaleString("es-ES", { useGrouping: "always" });
+const usd = (value: number) =>
+  `$${value.toLocaleString("es-ES", { minimumFractionDigits: Number.isInteger(value) ? 0 : 2 })}`;
+
+/** What Upstash gives for nothing, and asks for each command. */
+export function redisPlans({ redis: { plans } }: Prices) {
+  return {
+    free: { commandsPerMonth: plans.free?.commandsPerMonth ?? 0 },
+    payg: {
+      usdPer100kCommands: plans.payg?.usdPer100kCommands ?? 0,
+      commandsPerSecond: plans.payg?.commandsPerSecond ?? 0,
+    },
+  };
+}
 
 /** All limits, the first to be reached first. */
-export function limitsOf(engines: readonly SimulatedEngine[]): Limit[] {
+export function limitsOf(engines: readonly SimulatedEngine[], prices: Prices): Limit[] {
+  const { free, payg } = redisPlans(prices);
+  const { redisCommandsPerJob, messagesPerJob, resultRowBytes } = prices.measured;
+  const { tiger } = prices.broker.plans;
+  const { usdPerStorageGbMonth } = prices.postgres;
   const busy = engines.filter(({ share }) => share > 0.01);
+  /** What so many full pods do in the busiest hour, the same number of each engine. */
+  const jobsOf = (pods: number) =>
+    Math.min(
+      ...busy.map(
+        ({ share, jobsPerSecond }) =>
+          (Math.floor(pods / busy.length) * jobsPerSecond) / (share * PEAK_PER_S),
+      ),
+    );
   const monthly = (perJob: number) => perJob * DAYS_A_MONTH;
   const limits: Limit[] = [
     {
       what: "Redis: órdenes gratis de Upstash",
-      because: `${es(UPSTASH.freeCommands)} al mes, dos por trabajo`,
-      jobsPerDay: UPSTASH.freeCommands / monthly(COMMANDS_A_JOB),
+      because: `${es(free.commandsPerMonth)} al mes, dos por trabajo`,
+      jobsPerDay: free.commandsPerMonth / monthly(redisCommandsPerJob),
+      kind: "money",
+    },
+    {
+      what: "RabbitMQ: mensajes de un plan compartido",
+      because: `${es(tiger?.messagesPerMonth ?? 0)} al mes por ${usd(tiger?.usdPerMonth ?? 0)}, ${messagesPerJob} por trabajo como mucho`,
+      jobsPerDay: (tiger?.messagesPerMonth ?? 0) / monthly(messagesPerJob),
       kind: "money",
     },
     {
@@ -76,20 +102,21 @@ export function limitsOf(engines: readonly SimulatedEngine[]): Limit[] {
     },
     {
       what: `Redis: ${usd(SERVICES_USD)} al mes en órdenes`,
-      because: `${usd(UPSTASH.usdPer100kCommands)} por 100.000, dos por trabajo sin agrupar`,
-      jobsPerDay: ((SERVICES_USD / UPSTASH.usdPer100kCommands) * 100_000) / monthly(COMMANDS_A_JOB),
+      because: `${usd(payg.usdPer100kCommands)} por 100.000, dos por trabajo sin agrupar`,
+      jobsPerDay:
+        ((SERVICES_USD / payg.usdPer100kCommands) * 100_000) / monthly(redisCommandsPerJob),
       kind: "money",
     },
     {
       what: "Redis: memoria gratis de Upstash",
-      because: `256 MB, ${BYTES.claim} bytes por reserva durante ${CLAIM_HOURS} h`,
-      jobsPerDay: UPSTASH.freeBytes / (BYTES.claim * busiest(CLAIM_HOURS)),
+      because: `256 MB, ${CLAIM_BYTES} bytes por reserva durante ${CLAIM_HOURS} h`,
+      jobsPerDay: FREE_REDIS_BYTES / (CLAIM_BYTES * busiest(CLAIM_HOURS)),
       kind: "money",
     },
     {
       what: `Postgres: ${usd(SERVICES_USD)} al mes de disco`,
-      because: `${es(BYTES.resultRow)} bytes por resultado, ${RETENTION_DAYS} días, ${usd(NEON.usdPerGbMonth)} por GB`,
-      jobsPerDay: (SERVICES_USD / NEON.usdPerGbMonth) * (1e9 / (BYTES.resultRow * RETENTION_DAYS)),
+      because: `${es(resultRowBytes)} bytes por resultado, ${RETENTION_DAYS} días, ${usd(usdPerStorageGbMonth)} por GB`,
+      jobsPerDay: (SERVICES_USD / usdPerStorageGbMonth) * (1e9 / (resultRowBytes * RETENTION_DAYS)),
       kind: "money",
     },
     {
@@ -100,8 +127,8 @@ export function limitsOf(engines: readonly SimulatedEngine[]): Limit[] {
     },
     {
       what: "Redis: órdenes por segundo de Upstash",
-      because: `${es(UPSTASH.commandsPerS)} como mucho, dos por trabajo sin agrupar`,
-      jobsPerDay: UPSTASH.commandsPerS / COMMANDS_A_JOB / PEAK_PER_S,
+      because: `${es(payg.commandsPerSecond)} como mucho, dos por trabajo sin agrupar`,
+      jobsPerDay: payg.commandsPerSecond / redisCommandsPerJob / PEAK_PER_S,
       kind: "wall",
     },
     {
@@ -111,14 +138,15 @@ export function limitsOf(engines: readonly SimulatedEngine[]): Limit[] {
       kind: "wall",
     },
     {
+      what: "Postgres: conexiones sin pooler",
+      because: `${DIRECT_CONNECTIONS} en 0,25 CU, dos por worker: ${DIRECT_PODS} pods llenos`,
+      jobsPerDay: jobsOf(DIRECT_PODS),
+      kind: "wall",
+    },
+    {
       what: `Pods: los ${MOST_PODS} de la cuota`,
-      because: "ocupados del todo, a partes iguales",
-      jobsPerDay: Math.min(
-        ...busy.map(
-          ({ share, jobsPerSecond }) =>
-            ((MOST_PODS / busy.length) * jobsPerSecond) / (share * PEAK_PER_S),
-        ),
-      ),
+      because: "llenos, a partes iguales entre los motores",
+      jobsPerDay: jobsOf(MOST_PODS),
       kind: "wall",
     },
   ];

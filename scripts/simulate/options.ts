@@ -3,7 +3,7 @@ import { BadInput, positive } from "./bad-input.ts";
 import { loadFromCsv } from "./load-csv.ts";
 import { LOAD_NAMES, type Load, type LoadName, loadOf } from "./loads.ts";
 import type { Cluster } from "./nodes.ts";
-import { DEFAULT_PRICES, type PodPrices } from "./result.ts";
+import type { PodPrices } from "./result.ts";
 import type { SimulatedEngine } from "./simulated-engine.ts";
 
 export interface Options {
@@ -22,7 +22,11 @@ export interface Options {
  * DAYS, SEED, SUGGEST, JSON, TARGET_WAIT_S, POD_START_S, NODE_START_S, USD_PER_CPU_HOUR and
  * USD_PER_GIB_HOUR. Throws BadInput that names what can't be used and what can.
  */
-export function readOptions(env: NodeJS.ProcessEnv, known: readonly SimulatedEngine[]): Options {
+export function readOptions(
+  env: NodeJS.ProcessEnv,
+  known: readonly SimulatedEngine[],
+  prices: PodPrices,
+): Options {
   const names = known.map(({ name }) => name);
   const only = env.ENGINE;
   if (only && !names.includes(only))
@@ -47,8 +51,8 @@ export function readOptions(env: NodeJS.ProcessEnv, known: readonly SimulatedEng
       ...(nodeStartS !== undefined && { nodeStartS }),
     },
     prices: {
-      usdPerCpuHour: positive(env, "USD_PER_CPU_HOUR") ?? DEFAULT_PRICES.usdPerCpuHour,
-      usdPerGibHour: positive(env, "USD_PER_GIB_HOUR") ?? DEFAULT_PRICES.usdPerGibHour,
+      usdPerCpuHour: positive(env, "USD_PER_CPU_HOUR") ?? prices.usdPerCpuHour,
+      usdPerGibHour: positive(env, "USD_PER_GIB_HOUR") ?? prices.usdPerGibHour,
     },
     suggest: flag(env.SUGGEST),
     json: flag(env.JSON),

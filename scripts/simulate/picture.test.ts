@@ -1,5 +1,6 @@
 /** The pictures hold what the result says, and are whole SVG. */
 import { describe, expect, test } from "vitest";
+import { readPrices } from "../cost/prices.ts";
 import { exampleEngine } from "./example-engine.ts";
 import { drawGrowth } from "./figure-growth.ts";
 import { drawLimits } from "./figure-limits.ts";
@@ -44,10 +45,10 @@ test("an outage and slow jobs are marked", () => {
 });
 
 test("the handbook's figures are whole, and their limits in order", () => {
-  const limits = limitsOf([
-    exampleEngine({ share: 0.5 }),
-    exampleEngine({ name: "analytics", share: 0.5 }),
-  ]);
+  const limits = limitsOf(
+    [exampleEngine({ share: 0.5 }), exampleEngine({ name: "analytics", share: 0.5 })],
+    readPrices(Date.now()).prices,
+  );
   const sorted = limits.map(({ jobsPerDay }) => jobsPerDay).toSorted((a, b) => a - b);
   expect(limits.map(({ jobsPerDay }) => jobsPerDay)).toEqual(sorted);
   expectWhole(drawLimits(limits));
