@@ -1,0 +1,170 @@
+/** Asks a broker's management API for a trigger's figure, just as KEDA's rabbitmq scaler does over HTTP. */
+import http from "node:http";
+import https from "node:https";
+import { text } from "node:stream/consumers";
+import type { TriggerReading } from "./autoscaler.ts";
+import type { RabbitMqTrigger } from "./scaled-object.ts";
+
+/** A queue as the API tells it; fields are missing while the broker has no figures yet. */
+interface QueueInfo {
+  messages?: number;
+  messages_ready?: number;
+  message_stats?: {
+    publish_details?: { rate?: number };
+    deliver_get_details?: { rate?: number };
+  };
+}
+
+/** What counts of a queue, or of all those that a pattern matches. */
+interface Figures {
+  messages: number;
+  ready: number;
+  publishRate: number;
+  deliverGetRate: number;
+}
+
+/** The API did not give an answer that KEDA could use; no message holds a password. */
+export class ManagementError extends Error {
+  override readonly name = "ManagementError";
+}
+
+/** Never rejects: what goes wrong is the reading. */
+export async function askTrigger(trigger: RabbitMqTrigger): Promise<TriggerReading> {
+  try {
+    if (trigger.protocol !== "http")
+      throw new ManagementError("protocol amqp is not asked here; write protocol: http");
+    const answer: unknown = JSON.parse(await get(managementUrl(trigger), trigger));
+    return readingOf(trigger, figuresOf(trigger, answer));
+  } catch (error) {
+    return { error: describe(error) };
+  }
+}
+
+/** The URL that KEDA asks, with the credentials in it. */
+export function managementUrl(trigger: RabbitMqTrigger): URL {
+  const { host, vhostName, username, password, queueName, useRegex, pageSize } = trigger;
+  const url = new URL(host);
+  const segments = url.pathname.split("/");
+  const last = segments.pop() ?? "";
+  const prefix = segments.filter((segment) => segment !== "").map((segment) => `/${segment}`);
+  // The last segment is the vhost, still encoded; without one it is the default vhost `/`.
+  const vhost = vhostName ? queryEscape(vhostName) : last || "%2F";
+  const queue = queryEscape(queueName);
+  url.pathname = `${prefix.join("")}/api/queues/${vhost}${useRegex ? "" : `/${queue}`}`;
+  url.search = useRegex
+    ? `page=1&use_regex=true&pagination=false&name=${queue}&page_size=${pageSize}`
+    : "";
+  if (username && password) {
+    url.username = encodeURIComponent(username);
+    url.password = encodeURIComponent(password);
+  }
+  return url;
+}
+
+/** Go's url.QueryEscape. */
+const queryEscape = (value: string) =>
+  encodeURIComponent(value)
+    .replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replaceAll("%20", "+");
+
+async function get(url: URL, { timeoutMs, unsafeSsl, tls }: RabbitMqTrigger): Promise<string> {
+  const { promise: response, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
+  const { username, password } = url;
+  const options: https.RequestOptions = {
+    // Of the whole exchange, as Go's client counts it.
+    signal: AbortSignal.timeout(timeoutMs),
+    ...(username && {
+      auth: `${decodeURIComponent(username)}:${decodeURIComponent(password)}`,
+    }),
+    ...(url.protocol === "https:" && {
+      rejectUnauthorized: !unsafeSsl,
+      ...(tls?.ca && { ca: tls.ca }),
+      ...(tls?.cert && { cert: tls.cert, key: tls.key }),
+      ...(tls?.keyPassword && { passphrase: tls.keyPassword }),
+    }),
+  };
+  const request = (url.protocol === "https:" ? https : http).get(url, options, resolve);
+  request.on("error", reject);
+  const answer = await response;
+  const body = await text(answer);
+  if (answer.statusCode === 200) return body;
+  const path = `${url.origin}${url.pathname}`;
+  const start = body.trim().slice(0, 200);
+  throw new ManagementError(
+    `${path} answers ${answer.statusCode} ${answer.statusMessage}${start && `: ${start}`}`,
+  );
+}
+
+function figuresOf(trigger: RabbitMqTrigger, answer: unknown): Figures {
+  if (typeof answer !== "object" || answer === null)
+    throw new ManagementError("the answer is no object");
+  if (!trigger.useRegex) return figuresOfQueue(answer);
+  const { items = [], page_count: pages = 0 } = answer as {
+    items?: QueueInfo[];
+    page_count?: number;
+  };
+  if (pages > 1)
+    throw new ManagementError(
+      `the pattern ${trigger.queueName} matches more queues than one page of ${trigger.pageSize}`,
+    );
+  return compose(trigger.operation, items.map(figuresOfQueue));
+}
+
+const figuresOfQueue = (queue: QueueInfo): Figures => ({
+  messages: queue.messages ?? 0,
+  ready: queue.messages_ready ?? 0,
+  publishRate: queue.message_stats?.publish_details?.rate ?? 0,
+  deliverGetRate: queue.message_stats?.deliver_get_details?.rate ?? 0,
+});
+
+/** Each field by itself: the maximum of two fields can come from two queues. */
+function compose(operation: RabbitMqTrigger["operation"], queues: Figures[]): Figures {
+  const field = (name: keyof Figures) => {
+    const values = queues.map((queue) => queue[name]);
+    if (operation === "max") return Math.max(0, ...values);
+    const sum = values.reduce((total, value) => total + value, 0);
+    if (operation === "sum" || values.length === 0) return sum;
+    // Counts are whole numbers to KEDA, and their average too.
+    const isCount = name === "messages" || name === "ready";
+    return isCount ? Math.trunc(sum / values.length) : sum / values.length;
+  };
+  return {
+    messages: field("messages"),
+    ready: field("ready"),
+    publishRate: field("publishRate"),
+    deliverGetRate: field("deliverGetRate"),
+  };
+}
+
+function readingOf(trigger: RabbitMqTrigger, figures: Figures): TriggerReading {
+  const { activationValue: activation } = trigger;
+  const { publishRate, deliverGetRate } = figures;
+  const messages = trigger.excludeUnacknowledged ? figures.ready : figures.messages;
+  switch (trigger.mode) {
+    case "QueueLength":
+      return { value: messages, active: messages > activation };
+    case "MessageRate":
+      return { value: publishRate, active: publishRate > activation || messages > activation };
+    case "DeliverGetRate":
+      return { value: deliverGetRate, active: deliverGetRate > activation };
+    case "PublishedToDeliveredRatio": {
+      const stuck = publishRate > 0 && deliverGetRate === 0;
+      const moving = publishRate > 0 && deliverGetRate > 0;
+      const value = stuck ? activation : moving ? publishRate / deliverGetRate : 0;
+      return { value, active: value > activation || stuck };
+    }
+    case "ExpectedQueueConsumptionTime": {
+      if (deliverGetRate === 0) return { value: activation, active: true };
+      const value = (publishRate - deliverGetRate + messages) / deliverGetRate;
+      return { value, active: value > activation };
+    }
+  }
+}
+
+function describe(error: unknown): string {
+  if (error instanceof ManagementError) return error.message;
+  if (error instanceof SyntaxError) return `the answer is no JSON: ${error.message}`;
+  const { name, code, message } = error as NodeJS.ErrnoException;
+  if (name === "AbortError" || name === "TimeoutError") return "no answer within the timeout";
+  return code && !message.includes(code) ? `${code} ${message}` : message || String(error);
+}
