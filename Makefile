@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 # Node's own binary and the tools of the repository come first.
 export PATH := $(CURDIR)/.node:$(CURDIR)/node_modules/.bin:$(PATH)
 # Variables reach the scripts through the environment, where no shell takes them apart.
+export TIME_SCALE MAX_REPLICAS DURATION UNTIL_ZERO
 export DATA SEED FAULTS HOURS JOBS NAME ACTION FILE WAIT ID ALL LIMIT
 export ENGINE LOAD SUGGEST JSON DAYS TARGET_WAIT_S POD_START_S NODE_START_S FIGURES
 export USD_PER_CPU_HOUR USD_PER_GIB_HOUR
@@ -24,7 +25,7 @@ RUN := node
 # With the URLs of the environment, of .env, or of the services that services-up keeps.
 WITH_SERVICES := node --env-file-if-exists=.env scripts/services.ts with --
 
-.PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck dev worker new-worker \
+.PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck fleet dev worker new-worker \
 	send dead-letters replay topology migrate lint-manifests rights images try-image render deploy-dev deploy-staging stop-all resume \
 	services-up services-down services-status format clean
 
@@ -73,6 +74,9 @@ crash-test: setup ## Break everything under load and count what is lost [FAULTS=
 
 crash-test-selfcheck: setup ## Plant bugs and see that the crash test finds each
 	@$(RUN) scripts/crash-test-selfcheck.ts
+
+fleet: setup ## Run the fleet here, scaled from keda/*.yaml [TIME_SCALE=10] [MAX_REPLICAS=n] [DURATION=s] [UNTIL_ZERO=1]
+	@$(RUN) scripts/fleet.ts
 
 dev: setup ## Run all workers, reloaded on change
 	@$(RUN) scripts/dev.ts

@@ -38,6 +38,7 @@ async function demo(signal: AbortSignal): Promise<boolean> {
     plan,
     urls: services.urls,
     prefix,
+    figuresAgeS: services.figuresAgeS,
     title,
     repository: REPOSITORY,
     outFolder: out,

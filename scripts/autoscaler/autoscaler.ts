@@ -27,6 +27,8 @@ export interface Autoscaler {
   step(nowMs: number, replicas: number, readings: readonly TriggerReading[]): number;
   /** Who decided last, and why, for people. */
   readonly why: string;
+  /** What both of them made of it the last time. */
+  readonly reasons: string;
 }
 
 /** The first poll is due at once, the HPA's first round after its interval. */
@@ -70,6 +72,9 @@ export function createAutoscaler(scaledObject: ScaledObject, createdAtMs: number
     },
     get why() {
       return decidedBy.why;
+    },
+    get reasons() {
+      return isPaused ? loop.why : `${loop.why} · ${hpa.why}`;
     },
   };
 }

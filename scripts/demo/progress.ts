@@ -2,12 +2,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Observer } from "./observe.ts";
 import type { Rows } from "./rows.ts";
-import type { Fleet, Load } from "./scaler.ts";
 import type { EngineView } from "./view.ts";
+import type { Workers } from "./workers.ts";
 
 /** Without any progress for so long, what is missing counts as lost. */
 const STALLED_MS = 30_000;
 const POLL_MS = 300;
+const DEPTH_POLL_MS = 250;
 const MAX_ASKED = 4_000;
 /** The rate shown is that of the last so many ms. */
 const RATE_WINDOW_MS = 2_000;
@@ -17,16 +18,17 @@ export interface Expected {
   events: number;
 }
 
-type Engine = "activities" | "analytics";
+const ENGINES = ["activities", "analytics"] as const;
+type Engine = (typeof ENGINES)[number];
 
 export interface Progress {
-  /** Asks the broker; the answer is remembered for the view. */
-  load(engine: string): Promise<Load>;
   /** Counts a call to `analytics` that is under way. */
   calling<Result>(call: Promise<Result>): Promise<Result>;
-  views(fleet: Fleet): EngineView[];
+  views(workers: Workers): EngineView[];
   /** Resolves when all is done (true), or when nothing moved for 30 s (false). */
   done(signal: AbortSignal): Promise<boolean>;
+  /** Ends to ask the broker for what the view shows. */
+  close(): void;
 }
 
 /** `published` counts the distinct jobs that were handed to the broker. */
@@ -54,22 +56,25 @@ export function followProgress(
   const done = (engine: Engine) => (engine === "activities" ? observer.replies.size : taken.size);
   const running = (engine: Engine) =>
     Math.max(0, came(engine) - done(engine) - (waiting.get(engine) ?? 0));
-  const view = (fleet: Fleet, engine: Engine): EngineView => ({
+  const view = (workers: Workers, engine: Engine): EngineView => ({
     name: engine,
     waiting: waiting.get(engine) ?? 0,
     running: running(engine),
     done: done(engine),
     total: engine === "activities" ? expected.jobs : expected.events,
     perSecond: rates[engine](done(engine)),
-    replicas: fleet.replicas(engine),
-    maxReplicas: fleet.maxReplicas(engine),
+    replicas: workers.replicas(engine),
+    maxReplicas: workers.maxReplicas(engine),
   });
 
+  const readDepths = async () => {
+    for (const engine of ENGINES) waiting.set(engine, await observer.depth(engine));
+  };
+  // A broker that does not answer now is asked again.
+  const timer = setInterval(() => void readDepths().catch(() => {}), DEPTH_POLL_MS);
+
   return {
-    async load(engine) {
-      waiting.set(engine, await observer.depth(engine));
-      return { waiting: waiting.get(engine) ?? 0, running: running(engine as Engine) };
-    },
+    close: () => clearInterval(timer),
     async calling(call) {
       calls++;
       try {
@@ -78,7 +83,7 @@ export function followProgress(
         calls--;
       }
     },
-    views: (fleet) => [view(fleet, "activities"), view(fleet, "analytics")],
+    views: (workers) => ENGINES.map((engine) => view(workers, engine)),
     async done(signal) {
       let movedAt = Date.now();
       let before = -1;

@@ -1,11 +1,11 @@
 /** One run of the demo: publish, watch, ask for the flows, check, and say what came out. */
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { connect, contractOf } from "../../shared/client/index.ts";
 import { ChangeSet } from "../../workers/activities/change-set.ts";
 import activities from "../../workers/activities/index.ts";
 import { recordActivities } from "../../workers/activities/record-activities.ts";
 import analytics from "../../workers/analytics/index.ts";
+import { startLive } from "../fleet/live.ts";
 import { checkJobs, Findings, type Totals } from "./check.ts";
 import { checkFlow } from "./check-flow.ts";
 import { type AnsweredFlow, flowsToAsk } from "./flows.ts";
@@ -16,15 +16,15 @@ import type { Plan } from "./plan.ts";
 import { followProgress } from "./progress.ts";
 import { nothingPublished, publishAll, type Send } from "./publish.ts";
 import { openRows } from "./rows.ts";
-import { createScaler, type ScaledEngine } from "./scaler.ts";
 import { type Latency, latencyOf } from "./summary.ts";
-import { startView } from "./view.ts";
+import { renderFrame, renderLine, type View } from "./view.ts";
+import { startWorkers } from "./workers.ts";
 
 export interface ServiceUrls {
   AMQP_URL: string;
   DATABASE_URL: string;
   REDIS_URL: string;
-  RABBITMQ_MANAGEMENT_URL?: string;
+  RABBITMQ_MANAGEMENT_URL: string;
 }
 
 export interface RunOptions {
@@ -33,6 +33,8 @@ export interface RunOptions {
   urls: ServiceUrls;
   /** ENGINE_PREFIX */
   prefix: string;
+  /** How old the management API's figures can be. */
+  figuresAgeS: number;
   title: string;
   repository: string;
   outFolder: string;
@@ -51,12 +53,6 @@ export interface RunResult {
   jobsPerSecond: number;
 }
 
-/** More processes than these only fight with the services for the cores; 2 and 1 are fastest on two. */
-const CORES = availableParallelism();
-const ENGINES: ScaledEngine[] = [
-  { name: "activities", maxReplicas: Math.min(4, Math.max(2, CORES)), jobsPerReplica: 1_000 },
-  { name: "analytics", maxReplicas: Math.min(3, Math.max(1, CORES >> 1)), jobsPerReplica: 1_000 },
-];
 const FLOW_TIMEOUT_MS = 60_000;
 /** A flow is computed on one core without a break; a second one keeps the worker from waiting for us. */
 const CALLS_AT_ONCE = 2;
@@ -89,34 +85,36 @@ export async function runDemo(options: RunOptions): Promise<RunResult> {
   );
   const published = nothingPublished();
   const progress = followProgress(observer, rows, expected, () => published.at.size);
-  const fleet = closers.adopt(
-    createScaler({
-      engines: ENGINES,
-      env: { ...process.env, ...urls, ENGINE_PREFIX: prefix },
+  closers.defer(progress.close);
+  const workers = closers.adopt(
+    startWorkers({
+      urls,
+      prefix,
+      figuresAgeS: options.figuresAgeS,
       logFolder: join(options.outFolder, "logs"),
       repository: options.repository,
-      load: progress.load,
       onFailure: (error) => failure.abort(error),
     }),
-    async (it) => void (await it.stop()),
+    (it) => it.stop(),
   );
   let phase = "replaying";
   const startedAt = Date.now();
+  const viewOf = (): View => ({
+    title: options.title,
+    phase,
+    scaling: workers.scaling,
+    elapsedS: (Date.now() - startedAt) / 1_000,
+    published: published.count,
+    engines: progress.views(workers),
+  });
   const view = closers.adopt(
-    startView(
-      () => ({
-        title: options.title,
-        phase,
-        elapsedS: (Date.now() - startedAt) / 1_000,
-        published: published.count,
-        engines: progress.views(fleet),
-      }),
+    startLive(
+      { frame: (look) => renderFrame(viewOf(), look), line: () => renderLine(viewOf()) },
       options.output,
     ),
     (it) => it.stop(),
   );
 
-  fleet.start();
   const send: Send = (input, how) => client.send("activities", "record", input, how);
   await publishAll(send, plan, observer.replyQueue, published, signal);
   const complete = await progress.done(signal);
@@ -132,9 +130,15 @@ export async function runDemo(options: RunOptions): Promise<RunResult> {
     });
     return { ...asked, answer: await progress.calling(call) };
   });
-  phase = "scaling to zero";
-  const warnings = await fleet.stop();
-  phase = "checking";
+  phase = "checking the flow";
+  for (const flow of flows) {
+    const issues = options.issues.filter(({ project }) => flow.projects.includes(project));
+    checkFlow(flow.title, flow.answer, replayFlow(issues, flow.window), plan.keyOfItem, findings);
+  }
+  phase = "cooling down to zero";
+  await workers.atZero(signal);
+  await workers.stop();
+  phase = "checking the jobs";
   view.stop();
 
   const jobRows = await rows.read(
@@ -152,16 +156,12 @@ export async function runDemo(options: RunOptions): Promise<RunResult> {
     },
     findings,
   );
-  for (const flow of flows) {
-    const issues = options.issues.filter(({ project }) => flow.projects.includes(project));
-    checkFlow(flow.title, flow.answer, replayFlow(issues, flow.window), plan.keyOfItem, findings);
-  }
   return {
     totals,
     flows,
     latency: latencyOf(published.at, observer.repliedAt, jobRows),
     findings,
-    warnings,
+    warnings: workers.warnings,
     jobsPerSecond: plan.publishes.length / replayS,
   };
 }

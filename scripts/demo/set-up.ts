@@ -6,7 +6,13 @@ import type { ServiceUrls } from "./run.ts";
 
 export interface DemoServices extends AsyncDisposable {
   urls: ServiceUrls;
+  /** How old the figures of the management API can be: KEDA's clocks must not run faster than that lets them. */
+  figuresAgeS: number;
 }
+
+/** Our own broker's, and RabbitMQ's default. */
+const OWN_FIGURES_AGE_S = 1;
+const FIGURES_AGE_S = 5;
 
 /** The queues or the tables could not be made; the message holds what the script said. */
 export class SetUpFailed extends Error {
@@ -23,18 +29,23 @@ export async function prepareServices(
   const services = await provideServices();
   try {
     signal.throwIfAborted();
+    if (!services.managementUrl)
+      throw new SetUpFailed(
+        "RABBITMQ_MANAGEMENT_URL is missing beside AMQP_URL: the fleet is scaled as KEDA does it, by the management API",
+      );
     const urls: ServiceUrls = {
       AMQP_URL: services.amqpUrl,
       DATABASE_URL: services.databaseUrl,
       REDIS_URL: services.redisUrl,
-      ...(services.managementUrl && { RABBITMQ_MANAGEMENT_URL: services.managementUrl }),
+      RABBITMQ_MANAGEMENT_URL: services.managementUrl,
     };
     const from = Object.entries(services.sources).map(([name, source]) => `${name} (${source})`);
     say(`services: ${from.join(", ")}`);
     const env = { ...process.env, ...urls, ENGINE_PREFIX: prefix };
     for (const script of ["scripts/topology.ts", "scripts/migrate.ts"])
       await runScript(script, { cwd: repository, env, signal });
-    return { urls, [Symbol.asyncDispose]: () => services.stop() };
+    const figuresAgeS = services.sources.rabbitmq === "native" ? OWN_FIGURES_AGE_S : FIGURES_AGE_S;
+    return { urls, figuresAgeS, [Symbol.asyncDispose]: () => services.stop() };
   } catch (error) {
     await services.stop();
     throw error;

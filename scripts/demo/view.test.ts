@@ -1,12 +1,12 @@
 import { stripVTControlCharacters } from "node:util";
 import { expect, test } from "vitest";
-import { wantedReplicas } from "./scaler.ts";
 import { renderTable } from "./table.ts";
 import { renderFrame, renderLine, type View, wantsColor } from "./view.ts";
 
 const view: View = {
   title: "tl-engine demo",
   phase: "replaying",
+  scaling: "scaled from keda/*.yaml, clocks × 100",
   elapsedS: 12.34,
   published: 14_687,
   engines: [
@@ -83,16 +83,4 @@ test("a table is aligned", () => {
       ],
     ),
   ).toEqual(["project  items", "───────  ─────", "P1       1,019", "P10         11"]);
-});
-
-test("replicas follow the depth up at once, and go to none after a while without", () => {
-  const engine = { name: "e", maxReplicas: 3, jobsPerReplica: 100 };
-  const load = (waiting: number, running = 0) => ({ waiting, running });
-  expect(wantedReplicas(engine, load(1), 0, 0)).toBe(1);
-  expect(wantedReplicas(engine, load(101), 0, 1)).toBe(2);
-  expect(wantedReplicas(engine, load(9_999), 0, 1)).toBe(3);
-  expect(wantedReplicas(engine, load(50), 0, 3)).toBe(3);
-  expect(wantedReplicas(engine, load(0), 100, 3)).toBe(3);
-  expect(wantedReplicas(engine, load(0, 5), 60_000, 3)).toBe(3);
-  expect(wantedReplicas(engine, load(0), 60_000, 3)).toBe(0);
 });

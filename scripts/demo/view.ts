@@ -1,5 +1,6 @@
-/** The live view: redrawn in place on a terminal, a plain line every 2 s elsewhere. */
+/** What the live view shows, as a frame for a terminal and as a plain line. */
 import { styleText } from "node:util";
+import type { Look } from "../fleet/live.ts";
 
 export interface EngineView {
   name: string;
@@ -18,14 +19,11 @@ export interface EngineView {
 export interface View {
   title: string;
   phase: string;
+  /** How the fleet is scaled. */
+  scaling: string;
   elapsedS: number;
   published: number;
   engines: EngineView[];
-}
-
-interface Look {
-  columns: number;
-  color: boolean;
 }
 
 /** The lines of one frame, none longer than the terminal is wide. */
@@ -42,6 +40,7 @@ export function renderFrame(view: View, { columns, color }: Look): string[] {
     `${paint("bold", title)}${" ".repeat(width - title.length - clock.length)}${paint("dim", clock)}`,
     `${bar(fraction, width - 6, paint)} ${percent}`,
     paint("dim", clip(`${view.phase}  ·  published ${count(view.published)}`, width)),
+    paint("dim", clip(view.scaling, width)),
     "",
     paint("dim", clip(row(["engine", "waiting", "running", "done", "per s", " replicas"]), width)),
     ...view.engines.map((engine) => engineRow(engine, width, paint)),
@@ -106,44 +105,3 @@ const sum = (values: number[]) => values.reduce((total, value) => total + value,
 /** Whether to colour: a terminal, unless NO_COLOR (no-color.org) is set to anything. */
 export const wantsColor = (stream: { isTTY?: boolean }, env = process.env) =>
   stream.isTTY === true && !env.NO_COLOR && env.TERM !== "dumb";
-
-export interface LiveView {
-  /** Draws what `read` says now. */
-  draw(): void;
-  /** Draws a last time and gives the terminal back; safe to call twice. */
-  stop(): void;
-}
-
-const TTY_INTERVAL_MS = 100;
-const PLAIN_INTERVAL_MS = 2_000;
-
-/** Draws what `read` returns until stopped. Nothing else may write to the stream meanwhile. */
-export function startView(read: () => View, stream: NodeJS.WriteStream): LiveView {
-  const fancy = stream.isTTY && process.env.TERM !== "dumb";
-  const color = wantsColor(stream);
-  let drawn = 0;
-  const draw = () => {
-    const view = read();
-    if (!fancy) {
-      stream.write(`${renderLine(view)}\n`);
-      return;
-    }
-    const lines = renderFrame(view, { columns: stream.columns ?? 80, color });
-    // Up to the first line, then each line anew with its old rest erased: no flicker.
-    const up = drawn > 0 ? `\x1b[${drawn}A` : "\x1b[?25l";
-    stream.write(`${up}${lines.map((line) => `${line}\x1b[K\n`).join("")}`);
-    drawn = lines.length;
-  };
-  const timer = setInterval(draw, fancy ? TTY_INTERVAL_MS : PLAIN_INTERVAL_MS);
-  let stopped = false;
-  return {
-    draw,
-    stop() {
-      if (stopped) return;
-      stopped = true;
-      clearInterval(timer);
-      draw();
-      if (fancy) stream.write("\x1b[?25h");
-    },
-  };
-}

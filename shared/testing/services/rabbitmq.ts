@@ -27,6 +27,8 @@ default_vhost = /engine
 log.console = true
 log.console.level = warning
 log.file = false
+# The management API's figures are 5 s old at most, by default; what is scaled by them should not wait so long.
+collect_statistics_interval = 1000
 # Smaller than the default of 512 MB, which it would fill before it compacts.
 raft.wal_max_size_bytes = 64000000
 `;

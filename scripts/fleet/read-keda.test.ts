@@ -1,0 +1,59 @@
+/** keda/ as this machine runs it. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { managementUrl } from "../autoscaler/management.ts";
+import type { RabbitMqTrigger } from "../autoscaler/scaled-object.ts";
+import { workerFolders } from "../workers.ts";
+import { gracePeriods } from "./grace-period.ts";
+import { BadScaledObjects, readKeda } from "./read-keda.ts";
+
+const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "keda-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const options = {
+  folder: join(REPOSITORY, "keda"),
+  amqpUrl: "amqp://guest:guest@127.0.0.1:5672/%2Fengine",
+  managementUrl: "http://guest:guest@127.0.0.1:15672",
+  prefix: "engine",
+};
+
+test("the repository's own files scale each engine, on this broker", async () => {
+  const scaledObjects = readKeda(options);
+  expect(scaledObjects.map(({ name }) => name)).toEqual(await workerFolders());
+  const urls = scaledObjects.map(
+    ({ triggers }) => managementUrl(triggers[0] as RabbitMqTrigger).href,
+  );
+  expect(urls[0]).toBe("http://guest:guest@127.0.0.1:15672/api/queues/%2Fengine/engine.activities");
+});
+
+test("another prefix, and no more replicas than the machine may have", () => {
+  const [first] = readKeda({ ...options, prefix: "t1", maxReplicas: 1 });
+  expect(first?.triggers[0]?.queueName).toBe("t1.activities");
+  expect(first?.maxReplicaCount).toBe(1);
+});
+
+test("what KEDA would refuse is told with file and line", () => {
+  const file = join(folder, "activities.yaml");
+  writeFileSync(file, "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: { name: a }\n");
+  const read = () => readKeda({ ...options, folder });
+  expect(read).toThrow(BadScaledObjects);
+  expect(read).toThrow(`${file}:1: keda-schema: spec is missing`);
+});
+
+test("the grace period is the Deployment's own, else Kubernetes' default", () => {
+  const file = join(folder, "activities.yaml");
+  writeFileSync(
+    file,
+    "kind: Deployment\nmetadata: { name: activities }\nspec: { template: { spec: { terminationGracePeriodSeconds: 45 } } }\n",
+  );
+  expect(gracePeriods(folder)("activities")).toBe(45);
+  expect(gracePeriods(folder)("analytics")).toBe(30);
+  expect(gracePeriods(join(folder, "none"))("activities")).toBe(30);
+});

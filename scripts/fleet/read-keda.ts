@@ -1,0 +1,58 @@
+/** The ScaledObjects of `keda/` as this machine can run them: its broker, its prefix, its cores. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { readScaledObjects } from "../autoscaler/read-scaled-objects.ts";
+import type { ScaledObject } from "../autoscaler/scaled-object.ts";
+import { credentialsOf } from "../autoscaler/trigger-authentication.ts";
+import type { Problem } from "../kubernetes/documents.ts";
+
+export interface KedaOptions {
+  /** Folder with `<engine>.yaml`. */
+  folder: string;
+  amqpUrl: string;
+  /** Of the broker of `amqpUrl`, with user and password. */
+  managementUrl: string;
+  /** ENGINE_PREFIX, which the queues' names begin with. */
+  prefix: string;
+  /** No engine gets more, whatever its file says. */
+  maxReplicas?: number;
+}
+
+/** The files say what KEDA would refuse; all of it is in `problems`. */
+export class BadScaledObjects extends Error {
+  override readonly name = "BadScaledObjects";
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    const lines = problems.map(
+      ({ file, line, rule, message, fix }) => `${file}:${line}: ${rule}: ${message}; ${fix}`,
+    );
+    super(lines.join("\n"));
+    this.problems = problems;
+  }
+}
+
+/** Prefix that the files are written for. */
+const WRITTEN_PREFIX = "engine";
+
+/** @throws BadScaledObjects */
+export function readKeda(options: KedaOptions): ScaledObject[] {
+  const { folder, prefix, maxReplicas = Number.POSITIVE_INFINITY } = options;
+  const files = readdirSync(folder)
+    .filter((file) => file.endsWith(".yaml"))
+    .sort()
+    .map((file) => join(folder, file));
+  const vhost = new URL(options.amqpUrl).pathname;
+  const host = `${options.managementUrl.replace(/\/$/, "")}${vhost}`;
+  const { scaledObjects, problems } = readScaledObjects(files, credentialsOf(host));
+  if (problems.length > 0) throw new BadScaledObjects(problems);
+  return scaledObjects.map((scaledObject) => ({
+    ...scaledObject,
+    minReplicaCount: Math.min(scaledObject.minReplicaCount, maxReplicas),
+    maxReplicaCount: Math.min(scaledObject.maxReplicaCount, maxReplicas),
+    triggers: scaledObject.triggers.map((trigger) => ({
+      ...trigger,
+      queueName: trigger.queueName.replace(`${WRITTEN_PREFIX}.`, () => `${prefix}.`),
+    })),
+  }));
+}
