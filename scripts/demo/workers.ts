@@ -43,7 +43,7 @@ const MOST: Record<string, number> = {
  * The shortest cooldown in real time, as a multiple of the age of the broker's figures: a figure of an
  * empty moment must not outlive it, or a worker that only paused is drained and started again.
  */
-const COOLDOWN_IN_FIGURES = 2.5;
+const COOLDOWN_IN_FIGURES = 2;
 const MAX_CRASHES = 3;
 
 /** Follows the queues from its return on. */
