@@ -2,6 +2,9 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import type { TriggerReading } from "../autoscaler/autoscaler.ts";
+import { askTrigger } from "../autoscaler/management.ts";
+import type { RabbitMqTrigger } from "../autoscaler/scaled-object.ts";
 import { createFleet } from "../fleet/fleet.ts";
 import { gracePeriods } from "../fleet/grace-period.ts";
 import { readKeda } from "../fleet/read-keda.ts";
@@ -69,6 +72,7 @@ export function startWorkers(options: WorkersOptions): Workers {
     timeScale,
     graceS: gracePeriods(join(repository, "manifests/base")),
     onEvent: () => {},
+    ask: rememberFor((options.figuresAgeS * 1_000) / 5),
     onCrash(pod, how) {
       const logFile = join(logFolder, `${pod}.log`);
       warnings.push(`${pod} ended ${how}, see ${logFile}`);
@@ -88,5 +92,18 @@ export function startWorkers(options: WorkersOptions): Workers {
     warnings,
     atZero: (signal) => fleet.atZero(signal),
     stop: () => fleet.stop(),
+  };
+}
+
+/** Fast clocks would ask for figures that can't have changed yet, and the broker shares the cores. */
+function rememberFor(ms: number): (trigger: RabbitMqTrigger) => Promise<TriggerReading> {
+  const known = new Map<RabbitMqTrigger, { atMs: number; reading: Promise<TriggerReading> }>();
+  return (trigger) => {
+    const nowMs = performance.now();
+    const last = known.get(trigger);
+    if (last && nowMs - last.atMs < ms) return last.reading;
+    const reading = askTrigger(trigger);
+    known.set(trigger, { atMs: nowMs, reading });
+    return reading;
   };
 }
