@@ -1,7 +1,7 @@
 /** Makes ConfigMaps as kustomize's configMapGenerator does, and names them after their content. */
 import { createHash } from "node:crypto";
 import { join } from "node:path/posix";
-import { type Entry, type Layer, placeIn } from "./compose.ts";
+import { type Entry, type Layer, placeIn } from "./layer.ts";
 import { at, type Place, type Placed, put, scalar, textAt } from "./placed.ts";
 
 /** Adds the layer's ConfigMaps, or merges them into those of the layers below. */

@@ -37,7 +37,7 @@ export async function lintManifests(files: Files, engines: readonly Engine[]): P
       problems.push(...overlayProblems(files, folder, composition.objects, engines, seen));
     else
       problems.push(
-        ...ruleProblems(worldOf(files, "dev", composition.objects, []), ["argo-replicas"]),
+        ...ruleProblems(worldOf(files, "dev", composition.objects, []), rulesOutsideOf(folder)),
       );
   }
   problems.push(...(await leftOver(files, seen)));
@@ -59,6 +59,10 @@ function roots(files: Files): string[] {
     .map((path) => dirname(path))
     .filter(isRoot);
 }
+
+/** Rules for what is applied by itself; keda/ goes to dev where no overlay says otherwise. */
+const rulesOutsideOf = (folder: string) =>
+  folder === "keda" ? ["namespace", "secret-in-git"] : ["argo-replicas", "secret-in-git"];
 
 async function objectProblems(objects: AppliedObject[]): Promise<Problem[]> {
   const found = await Promise.all(objects.map(schemaProblems));

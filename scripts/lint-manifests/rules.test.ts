@@ -240,6 +240,13 @@ const MUTATIONS: Mutation[] = [
     line: /namespace/,
   },
   {
+    rule: "namespace",
+    file: SCALER,
+    from: "namespace: tl-engine-dev",
+    to: "namespace: default",
+    line: /default/,
+  },
+  {
     rule: "environment-name",
     file: STAGING,
     from: "ENGINE_ENV=staging",

@@ -2,7 +2,9 @@
 import { CAPACITY_RULES } from "./rules/capacity.ts";
 import { CONFIGURATION_RULES } from "./rules/configuration.ts";
 import { ENGINE_RULES } from "./rules/engines.ts";
+import { POD_SECURITY_RULES } from "./rules/pod-security.ts";
 import { POD_RULES } from "./rules/pods.ts";
+import { REFERENCE_RULES } from "./rules/references.ts";
 import { SCALING_RULES } from "./rules/scaling.ts";
 import type { Rule } from "./world.ts";
 
@@ -11,7 +13,9 @@ export const RULES: Rule[] = [
   ...SCALING_RULES,
   ...CAPACITY_RULES,
   ...POD_RULES,
+  ...POD_SECURITY_RULES,
   ...CONFIGURATION_RULES,
+  ...REFERENCE_RULES,
 ];
 
 /** What the readers refuse before any rule looks. */

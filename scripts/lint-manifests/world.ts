@@ -103,6 +103,15 @@ export function containersOf({ object, spec }: Pod): Path[] {
   );
 }
 
+export const titleOf = ({ object }: Pod) => `${object.kind} ${object.name}`;
+
+/** Calls `visit` for each container of each pod. */
+export function eachContainer(world: World, visit: (pod: Pod, path: Path, title: string) => void) {
+  for (const pod of podsOf(world))
+    for (const path of containersOf(pod))
+      visit(pod, path, `${textIn(pod.object, [...path, "name"])} of ${titleOf(pod)}`);
+}
+
 /** Whether a selector's matchLabels meet labels. An empty selector meets all; none of its expressions are used here. */
 export function selects(selector: Record<string, unknown>, labels: Record<string, unknown>) {
   const wanted = (selector.matchLabels ?? {}) as Record<string, unknown>;
@@ -127,4 +136,10 @@ export function quantity(value: unknown): number | undefined {
   const match = /^(\d+(?:\.\d+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?$/.exec(String(value ?? ""));
   const unit = UNITS[match?.[2] ?? ""];
   return match && unit !== undefined ? Number(match[1]) * unit : undefined;
+}
+
+/** An entry of a container's `envFrom`. */
+export interface Source {
+  configMapRef?: { name?: string };
+  secretRef?: { name?: string };
 }

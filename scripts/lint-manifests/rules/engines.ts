@@ -1,6 +1,7 @@
 /** Every engine has all of its parts in the cluster, under the names that the code gives. */
 import { basename } from "node:path/posix";
 import { brokerNames } from "../../../shared/client/wire.ts";
+import { CLUSTER_KINDS } from "../change-objects.ts";
 import {
   find,
   listIn,
@@ -138,14 +139,14 @@ const namespace: Rule = {
   reason:
     "an object in another namespace is out of the quota and the policies, and of the other environment",
   check(world, report) {
-    if (!find(world, "Namespace", world.namespace))
+    if (world.engines.length > 0 && !find(world, "Namespace", world.namespace))
       report(
         overlay(world),
         `there is no Namespace ${world.namespace}`,
         `set namespace: ${world.namespace}`,
       );
     for (const object of world.objects)
-      if (object.namespace !== "" && object.namespace !== world.namespace)
+      if (!CLUSTER_KINDS.has(object.kind) && object.namespace !== world.namespace)
         report(
           object.placeOf(["metadata", "namespace"]),
           `${object.kind} ${object.name} is in ${object.namespace}`,
