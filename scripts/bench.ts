@@ -3,11 +3,10 @@ import { rmSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { provideServices, type Services } from "../shared/testing/services/index.ts";
-import activities from "../workers/activities/index.ts";
-import { measureActivities } from "./bench/activities.ts";
 import { drawChart } from "./bench/chart.ts";
 import { measureColdStart } from "./bench/cold-start.ts";
 import { assemble, PEER_QUEUES } from "./bench/contestants.ts";
+import { MEASURED_ENGINES, measureEngines } from "./bench/engines.ts";
 import { closeHarness, type Harness, openHarness } from "./bench/harness.ts";
 import noop from "./bench/noop/index.ts";
 import { type BenchOptions, readOptions } from "./bench/options.ts";
@@ -46,8 +45,8 @@ async function bench(harness: Harness, options: BenchOptions): Promise<BenchResu
       leftOut,
       rpc: runs("rpc") ? await measureRpc(harness, options.calls) : undefined,
       coldStart: runs("cold-start") ? await measureColdStart(harness, options.starts) : undefined,
-      activities: runs("activities")
-        ? await measureActivities(harness, Math.ceil(options.jobs / 2), 3)
+      engines: runs("engines")
+        ? await measureEngines(harness, Math.ceil(options.jobs / 2), 3)
         : undefined,
     };
   } finally {
@@ -56,7 +55,7 @@ async function bench(harness: Harness, options: BenchOptions): Promise<BenchResu
 }
 
 /** The engines whose queues the benchmark declares under its own prefix. */
-const ENGINES = [noop, activities];
+const ENGINES = [noop, ...MEASURED_ENGINES.map(({ definition }) => definition)];
 
 async function onServices(services: Services, options: BenchOptions): Promise<BenchResult> {
   const { amqpUrl, managementUrl, databaseUrl, redisUrl } = services;

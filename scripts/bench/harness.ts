@@ -1,5 +1,6 @@
 /** The harness's own connections: what publishes the load and counts the replies. It is idle while a worker is measured. */
 import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import type { Channel, ChannelModel, ConfirmChannel } from "amqplib";
 import { Redis } from "ioredis";
 import pg from "pg";
@@ -8,6 +9,7 @@ import { openConnection } from "../../shared/connection.ts";
 import type { WorkerDefinition } from "../../shared/define-worker.ts";
 import { migrate, readMigrations } from "../../shared/migrate.ts";
 import { declareTopology, type Topology, topologyOf } from "../../shared/topology.ts";
+import { WORKERS } from "../workers.ts";
 import { ID_PREFIX, PREFIX, REPLY_QUEUE } from "./load.ts";
 
 export interface ServiceUrls {
@@ -48,7 +50,8 @@ export async function openHarness(
   await declareQueue(channel, REPLY_QUEUE);
   const database = new pg.Client({ connectionString: urls.DATABASE_URL });
   await database.connect();
-  await migrate(database, await readMigrations());
+  for (const { name } of engines)
+    await migrate(database, await readMigrations(join(WORKERS, name)));
   const redis = new Redis(urls.REDIS_URL);
   const broker = {
     product: profile.product,

@@ -5,7 +5,7 @@ export const PEER_NAMES = ["raw", "naive", "bullmq", "graphile", "celery", "tl-e
 export type PeerName = (typeof PEER_NAMES)[number];
 
 /** Parts of a run beside the rounds of throughput; `ONLY` may name them too. */
-export const EXTRAS = ["rpc", "cold-start", "activities"] as const;
+export const EXTRAS = ["rpc", "cold-start", "engines"] as const;
 export type Extra = (typeof EXTRAS)[number];
 
 export interface BenchOptions {

@@ -16,7 +16,7 @@ function resultOf(rounds: Rounds, extras: Partial<BenchResult> = {}): BenchResul
     leftOut: [],
     rpc: undefined,
     coldStart: undefined,
-    activities: undefined,
+    engines: undefined,
     ...extras,
   };
 }

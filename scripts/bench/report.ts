@@ -1,5 +1,6 @@
 /** Turns the measurements into a table, a JSON file and the last line. */
 import type { ColdStartResult } from "./cold-start.ts";
+import type { EngineMeasurement } from "./engines.ts";
 import type { BenchOptions, PeerName } from "./options.ts";
 import type { RpcResult } from "./rpc.ts";
 import { median } from "./statistics.ts";
@@ -26,7 +27,7 @@ export interface BenchResult {
   leftOut: string[];
   rpc: RpcResult | undefined;
   coldStart: ColdStartResult | undefined;
-  activities: Measurement | undefined;
+  engines: EngineMeasurement[] | undefined;
 }
 
 export function summarise(rounds: Rounds, does: Map<PeerName, string>): PeerSummary[] {
@@ -50,7 +51,7 @@ export function summarise(rounds: Rounds, does: Map<PeerName, string>): PeerSumm
 
 /** The table and the figures below it. */
 export function describe(result: BenchResult): string[] {
-  const { peers, leftOut, rpc, coldStart, activities } = result;
+  const { peers, leftOut, rpc, coldStart, engines = [] } = result;
   const lines = [
     "",
     row("", "jobs/s", "min–max", "CPU µs/job", "peak RSS", "engine ×"),
@@ -83,10 +84,9 @@ export function describe(result: BenchResult): string[] {
       `Cold start to the first job done: bare Node ${bareMs.toFixed(0)} ms, tl-engine ${engineMs.toFixed(0)} ms; ${ratio.toFixed(2)} ×`,
     );
   }
-  if (activities) {
-    const { jobsPerSecond, cpuUsPerJob } = activities;
+  for (const { engine, jobsPerSecond, cpuUsPerJob, peakRssMb } of engines) {
     lines.push(
-      `activities, whole fleet path: ${jobsPerSecond.toFixed(0)} change sets/s, ${cpuUsPerJob.toFixed(1)} µs CPU each`,
+      `${engine}, whole fleet path: ${jobsPerSecond.toFixed(0)} jobs/s, ${cpuUsPerJob.toFixed(1)} µs CPU each, peak RSS ${peakRssMb.toFixed(0)} MB`,
     );
   }
   return lines;
