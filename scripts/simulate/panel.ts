@@ -10,6 +10,8 @@ import {
   text,
 } from "../../workers/analytics/charts/svg.ts";
 
+import { duration } from "./report.ts";
+
 export interface Plot {
   left: number;
   right: number;
@@ -37,8 +39,8 @@ export interface Panel {
   title: string;
   curves: readonly Curve[];
   level?: Level;
-  /** Makes the label of a tick; a plain number unless given. */
-  label?: (value: number) => string;
+  /** Values are seconds, and their ticks such as a clock has; plain numbers otherwise. */
+  isTime?: boolean;
   /** The scale reaches at least this. */
   least: number;
 }
@@ -49,9 +51,10 @@ export function drawPanel(plot: Plot, panel: Panel, x: Scale, times: readonly Ti
   const most = Math.max(panel.least, ...panel.curves.flatMap(({ values }) => values));
   // A level far above everything that happened would flatten it: it is only told then.
   const level = panel.level && panel.level.at <= 3 * most ? panel.level : undefined;
-  const ticks = roundTicks(Math.max(most, level?.at ?? 0) * 1.05, 3, most < 3);
+  const reach = Math.max(most, level?.at ?? 0) * 1.05;
+  const ticks = panel.isTime ? timeTicks(reach) : roundTicks(reach, 3, most < 3);
   const y = linear(0, ticks.at(-1) as number, bottom, top);
-  const label = panel.label ?? formatNumber;
+  const label = panel.isTime ? duration : formatNumber;
   return [
     text(left, top - 13, panel.title, { size: 13, weight: 600, colour: COLOURS.ink }),
     legend(panel, right, top - 13),
@@ -64,6 +67,17 @@ export function drawPanel(plot: Plot, panel: Panel, x: Scale, times: readonly Ti
     ...panel.curves.map((curve) => drawCurve(curve, x, y, bottom)),
     level ? drawLevel(level, plot, y) : "",
   ].join("");
+}
+
+const TIME_STEPS_S = [
+  0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600,
+];
+
+/** From 0 to at least `mostS` in three steps or fewer. */
+function timeTicks(mostS: number): number[] {
+  const step = TIME_STEPS_S.find((it) => 3 * it >= mostS) ?? 86_400;
+  const steps = Math.max(1, Math.ceil(mostS / step));
+  return Array.from({ length: steps + 1 }, (_, index) => index * step);
 }
 
 function drawCurve(

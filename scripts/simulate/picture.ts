@@ -157,7 +157,7 @@ function panelsOf({ series, wait, targetWaitS, maxReplicaCount }: EngineResult):
       ],
     },
     {
-      title: "Jobs waiting in the queue",
+      title: "Jobs waiting",
       least: 10,
       curves: [{ label: "waiting", colour: COLOURS.orange, values: series.waiting, as: "area" }],
     },
@@ -183,7 +183,7 @@ function panelsOf({ series, wait, targetWaitS, maxReplicaCount }: EngineResult):
     {
       title: "Wait until a job starts, 95 % of jobs at most",
       least: Math.min(targetWaitS, Math.max(1, wait.maxS)),
-      label: (value) => (value === 0 ? "0" : duration(value)),
+      isTime: true,
       level: {
         label: `target ${duration(targetWaitS)}`,
         colour: COLOURS.vermilion,

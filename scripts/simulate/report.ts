@@ -23,7 +23,7 @@ const COLUMNS: Column[] = [
 /** A wait for people: "0 s", "0.4 s", "35 s", "9 min", "2.3 h". */
 export function duration(seconds: number): string {
   if (seconds < 0.05) return "0 s";
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 10) return `${Number(seconds.toFixed(1))} s`;
   if (seconds < 120) return `${seconds.toFixed(0)} s`;
   if (seconds < 7_200) return `${(seconds / 60).toFixed(0)} min`;
   return `${(seconds / 3_600).toFixed(1)} h`;
