@@ -8,6 +8,8 @@ import {
   LineCounter,
   type Node,
   parseAllDocuments,
+  type Tags,
+  visit,
 } from "yaml";
 
 /** Something wrong in a file, told as a compiler would. */
@@ -56,12 +58,20 @@ export function readObjects(
   const problems: Problem[] = [];
   const problem = (line: number, message: string) =>
     problems.push({ file, line, rule: "yaml", message, fix: "correct the YAML" });
-  for (const document of parseAllDocuments(text, { lineCounter: lines, version: "1.1" })) {
+  for (const document of parseAllDocuments(text, {
+    lineCounter: lines,
+    version: "1.1",
+    customTags: withoutTimestamps,
+  })) {
     if (!("errors" in document)) continue;
     for (const error of document.errors) {
       problem(lines.linePos(error.pos[0]).line, error.message.split("\n")[0] ?? error.message);
     }
     if (document.errors.length > 0 || document.contents === null) continue;
+    if (holdsItself(document)) {
+      problem(lineOfNode(document.contents, lines), "an alias stands inside of its own anchor");
+      continue;
+    }
     const value: unknown = document.toJS();
     if (value === null) continue;
     if (!isMap(document.contents)) {
@@ -71,6 +81,21 @@ export function readObjects(
     objects.push(sourceObject(file, document, value as Record<string, unknown>, lines));
   }
   return { objects, problems };
+}
+
+/** A date stays the text that it is, as in kubectl: JSON has none. */
+const withoutTimestamps = (tags: Tags): Tags =>
+  tags.filter((tag) => typeof tag === "string" || tag.tag !== "tag:yaml.org,2002:timestamp");
+
+function holdsItself(document: Document): boolean {
+  let found = false;
+  visit(document, {
+    Alias(_, alias, ancestors) {
+      const target = alias.resolve(document);
+      found ||= target !== undefined && ancestors.includes(target);
+    },
+  });
+  return found;
 }
 
 function sourceObject(

@@ -1,6 +1,7 @@
 /** What a layer does to the objects below it: patches, then namespace, labels and images, in kustomize's order. */
+
 import { join } from "node:path/posix";
-import { readObjects } from "../kubernetes/documents.ts";
+import { readOnce } from "./files.ts";
 import type { Target } from "./kustomization-schema.ts";
 import { type Entry, type Layer, placeIn } from "./layer.ts";
 import { BadPatch, jsonPatch, strategicMerge } from "./patches.ts";
@@ -101,7 +102,7 @@ function patchesOf(layer: Layer, index: number): Placed[] {
   layer.read.add(file);
   // A list is no object to the reader, so it gets a name.
   const isList = /^\s*(#.*\n\s*)*-\s/.test(text);
-  const { objects, problems } = readObjects(file, isList ? `operations:\n${text}` : text);
+  const { objects, problems } = readOnce(file, isList ? `operations:\n${text}` : text);
   // The text of a block begins on the line after its key.
   const offset = (path === undefined ? place.line : 0) - (isList ? 1 : 0);
   for (const problem of problems)

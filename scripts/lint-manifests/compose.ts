@@ -1,9 +1,9 @@
 /** Puts together what a kustomization applies, without kubectl, so that every value still knows its line. */
 import { join } from "node:path/posix";
-import { type Problem, readObjects } from "../kubernetes/documents.ts";
+import type { Problem } from "../kubernetes/documents.ts";
 import { changeObjects } from "./change-objects.ts";
 import { mergeGenerated, nameByContent } from "./config-map-generator.ts";
-import type { Files } from "./files.ts";
+import { type Files, readOnce } from "./files.ts";
 import { followRenames } from "./follow-renames.ts";
 import { Kustomization } from "./kustomization-schema.ts";
 import { type Entry, type Layer, placeIn } from "./layer.ts";
@@ -20,22 +20,33 @@ export interface Composition {
 export function compose(files: Files, folder: string): Composition {
   const problems: Problem[] = [];
   const read = new Set<string>();
-  const entries = accumulate(files, folder, [], problems, read);
+  const entries = accumulate(files, folder, [], { problems, read, inside: [] });
   for (const entry of entries) if (entry.generated) nameByContent(entry.node);
   followRenames(entries);
   return { objects: entries.map(({ node }) => applied(node)), problems, files: read };
 }
 
+interface Walk {
+  problems: Problem[];
+  read: Set<string>;
+  /** Folders of the kustomizations that are being read, outermost first. */
+  inside: readonly string[];
+}
+
 /** @param below what a component works on. */
-function accumulate(
-  files: Files,
-  folder: string,
-  below: Entry[],
-  problems: Problem[],
-  read: Set<string>,
-): Entry[] {
+function accumulate(files: Files, folder: string, below: Entry[], walk: Walk): Entry[] {
+  const { problems, read } = walk;
   const layer = openLayer(files, folder, problems, read);
   if (!layer) return below;
+  if (walk.inside.includes(folder)) {
+    layer.report(
+      layer.node,
+      "the kustomization is part of itself",
+      "break the circle of resources",
+    );
+    return below;
+  }
+  const deeper = { ...walk, inside: [...walk.inside, folder] };
   const { settings } = layer;
   const entries = [...below];
   for (const [index, resource] of (settings.resources ?? []).entries()) {
@@ -45,13 +56,13 @@ function accumulate(
       files.read(path) === undefined
         ? files.read(join(path, "kustomization.yaml")) === undefined
           ? missing(layer, place, resource)
-          : accumulate(files, path, [], problems, read)
+          : accumulate(files, path, [], deeper)
         : readResource(layer, path, problems);
     for (const entry of more) addEntry(entries, entry, layer);
   }
   let all = entries;
   for (const component of settings.components ?? [])
-    all = accumulate(files, join(folder, component), all, problems, read);
+    all = accumulate(files, join(folder, component), all, deeper);
   mergeGenerated(layer, all);
   return changeObjects(layer, all);
 }
@@ -94,7 +105,7 @@ function openLayer(
     return undefined;
   }
   read.add(file);
-  const parsed = readObjects(file, text);
+  const parsed = readOnce(file, text);
   problems.push(...parsed.problems);
   const [object] = parsed.objects;
   if (!object) return undefined;
@@ -119,7 +130,7 @@ function openLayer(
 
 function readResource(layer: Layer, path: string, problems: Problem[]): Entry[] {
   layer.read.add(path);
-  const { objects, problems: found } = readObjects(path, layer.files.read(path) ?? "");
+  const { objects, problems: found } = readOnce(path, layer.files.read(path) ?? "");
   problems.push(...found);
   return objects.map((object) => ({
     node: placed(object),

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readObjects } from "../kubernetes/documents.ts";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const FOLDERS = ["keda", "manifests"];
@@ -30,3 +31,14 @@ export const filesOf = (texts: ReadonlyMap<string, string>): Files => ({
   read: (path) => texts.get(path),
   paths: [...texts.keys()].sort(),
 });
+
+type Read = ReturnType<typeof readObjects>;
+const parsed = new Map<string, Read>();
+
+/** As readObjects, which takes most of the time: several overlays read the same file. */
+export function readOnce(path: string, text: string): Read {
+  const key = `${path}\n${text}`;
+  const read = parsed.get(key) ?? readObjects(path, text);
+  parsed.set(key, read);
+  return { objects: read.objects, problems: [...read.problems] };
+}

@@ -1,12 +1,23 @@
 /** What this reader knows of a kustomization; any other field is a problem, never passed over. */
 import { z } from "zod";
 
+/** kustomize takes these as expressions for the whole text. */
+const Pattern = z.string().refine(isExpression, { error: "is no regular expression" }).optional();
+
+function isExpression(text: string): boolean {
+  try {
+    return new RegExp(text) instanceof RegExp;
+  } catch {
+    return false;
+  }
+}
+
 const Target = z.strictObject({
-  group: z.string().optional(),
-  version: z.string().optional(),
-  kind: z.string().optional(),
-  name: z.string().optional(),
-  namespace: z.string().optional(),
+  group: Pattern,
+  version: Pattern,
+  kind: Pattern,
+  name: Pattern,
+  namespace: Pattern,
   labelSelector: z
     .string()
     .regex(/^[^=!,]+=[^=!,]*(,[^=!,]+=[^=!,]*)*$/, "only key=value pairs are known here")

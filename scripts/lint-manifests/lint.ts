@@ -4,9 +4,9 @@ import { z } from "zod";
 import { parseScaledObjects } from "../autoscaler/read-scaled-objects.ts";
 import { PLACEHOLDER_CREDENTIALS } from "../autoscaler/trigger-authentication.ts";
 import { Target } from "../deploy/target.ts";
-import { type Problem, readObjects } from "../kubernetes/documents.ts";
+import type { Problem } from "../kubernetes/documents.ts";
 import { compose } from "./compose.ts";
-import type { Files } from "./files.ts";
+import { type Files, readOnce } from "./files.ts";
 import { type AppliedObject, applied, type Placed, placed } from "./placed.ts";
 import { READER_RULES, RULES } from "./rules.ts";
 import { schemaProblems } from "./schemas.ts";
@@ -62,7 +62,9 @@ function roots(files: Files): string[] {
 
 /** Rules for what is applied by itself; keda/ goes to dev where no overlay says otherwise. */
 const rulesOutsideOf = (folder: string) =>
-  folder === "keda" ? ["namespace", "secret-in-git"] : ["argo-replicas", "secret-in-git"];
+  folder === "keda"
+    ? ["namespace", "object-name", "secret-in-git"]
+    : ["argo-replicas", "object-name", "secret-in-git"];
 
 async function objectProblems(objects: AppliedObject[]): Promise<Problem[]> {
   const found = await Promise.all(objects.map(schemaProblems));
@@ -121,7 +123,7 @@ function readTargetFile(files: Files, file: string) {
   });
   const text = files.read(file);
   if (text === undefined) return { object: undefined, problems: [problem(1, "does not exist")] };
-  const { objects, problems } = readObjects(file, text);
+  const { objects, problems } = readOnce(file, text);
   const [source] = objects;
   if (!source) return { object: undefined, problems };
   const object = applied(placed(source));
@@ -141,7 +143,7 @@ async function leftOver(files: Files, seen: Set<string>): Promise<Problem[]> {
   const problems: Problem[] = [];
   for (const file of files.paths.filter((path) => /\.ya?ml$/.test(path) && !seen.has(path))) {
     if (file.endsWith(FILE_OF_FOLDER)) continue;
-    const read = readObjects(file, files.read(file));
+    const read = readOnce(file, files.read(file) ?? "");
     problems.push(...read.problems);
     // Others are figures and values for tools, which check them themselves.
     const objects = read.objects.filter(({ apiVersion, kind }) => apiVersion !== "" && kind !== "");

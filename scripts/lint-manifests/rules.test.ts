@@ -1,6 +1,7 @@
 /** Each rule, broken once in the real manifests: the linter tells it with the right file and line. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { loadWorkers } from "../workers.ts";
 import { filesOf, ROOT, repositoryFiles } from "./files.ts";
@@ -245,6 +246,49 @@ const MUTATIONS: Mutation[] = [
     from: "namespace: tl-engine-dev",
     to: "namespace: default",
     line: /default/,
+  },
+  {
+    rule: "object-name",
+    file: "manifests/base/networkpolicy.yaml",
+    from: "name: metrics",
+    to: "name: Metrics_",
+    line: /Metrics_/,
+  },
+  {
+    rule: "object-name",
+    file: SCALER,
+    from: "app.kubernetes.io/part-of: tl-engine",
+    to: 'app.kubernetes.io/part-of: "tl engine"',
+    line: /tl engine/,
+  },
+  {
+    rule: "limit-range",
+    file: "manifests/base/limitrange.yaml",
+    from: "cpu: 500m",
+    to: "cpu: 3",
+    line: /cpu: 3/,
+  },
+  {
+    rule: "kustomization",
+    file: BASE,
+    from: "- engines\n",
+    to: "- engines\n  - ../overlays/dev\n",
+    line: /apiVersion/,
+    toldIn: DEV,
+  },
+  {
+    rule: "kustomization",
+    file: DEV,
+    from: "      kind: ExternalSecret",
+    to: "      kind: '('",
+    line: /'\('/,
+  },
+  {
+    rule: "yaml",
+    file: SCALER,
+    from: "policies:",
+    to: "policies: &a [*a]\n          list:",
+    line: /apiVersion/,
   },
   {
     rule: "environment-name",
@@ -638,6 +682,50 @@ test("a fallback whose cost is told is one that was thought about", async () => 
   texts.set(SCALER, (texts.get(SCALER) ?? "").replace("  advanced:\n", `${fallback}  advanced:\n`));
   expect((await lintManifests(filesOf(texts), engines)).problems).toEqual([]);
 });
+
+test("whatever stands in place of a value, it is told or taken, never thrown", async () => {
+  const files = real.paths.filter((path) => path.endsWith(".yaml"));
+  const change = fc.record({
+    file: fc.constantFrom(...files),
+    at: fc.nat(),
+    junk: fc.constantFrom(
+      "null",
+      "[]",
+      "{}",
+      "3",
+      "x",
+      "[null]",
+      "[[]]",
+      "{a: null}",
+      "'('",
+      "2001-01-01",
+    ),
+  });
+  await fc.assert(
+    fc.asyncProperty(change, async ({ file, at, junk }) => {
+      const lines = (real.read(file) ?? "").split("\n");
+      const members = lines.flatMap((text, index) =>
+        /^\s*(- )?[\w./-]+:/.test(text) ? [index] : [],
+      );
+      const line = members[at % members.length] ?? 0;
+      const [indent = ""] = /^\s*(- )?/.exec(lines[line] ?? "") ?? [];
+      const next = lines.findIndex(
+        (text, index) =>
+          index > line && text.trim() !== "" && !text.startsWith(`${" ".repeat(indent.length)} `),
+      );
+      lines.splice(
+        line,
+        (next < 0 ? lines.length : next) - line,
+        `${(lines[line] ?? "").split(":")[0]}: ${junk}`,
+      );
+      const texts = new Map(real.paths.map((path) => [path, real.read(path) ?? ""]));
+      texts.set(file, lines.join("\n"));
+      const { problems } = await lintManifests(filesOf(texts), engines);
+      for (const { line: told } of problems) expect(told).toBeGreaterThan(0);
+    }),
+    { numRuns: 25 },
+  );
+}, 60_000);
 
 test("every rule is broken once", () => {
   const broken = new Set(MUTATIONS.map(({ rule }) => rule));

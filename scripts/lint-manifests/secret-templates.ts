@@ -1,5 +1,5 @@
 /** The Secrets that the pods need, as the template for those without an operator names them. */
-import { readObjects } from "../kubernetes/documents.ts";
+import { readOnce } from "./files.ts";
 import { type AppliedObject, applied, placed } from "./placed.ts";
 import { mapIn, type World } from "./world.ts";
 
@@ -12,7 +12,7 @@ export const TEMPLATE = "manifests/addons/secrets.template.yaml";
 export function secretTemplates({ files, engines }: World): AppliedObject[] {
   const text = files.read(TEMPLATE);
   if (text === undefined) return [];
-  const secrets = readObjects(TEMPLATE, text).objects.map((object) => applied(placed(object)));
+  const secrets = readOnce(TEMPLATE, text).objects.map((object) => applied(placed(object)));
   const pattern = secrets.at(-1);
   const missing = engines.filter(({ name }) => !secrets.some((secret) => secret.name === name));
   return [...secrets, ...(pattern ? missing.map(({ name }) => ({ ...pattern, name })) : [])];

@@ -48,7 +48,8 @@ export const textIn = (object: AppliedObject, path: Path): string => {
 
 export const listIn = (object: AppliedObject, path: Path): unknown[] => {
   const value = valueAt(object, path);
-  return Array.isArray(value) ? value : [];
+  // An item that is missing is told by the schema; no rule has to expect it.
+  return Array.isArray(value) ? value.map((item: unknown) => item ?? {}) : [];
 };
 
 export const mapIn = (object: AppliedObject, path: Path): Record<string, unknown> => {

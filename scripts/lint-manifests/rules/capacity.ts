@@ -1,12 +1,15 @@
 /** At their maximum the pods fit what the namespace and the servers' plans allow. */
 import type { Path } from "../../kubernetes/documents.ts";
+import type { AppliedObject } from "../placed.ts";
 import {
   containersOf,
   find,
+  listIn,
   ofKind,
   type Pod,
   podsOf,
   quantity,
+  type Report,
   type Rule,
   settingOf,
   textIn,
@@ -173,11 +176,34 @@ const unackedMessages: Rule = {
   },
 };
 
+type Limits = Record<string, Record<string, unknown> | undefined>;
+
+/** The API server refuses a LimitRange that contradicts itself. */
+function checkDefaults(range: AppliedObject, index: number, limits: Limits, report: Report): void {
+  for (const resource of ["cpu", "memory"]) {
+    const [request, limit, max] = ["defaultRequest", "default", "max"].map((field) =>
+      quantity(limits[field]?.[resource]),
+    );
+    const path = ["spec", "limits", index, "default", resource];
+    if (
+      (request ?? 0) > (limit ?? Number.POSITIVE_INFINITY) ||
+      (limit ?? 0) > (max ?? Number.POSITIVE_INFINITY)
+    )
+      report(
+        range.placeOf(path),
+        `the default ${resource} does not lie between defaultRequest and max`,
+        "correct them",
+      );
+  }
+}
+
 const limitRange: Rule = {
   name: "limit-range",
   reason: "a container past the LimitRange is refused when its pod is made, long after the apply",
   check(world, report) {
-    for (const range of ofKind(world, "LimitRange"))
+    for (const range of ofKind(world, "LimitRange")) {
+      for (const [index, limits] of listIn(range, ["spec", "limits"]).entries())
+        checkDefaults(range, index, limits as Limits, report);
       for (const pod of podsOf(world))
         for (const path of containersOf(pod))
           for (const resource of ["cpu", "memory"]) {
@@ -191,6 +217,7 @@ const limitRange: Rule = {
                 "lower it, or raise manifests/base/limitrange.yaml",
               );
           }
+    }
   },
 };
 

@@ -49,7 +49,7 @@ const configKeys: Rule = {
     for (const pod of podsOf(world))
       for (const path of containersOf(pod))
         for (const [index, entry] of listIn(pod.object, [...path, "env"]).entries()) {
-          const { name } = entry as { name: string };
+          const { name = "" } = entry as { name?: string };
           unknownVariable(
             name,
             pod.object.placeOf([...path, "env", index, "name"]),

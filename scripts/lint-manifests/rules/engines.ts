@@ -227,10 +227,38 @@ const argoReplicas: Rule = {
   },
 };
 
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ and labels/ */
+const OBJECT_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const LABEL_VALUE = /^([A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?)?$/;
+
+const objectNames: Rule = {
+  name: "object-name",
+  reason:
+    "the API server refuses a name or a label's value that is not of its form, which no schema says",
+  check(world, report) {
+    for (const object of world.objects) {
+      if (object.name.length > 253 || !OBJECT_NAME.test(object.name))
+        report(
+          object.placeOf(["metadata", "name"]),
+          `"${object.name}" can't be the name of a ${object.kind}`,
+          "use lower-case letters, digits and hyphens",
+        );
+      for (const [key, value] of Object.entries(mapIn(object, ["metadata", "labels"])))
+        if (!LABEL_VALUE.test(String(value)))
+          report(
+            object.placeOf(["metadata", "labels", key]),
+            `"${String(value)}" can't be a label's value`,
+            "use at most 63 letters, digits, hyphens, dots and underscores",
+          );
+    }
+  },
+};
+
 export const ENGINE_RULES: Rule[] = [
   engineParts,
   engineNames,
   queueNames,
+  objectNames,
   namespace,
   environmentName,
   deploymentReplicas,
