@@ -63,6 +63,7 @@ export function startWorkers(options: WorkersOptions): Workers {
   const cooldownS = Math.min(...scaledObjects.map(({ cooldownPeriodS }) => cooldownPeriodS));
   const timeScale = Math.floor(cooldownS / (options.figuresAgeS * COOLDOWN_IN_FIGURES));
   const warnings: string[] = [];
+  const logOf = (pod: string) => join(logFolder, `${pod}.log`);
   let crashes = 0;
   const fleet = createFleet({
     scaledObjects,
@@ -73,11 +74,11 @@ export function startWorkers(options: WorkersOptions): Workers {
     graceS: gracePeriods(join(repository, "manifests/base")),
     onEvent: () => {},
     ask: rememberFor((options.figuresAgeS * 1_000) / 5),
+    onBadDrain: (pod, how) => warnings.push(`${pod} ended ${how}, see ${logOf(pod)}`),
     onCrash(pod, how) {
-      const logFile = join(logFolder, `${pod}.log`);
-      warnings.push(`${pod} ended ${how}, see ${logFile}`);
+      warnings.push(`${pod} ended ${how}, see ${logOf(pod)}`);
       if (++crashes !== MAX_CRASHES) return;
-      const tail = readFileSync(logFile, "utf8").trimEnd().split("\n").slice(-15).join("\n");
+      const tail = readFileSync(logOf(pod), "utf8").trimEnd().split("\n").slice(-15).join("\n");
       options.onFailure(
         new Error(`${crashes} workers ended by themselves, ${pod} ${how}. Its log ends:\n${tail}`),
       );

@@ -11,6 +11,7 @@ const DIES = "process.exit(7)";
 
 let deployment: Deployment | undefined;
 let events: string[] = [];
+let badDrains: string[] = [];
 afterEach(async () => {
   deployment?.kill();
   await deployment?.stop();
@@ -18,10 +19,12 @@ afterEach(async () => {
 
 function deploy(code: string, graceMs = 30_000) {
   events = [];
+  badDrains = [];
   deployment = createDeployment({
     name: "e",
     graceMs,
     onEvent: (text) => events.push(text),
+    onBadDrain: (pod, how) => badDrains.push(`${pod} ${how}`),
     spawn: () => spawn(process.execPath, ["-e", `${code}; console.log('up')`], { stdio: "pipe" }),
   });
   return deployment;
@@ -48,6 +51,7 @@ test("scales up, and drains the youngest first", async () => {
   await until(() => it.pods.draining === 0);
   expect(it.pids).toEqual([oldest]);
   expect(it.totals).toEqual({ started: 3, crashed: 0, killed: 0 });
+  expect(badDrains).toEqual([]);
 });
 
 test("what ignores SIGTERM is killed after the grace period", async () => {
@@ -60,6 +64,7 @@ test("what ignores SIGTERM is killed after the grace period", async () => {
   expect(isAlive(pid)).toBe(false);
   expect(it.totals.killed).toBe(1);
   expect(events).toContain("e-1 is killed after 0.3 s");
+  expect(badDrains).toEqual(["e-1 by SIGKILL"]);
 });
 
 test("a pod that is killed starts again at once, under its name", async () => {

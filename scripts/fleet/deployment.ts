@@ -12,6 +12,8 @@ export interface DeploymentOptions {
   onEvent(text: string): void;
   /** A process ended without having been asked to. */
   onCrash?: ((podName: string, how: string) => void) | undefined;
+  /** A drain ended otherwise than it should: killed, or with a status of its own. */
+  onBadDrain?: ((podName: string, how: string) => void) | undefined;
 }
 
 export interface Deployment {
@@ -41,6 +43,13 @@ interface Pod {
   backoff: ReturnType<typeof createBackoff>;
 }
 
+/** How a process ended. */
+interface End {
+  how: string;
+  /** As it should when it was told to stop. */
+  drained: boolean;
+}
+
 export function createDeployment(options: DeploymentOptions): Deployment {
   const { name, graceMs, onEvent } = options;
   /** In the order of their creation. */
@@ -62,15 +71,24 @@ export function createDeployment(options: DeploymentOptions): Deployment {
     pod.child = child;
     onEvent(`${pod.name} starts (pid ${child.pid})`);
     // "exit" does not follow on an "error" at the start; one of them ends the process.
-    const ended = once((how: string) => onEnd(pod, how, performance.now() - startedAtMs));
-    child.once("exit", (code, signal) => ended(signal ? `by ${signal}` : `with status ${code}`));
-    child.once("error", (error) => ended(`before it started: ${error.message}`));
+    const ended = once((end: End) => onEnd(pod, end, performance.now() - startedAtMs));
+    child.once("exit", (code, signal) =>
+      ended({
+        how: signal ? `by ${signal}` : `with status ${code}`,
+        // One that was told to stop while it still started up has nobody who listens yet.
+        drained: code === 0 || signal === "SIGTERM",
+      }),
+    );
+    child.once("error", ({ message }) =>
+      ended({ how: `before it started: ${message}`, drained: false }),
+    );
   };
 
-  const onEnd = (pod: Pod, how: string, livedMs: number) => {
+  const onEnd = (pod: Pod, { how, drained }: End, livedMs: number) => {
     delete pod.child;
     if (pod.draining) {
-      onEvent(`${pod.name} is drained`);
+      onEvent(`${pod.name} ${drained ? "is drained" : `ended ${how} as it drained`}`);
+      if (!drained) options.onBadDrain?.(pod.name, how);
       remove(pod);
       return;
     }

@@ -23,6 +23,8 @@ export interface FleetOptions {
   onEvent(text: string): void;
   /** A worker ended without having been asked to; it is started again. */
   onCrash?(podName: string, how: string): void;
+  /** A drain ended otherwise than it should. */
+  onBadDrain?(podName: string, how: string): void;
   /** Default: the management API. */
   ask?: (trigger: RabbitMqTrigger) => Promise<TriggerReading>;
 }
@@ -77,6 +79,7 @@ export function createFleet(options: FleetOptions): Fleet {
         graceMs: options.graceS(scaledObject.target) * 1_000,
         onEvent: options.onEvent,
         onCrash: options.onCrash,
+        onBadDrain: options.onBadDrain,
       }),
       timeScale: options.timeScale,
       onEvent: options.onEvent,
