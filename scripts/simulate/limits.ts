@@ -28,8 +28,6 @@ const MEASURED = { activitiesPerS: 2_071, brokerJobsPerS: 12_413 };
 export const RETENTION_DAYS = 30;
 /** CLAIM_TTL_S, in hours. */
 const CLAIM_HOURS = 6;
-/** shared/purge.ts: at most this many rows of an engine each ten minutes, for each worker. */
-const PURGED_A_DAY = 1_000 * 6 * 24;
 /** The owner's budget for all services, at the most. */
 const SERVICES_USD = 74;
 /** The owner's quota of pods. */
@@ -93,12 +91,6 @@ export function limitsOf(engines: readonly SimulatedEngine[], prices: Prices): L
       because: `${es(tiger?.messagesPerMonth ?? 0)} al mes por ${usd(tiger?.usdPerMonth ?? 0)}, ${messagesPerJob} por trabajo como mucho`,
       jobsPerDay: (tiger?.messagesPerMonth ?? 0) / monthly(messagesPerJob),
       kind: "money",
-    },
-    {
-      what: "Postgres: la purga no da abasto",
-      because: `${es(PURGED_A_DAY)} filas al día por motor, con un worker`,
-      jobsPerDay: Math.min(...busy.map(({ share }) => PURGED_A_DAY / share)),
-      kind: "wall",
     },
     {
       what: `Redis: ${usd(SERVICES_USD)} al mes en órdenes`,
