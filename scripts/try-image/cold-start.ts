@@ -51,8 +51,9 @@ async function startInside(tried: Tried, n: number): Promise<number> {
   const id = await fleet.publish(name, jobs.action, jobs.input(n));
   const container = await startContainer(image, env);
   try {
-    const startedAtMs = await container.startedAtMs();
     const repliedAtMs = await replied(tried, id);
+    // Asked afterwards: another docker command would take its share of the cores meanwhile.
+    const startedAtMs = await container.startedAtMs();
     await container.stop(graceMs);
     return repliedAtMs - startedAtMs;
   } finally {

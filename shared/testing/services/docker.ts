@@ -115,6 +115,7 @@ export async function startContainers(
           POSTGRES_DB: "enginedb",
           POSTGRES_HOST_AUTH_METHOD: "trust",
         })
+        .withCommand(["postgres", "-c", "max_connections=200"])
         .withExposedPorts(PORTS.postgres),
     redis: () =>
       new GenericContainer("redis:7")

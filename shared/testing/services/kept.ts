@@ -1,4 +1,5 @@
 /** The set of services that stays between runs: started, found again and ended by its state file. */
+import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { composeDown, composeRunning, composeUp, dockerAnswers } from "./docker.ts";
@@ -86,10 +87,13 @@ export function keepServices(
   });
 }
 
+/** A folder has one set, and so a project name of its own: two clones must not end each other's. */
+export const projectOf = (dir: string) =>
+  `tl-engine-kept-${createHash("sha256").update(dir).digest("hex").slice(0, 16)}`;
+
 async function keepInDocker(dir: string): Promise<KeptState | undefined> {
   if (!(await dockerAnswers("compose"))) return undefined;
-  // A folder has one set, and so a project name of its own.
-  const project = `tl-engine-kept-${Buffer.from(dir).toString("hex").slice(-16)}`;
+  const project = projectOf(dir);
   try {
     const urls = await composeUp(project, [...KEPT_NAMES]);
     return { source: "docker", urls, project, processes: [], folders: [] };

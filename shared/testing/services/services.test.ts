@@ -11,7 +11,7 @@ import { Redis } from "ioredis";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { dockerAnswers } from "./docker.ts";
-import { dropServices, keepServices, runningKept } from "./kept.ts";
+import { dropServices, keepServices, projectOf, runningKept } from "./kept.ts";
 import { processIdentity } from "./process-table.ts";
 import { provideServices, type ServiceControl, type Services } from "./provide.ts";
 import type { ServiceName } from "./urls.ts";
@@ -233,9 +233,17 @@ it("a Docker daemon that does not answer is passed over within seconds", async (
   expect(performance.now() - startedAt).toBeLessThan(5_000);
 });
 
-it("compose.yaml and the containers of the tests name the same images", () => {
+it("the kept sets of two clones are two projects of compose", () => {
+  expect(projectOf("/one/.services")).toBe(projectOf("/one/.services"));
+  expect(projectOf("/one/.services")).not.toBe(projectOf("/two/.services"));
+});
+
+it("compose.yaml and the containers of the tests name the same images and commands", () => {
   const read = (path: string) => readFileSync(join(import.meta.dirname, path), "utf8");
-  const images = [...read("../../../compose.yaml").matchAll(/image: (\S+)/g)].map(([, it]) => it);
-  expect(images).toHaveLength(3);
+  const lines = (pattern: RegExp) =>
+    [...read("../../../compose.yaml").matchAll(pattern)].map(([, value]) => value);
+  const [images, commands] = [lines(/image: (\S+)/g), lines(/command: (\[.+\])/g)];
+  expect([images.length, commands.length]).toEqual([3, 2]);
   for (const image of images) expect(read("docker.ts")).toContain(`"${image}"`);
+  for (const command of commands) expect(read("docker.ts")).toContain(`withCommand(${command})`);
 });
