@@ -266,3 +266,25 @@ test("files are read, and what is wrong with their YAML is told too", () => {
   expect(scaledObjects[0]?.triggers[0]?.host).toBe(host);
   expect(problems).toContainEqual(expect.objectContaining({ file: bad, rule: "yaml" }));
 });
+
+test.each([
+  ["secretTargetRef: [null]", "secretTargetRef.0"],
+  ["secretTargetRef: [{ parameter: host, name: s }]", "secretTargetRef.0.key"],
+  ["env: text", "env"],
+])("a TriggerAuthentication with %s is told", (line, place) => {
+  const bad = `${AUTHENTICATION.slice(0, AUTHENTICATION.indexOf("  secretTargetRef"))}  ${line}\n`;
+  expect(parse(HEAD, TARGET, TRIGGERS, bad).problems).toEqual([
+    expect.objectContaining({
+      rule: "keda-authentication",
+      line: 16,
+      message: expect.stringContaining(`${place}: `),
+    }),
+  ]);
+});
+
+test.each(["spec: &it\n  scaleTargetRef: *it\n", "spec: 2020-01-01\n", "spec: [1]\n"])(
+  "nonsense is told, not thrown: %j",
+  (spec) => {
+    expect(parse(HEAD, spec).problems).not.toEqual([]);
+  },
+);

@@ -78,14 +78,15 @@ export const ScaledObjectSource = z.looseObject({
 
 export type ScaledObjectSource = z.infer<typeof ScaledObjectSource>;
 
-/** null stands for "not given" in a manifest. */
-export function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutNulls);
-  if (typeof value !== "object" || value === null) return value;
+/** null stands for "not given" in a manifest; so does, here, an alias of what it stands in. */
+export function withoutNulls(value: unknown, within: readonly unknown[] = []): unknown {
+  if (typeof value !== "object" || value === null || value instanceof Date) return value;
+  const inside = [...within, value];
+  if (Array.isArray(value)) return value.map((element) => withoutNulls(element, inside));
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([, member]) => member !== null)
-      .map(([key, member]) => [key, withoutNulls(member)]),
+      .filter(([, member]) => member !== null && !inside.includes(member))
+      .map(([key, member]) => [key, withoutNulls(member, inside)]),
   );
 }
 

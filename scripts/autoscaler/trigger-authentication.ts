@@ -1,5 +1,7 @@
 /** Resolves a trigger's `authenticationRef`: TriggerAuthentication, then Secret, ConfigMap or environment. */
+import { z } from "zod";
 import type { SourceObject } from "../kubernetes/documents.ts";
+import { withoutNulls } from "./scaled-object-schema.ts";
 
 /** Who knows the values that manifests only point at. */
 export interface Credentials {
@@ -47,11 +49,23 @@ export function credentialsOf(host: string): Credentials {
   };
 }
 
-interface Reference {
-  parameter: string;
-  name: string;
-  key: string;
-}
+const SecretReferences = z
+  .array(
+    z.looseObject({
+      parameter: z.string().min(1),
+      name: z.string().min(1),
+      key: z.string().min(1),
+    }),
+  )
+  .default([]);
+/** What KEDA takes parameters from, as far as the tools can follow. */
+const AuthenticationSpec = z.looseObject({
+  secretTargetRef: SecretReferences,
+  configMapTargetRef: SecretReferences,
+  env: z
+    .array(z.looseObject({ parameter: z.string().min(1), name: z.string().min(1) }))
+    .default([]),
+});
 
 const MODELLED = new Set(["secretTargetRef", "configMapTargetRef", "env"]);
 
@@ -74,21 +88,28 @@ export function resolveAuthentication(
       message: `there is no ${kind} ${reference.name}, and KEDA can't build the trigger without it`,
       fix: "add it to the same folder, or correct its name",
     };
-  const spec = (found.value.spec ?? {}) as Record<string, unknown>;
-  const unknown = Object.keys(spec).find((key) => !MODELLED.has(key));
+  const spec = withoutNulls(found.value.spec ?? {}) as Record<string, unknown>;
+  const unknown = Object.keys(spec ?? {}).find((key) => !MODELLED.has(key));
   if (unknown !== undefined)
     return {
       rule: "keda-not-modelled",
       message: `${unknown} of ${kind} ${reference.name} is beyond what the local fleet can ask with`,
       fix: "take the parameters from a Secret, with secretTargetRef",
     };
+  const parsed = AuthenticationSpec.safeParse(spec);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    return {
+      rule: "keda-authentication",
+      message: `${kind} ${reference.name} has a bad spec: ${issue?.path.join(".")}: ${issue?.message}`,
+      fix: "give each entry its parameter, name and key, as texts",
+    };
+  }
+  const { secretTargetRef, configMapTargetRef, env } = parsed.data;
   const parameters: Record<string, string> = {};
-  for (const source of ["secretTargetRef", "configMapTargetRef"])
-    for (const { parameter, name, key } of list<Reference>(spec[source]))
-      parameters[parameter] = credentials.secret({ parameter, name, key }) ?? "";
-  for (const { parameter, name } of list<Reference>(spec.env))
+  for (const entry of [...secretTargetRef, ...configMapTargetRef])
+    parameters[entry.parameter] = credentials.secret(entry) ?? "";
+  for (const { parameter, name } of env)
     parameters[parameter] = credentials.environment(name) ?? "";
   return { parameters };
 }
-
-const list = <Element>(value: unknown): Element[] => (Array.isArray(value) ? value : []);
