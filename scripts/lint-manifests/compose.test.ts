@@ -1,5 +1,7 @@
 /** The reader of kustomizations against `kubectl kustomize`, and the lines that it keeps. */
 import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readObjects } from "../kubernetes/documents.ts";
@@ -48,6 +50,133 @@ const kustomization = (text: string) =>
   `apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n${text}`;
 const composed = (files: Record<string, string>, folder = "top") =>
   compose(filesOf(new Map(Object.entries(files))), folder);
+
+/** What the reader knows and the manifests don't use now. */
+const FEATURES: Record<string, string> = {
+  "base/kustomization.yaml": kustomization(`resources: [pods.yaml]
+configMapGenerator:
+  - name: settings
+    envs: [settings.env]
+  - name: plain
+    literals: [A=1, 'B="two words"']
+    options: { disableNameSuffixHash: true }
+labels:
+  - pairs: { team: engine }
+    includeTemplates: true
+`),
+  "base/settings.env": "# none\nA=1\nB=<&>\nC=x=y\n",
+  "base/pods.yaml": `${POD}          envFrom: [{ configMapRef: { name: settings } }]
+          ports: [{ containerPort: 1, name: one }]
+          volumeMounts: [{ mountPath: /a, name: a }]
+      volumes: [{ name: a, configMap: { name: settings } }]
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: gone
+---
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata:
+  name: a
+spec:
+  triggers: [{ type: one }, { type: two }]
+  scaleTargetRef: { name: a }
+`,
+  "part/kustomization.yaml": `apiVersion: kustomize.config.k8s.io/v1alpha1
+kind: Component
+patches:
+  - target: { kind: ScaledObject, labelSelector: team=engine }
+    patch: |-
+      apiVersion: keda.sh/v1alpha1
+      kind: ScaledObject
+      metadata:
+        name: any
+      spec:
+        triggers: [{ type: three }]
+        scaleTargetRef: null
+`,
+  "top/kustomization.yaml": kustomization(`resources: [../base]
+components: [../part]
+namespace: there
+configMapGenerator:
+  - name: settings
+    behavior: replace
+    literals: [Z=1]
+patches:
+  - path: patch.yaml
+  - target: { kind: Deployment, name: "a|b" }
+    patch: |-
+      - op: add
+        path: /spec/template/spec/containers/0/args/-
+        value: last
+      - op: add
+        path: /metadata/annotations
+        value: { a/b: c }
+      - op: test
+        path: /metadata/annotations/a~1b
+        value: c
+images:
+  - name: x/a
+    newName: y.example/z
+    digest: sha256:${"0".repeat(64)}
+`),
+  "top/patch.yaml": `apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: a
+spec:
+  template:
+    spec:
+      containers:
+        - name: worker
+          env:
+            - name: A
+              value: "3"
+            - name: B
+              value: "4"
+          ports:
+            - containerPort: 1
+              name: two
+            - containerPort: 2
+          volumeMounts:
+            - mountPath: /b
+              name: b
+        - name: second
+          image: w:1
+      volumes:
+        - name: b
+          emptyDir: {}
+---
+$patch: delete
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: gone
+`,
+};
+
+test.skipIf(!hasKubectl)(
+  "so is what the manifests don't use (skipped where there is no kubectl)",
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), "tl-engine-kustomize-"));
+    try {
+      for (const [path, text] of Object.entries(FEATURES)) {
+        mkdirSync(join(folder, path, ".."), { recursive: true });
+        writeFileSync(join(folder, path), text);
+      }
+      const kubectl = spawnSync("kubectl", ["kustomize", join(folder, "top")], {
+        encoding: "utf8",
+      });
+      expect(kubectl.stderr).toBe("");
+      const ours = composed(FEATURES);
+      expect(ours.problems).toEqual([]);
+      expect(byName(ours.objects)).toEqual(byName(readObjects("kubectl", kubectl.stdout).objects));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+);
 
 test("a strategic merge keeps both files' lines", () => {
   const { objects, problems } = composed({

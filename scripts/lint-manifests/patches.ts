@@ -63,7 +63,7 @@ function mergeLists(target: Placed, patch: Placed, name: string, parent: string)
   if (target.kind !== "list" || patch.kind !== "list") return patch;
   const key = name === "ports" ? PORTS_KEY[parent] : MERGE_KEYS[name];
   if (key === undefined) return copied(patch);
-  const added: Placed[] = [];
+  const first: Placed[] = [];
   for (const item of patch.items) {
     const id = child(item, key);
     if (!id) throw new BadPatch(`an item of ${name} needs its ${key}, by which it is merged`, item);
@@ -72,10 +72,10 @@ function mergeLists(target: Placed, patch: Placed, name: string, parent: string)
       return other !== undefined && plain(other) === plain(id);
     });
     if (same) merge(same, item, true, name);
-    else added.push(copied(item));
+    first.push(same ?? copied(item));
   }
-  // kustomize puts new items first.
-  return { ...target, items: [...added, ...target.items] };
+  // As kustomize: the patch's order, then what it does not name.
+  return { ...target, items: [...first, ...target.items.filter((one) => !first.includes(one))] };
 }
 
 const pointerOf = (text: string): Path =>
