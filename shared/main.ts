@@ -2,10 +2,8 @@
 import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
-import { BadEnvironment, type Config, readConfig } from "./config.ts";
+import type { Config } from "./config.ts";
 import type { WorkerDefinition } from "./define-worker.ts";
-import { createLog } from "./log.ts";
-import { drainDeadlineMs, startWorker } from "./worker.ts";
 
 const EXIT_FAILED = 1;
 const EXIT_MISCONFIGURED = 2;
@@ -13,6 +11,10 @@ const EXIT_MISCONFIGURED = 2;
 async function main(path: string | undefined): Promise<void> {
   if (path === undefined)
     return misconfigured("usage: node shared/main.ts workers/<name>/index.ts");
+  // A container's first process ignores a signal that it has no listener for, so it listens before the
+  // imports, which take most of the start.
+  const signals = listenForSignals();
+  const { BadEnvironment, readConfig } = await import("./config.ts");
   let config: Config;
   try {
     config = readConfig(process.env);
@@ -20,6 +22,8 @@ async function main(path: string | undefined): Promise<void> {
     if (error instanceof BadEnvironment) return misconfigured(error.message);
     throw error;
   }
+  const { createLog } = await import("./log.ts");
+  const { drainDeadlineMs, startWorker } = await import("./worker.ts");
   // An image names its worker by a link; the migrations are found by the folder's own name.
   const file = await realpath(path);
   const { default: definition } = (await import(pathToFileURL(file).href)) as {
@@ -29,9 +33,9 @@ async function main(path: string | undefined): Promise<void> {
     { engine: definition.name, env: config.ENGINE_ENV, worker: config.WORKER_ID },
     config.LOG_LEVEL,
   );
-  // Before anything is consumed: a signal in between would end the process without a drain.
   const starting = startWorker(definition, config, { log, folder: dirname(file) });
-  stopOnSignals(async () => (await starting).stop(), drainDeadlineMs(definition));
+  // Before anything is consumed: a signal in between would end the process without a drain.
+  signals.drainBy(async () => (await starting).stop(), drainDeadlineMs(definition));
   try {
     await starting;
   } catch (error) {
@@ -40,20 +44,28 @@ async function main(path: string | undefined): Promise<void> {
   }
 }
 
-/** The first signal drains; a second one exits at once. */
-function stopOnSignals(stop: () => Promise<void>, deadlineMs: number): void {
+/** The first signal drains, or ends a process that has nothing to drain yet; a second one exits at once. */
+function listenForSignals() {
   let stopping = false;
+  let drain: () => void = () => process.exit(0);
   const onSignal = () => {
     if (stopping) process.exit(EXIT_FAILED);
     stopping = true;
-    setTimeout(() => process.exit(EXIT_FAILED), deadlineMs + 5_000).unref();
-    stop().then(
-      () => process.exit(0),
-      () => process.exit(EXIT_MISCONFIGURED),
-    );
+    drain();
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
+  return {
+    drainBy(stop: () => Promise<void>, deadlineMs: number): void {
+      drain = () => {
+        setTimeout(() => process.exit(EXIT_FAILED), deadlineMs + 5_000).unref();
+        stop().then(
+          () => process.exit(0),
+          () => process.exit(EXIT_MISCONFIGURED),
+        );
+      };
+    },
+  };
 }
 
 function misconfigured(message: string): void {
