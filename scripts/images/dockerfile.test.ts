@@ -86,9 +86,10 @@ function reachedFrom(entries: string[]): Set<string> {
     if (reached.has(file)) return;
     reached.add(file);
     const source = readFileSync(REPOSITORY + file, "utf8");
-    for (const [statement, name = ""] of source.matchAll(
-      /^(?:import|export|\} from)\b[^;]*?["']([^"']+)["'];$/gm,
+    for (const [statement, statically, dynamically] of source.matchAll(
+      /^(?:import|export|\} from)\b[^;]*?["']([^"']+)["'];$|\bimport\("([^"]+)"\)/gm,
     )) {
+      const name = statically ?? dynamically ?? "";
       if (/^(import|export) type\b/.test(statement)) continue;
       const target = name.startsWith("@tl-engine/shared")
         ? name === "@tl-engine/shared"

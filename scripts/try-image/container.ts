@@ -1,5 +1,4 @@
 /** One container of an image under test, as Kubernetes would run it: no root, read-only, no privileges. */
-import { readFileSync } from "node:fs";
 import { docker } from "../images/docker-cli.ts";
 
 /** As the manifests limit a worker. */
@@ -15,8 +14,6 @@ export interface Ended {
 }
 
 export interface Container {
-  /** When its process started, in epoch milliseconds, without the time that Docker takes before. */
-  startedAtMs(): Promise<number>;
   log(): Promise<string>;
   /** SIGTERM, as at a scale-in; SIGKILL after the grace period, which shows as exit code 137. */
   stop(graceMs: number): Promise<Ended>;
@@ -54,10 +51,6 @@ export async function startContainer(
     (await docker(["inspect", "--format", format, id])).toString().trim();
   const log = async () => (await docker(["logs", id])).toString();
   return {
-    async startedAtMs() {
-      const [pid = "", at = ""] = (await inspect("{{.State.Pid}} {{.State.StartedAt}}")).split(" ");
-      return processStartMs(pid) ?? Date.parse(at);
-    },
     log,
     async stop(graceMs) {
       const beganMs = performance.now();
@@ -69,20 +62,4 @@ export async function startContainer(
       await docker(["rm", "--force", id]);
     },
   };
-}
-
-const TICKS_PER_SECOND = 100;
-
-/** From Linux' process table, to 10 ms: Docker notes a start only after the process has begun. */
-function processStartMs(pid: string): number | undefined {
-  try {
-    const afterName = readFileSync(`/proc/${pid}/stat`, "utf8")
-      .replace(/^.*\) /s, "")
-      .split(" ");
-    const [uptimeS = ""] = readFileSync("/proc/uptime", "utf8").split(" ");
-    const ageS = Number(uptimeS) - Number(afterName[19]) / TICKS_PER_SECOND;
-    return Date.now() - ageS * 1_000;
-  } catch {
-    return undefined;
-  }
 }
