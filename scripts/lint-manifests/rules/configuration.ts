@@ -49,7 +49,9 @@ const configKeys: Rule = {
     for (const pod of podsOf(world))
       for (const path of containersOf(pod))
         for (const [index, entry] of listIn(pod.object, [...path, "env"]).entries()) {
-          const { name = "" } = entry as { name?: string };
+          const name = (entry as { name?: unknown } | null)?.name;
+          // The schema's problem, which tells it.
+          if (typeof name !== "string") continue;
           unknownVariable(
             name,
             pod.object.placeOf([...path, "env", index, "name"]),
