@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type Category, check, type Finding } from "./checker.ts";
-import type { EndState, ResultRow } from "./evidence.ts";
+import { type EndState, type ResultRow, toldJobs } from "./evidence.ts";
 import type { ActionName, Entry, PlannedJob, Stamped } from "./history.ts";
 
 /** A made-up run: what was published and seen, and what the services held in the end. */
@@ -364,4 +364,27 @@ test("a worker that dies of itself", () => {
   expect(story.check()).toEqual([]);
   story.tell({ kind: "exit", worker: "w1", code: 1, signal: null });
   expectOne(story, "exit", "other", /exit 1/);
+});
+
+test("sent again after a loss: what has no row, no reply, an event that nobody saw, or a failure that nobody hears of", () => {
+  const story = new Story();
+  story.succeed("replied", "plain");
+  story.publish("no-row", "plain");
+  story.publish("no-reply", "rejects");
+  story.row("no-reply", { status: "failed", code: "rejected" });
+  for (const id of ["announced", "unheard"]) {
+    story.publish(id, "plain", { hasReplyTo: false });
+    story.row(id, { events: [{ id: `event-of-${id}`, type: "e", body: "{}" }] });
+  }
+  story.tell({ kind: "event", id: "event-of-announced", type: "e", body: "{}" });
+  for (const [id, code] of [
+    ["failed", "rejected"],
+    ["culprit", "quarantined"],
+  ] as const) {
+    story.publish(id, "rejects", { hasReplyTo: false });
+    story.row(id, { status: "failed", code });
+  }
+  expect(toldJobs(story.end.rows, story.entries)).toEqual(
+    new Set(["replied", "announced", "culprit"]),
+  );
 });

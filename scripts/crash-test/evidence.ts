@@ -105,3 +105,21 @@ export function owedJobs(history: readonly Stamped[]): Set<string> {
   }
   return owed;
 }
+
+/**
+ * Jobs that a careful publisher need not send again: whoever waits for them has been told how they ended.
+ * A job of which nobody hears may have failed without its dead letter; only a culprit is better left alone.
+ */
+export function toldJobs(rows: readonly ResultRow[], history: readonly Stamped[]): Set<string> {
+  const awaited = new Set<string>();
+  const seen = new Set<string>();
+  for (const entry of history) {
+    if (entry.kind === "publish" && entry.job.hasReplyTo) awaited.add(entry.job.id);
+    else if (entry.kind === "reply") seen.add(entry.jobId);
+    else if (entry.kind === "event") seen.add(entry.id);
+  }
+  const isTold = ({ jobId, status, code, events }: ResultRow) =>
+    events.every(({ id }) => seen.has(id)) &&
+    (awaited.has(jobId) ? seen.has(jobId) : status === "succeeded" || code === "quarantined");
+  return new Set(rows.filter(isTold).map(({ jobId }) => jobId));
+}

@@ -29,8 +29,8 @@ export interface Load {
     input: Record<string, unknown>,
     headers: Record<string, unknown>,
   ): Promise<PlannedJob>;
-  /** Publishes every job again that is not in `ended`, as a careful publisher does after a loss. */
-  resendUnended(ended: ReadonlySet<string>): Promise<void>;
+  /** Publishes every job again that is not in `told`, as a careful publisher does after a loss. */
+  resendUntold(told: ReadonlySet<string>): Promise<void>;
   /** Publishes a job of the past again. */
   again(): Promise<void>;
 }
@@ -78,9 +78,9 @@ export function makeLoad(caller: Caller, random: Random, runId: string): Load {
       await send(job, 1);
       return job;
     },
-    async resendUnended(ended) {
+    async resendUntold(told) {
       await Promise.all(
-        published.filter(({ id }) => !ended.has(id)).map((job) => caller.publish(job)),
+        published.filter(({ id }) => !told.has(id)).map((job) => caller.publish(job)),
       );
     },
     async again() {

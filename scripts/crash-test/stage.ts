@@ -9,7 +9,7 @@ import { openCaller } from "./caller.ts";
 import { check, type Finding } from "./checker.ts";
 import { LEDGER_SQL } from "./engine/index.ts";
 import { STEPS } from "./engine/steps.ts";
-import type { EndState } from "./evidence.ts";
+import { type EndState, toldJobs } from "./evidence.ts";
 import type { Context, ServiceName } from "./faults/fault.ts";
 import { declareTopology, migrateDatabase, removeTopology } from "./fleet.ts";
 import { type History, openHistory } from "./history.ts";
@@ -168,9 +168,9 @@ async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
     history,
     async finish(restTimeoutMs) {
       if (history.entries.some(({ kind }) => kind === "queue-deleted")) {
-        // Nothing stays lost: who has no result publishes the job again under the same id.
-        const rows = await reach.rows();
-        await context.load.resendUnended(new Set(rows.map(({ jobId }) => jobId)));
+        // Nothing stays lost: who was not told of an end publishes the job again under the same id. The
+        // queue may have swallowed a job between its row and its reply.
+        await context.load.resendUntold(toldJobs(await reach.rows(), history.entries));
       }
       const restless = await waitForRest({ ...rest, timeoutMs: restTimeoutMs });
       const late = await stopWorkers();
