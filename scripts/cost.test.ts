@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { environmentNames } from "./cost/environment.ts";
+import { environmentNames } from "./kubernetes/environments.ts";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
 const TIMEOUT_MS = 120_000;

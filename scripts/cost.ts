@@ -4,12 +4,13 @@
  * from the environment. Exit status 1 over the budget, 2 on bad input.
  */
 import { fileURLToPath } from "node:url";
-import { BadFiles, describeProblem } from "./cost/bad-files.ts";
 import { type Bill, billOf } from "./cost/bill.ts";
 import { readBudget } from "./cost/budget.ts";
-import { environmentNames, readEnvironmentFiles } from "./cost/environment.ts";
+import { readEnvironmentFiles } from "./cost/environment.ts";
 import { readPrices } from "./cost/prices.ts";
 import { describeBill, lastLine } from "./cost/report.ts";
+import { BadFiles, describeProblem } from "./kubernetes/bad-files.ts";
+import { environmentNames } from "./kubernetes/environments.ts";
 import { BadInput, positive } from "./simulate/bad-input.ts";
 
 const DEFAULT_JOBS_PER_DAY = 1_000_000;

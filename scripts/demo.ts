@@ -11,8 +11,8 @@ import { planJobs } from "./demo/plan.ts";
 import { type RunResult, runDemo } from "./demo/run.ts";
 import { prepareServices, SetUpFailed } from "./demo/set-up.ts";
 import { SUMMARY_COLUMNS, summaryRow } from "./demo/summary.ts";
-import { renderTable } from "./demo/table.ts";
-import { count, painter, wantsColor } from "./demo/view.ts";
+import { count, painter, wantsColor } from "./terminal/paint.ts";
+import { renderTable } from "./terminal/table.ts";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
 const EXIT_FAILED = 1;

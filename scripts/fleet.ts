@@ -9,9 +9,10 @@ import { provideServices } from "../shared/testing/services/index.ts";
 import { declareTopology, runMigrations } from "./dev/prepare.ts";
 import { createFleet, type Fleet } from "./fleet/fleet.ts";
 import { gracePeriods } from "./fleet/grace-period.ts";
-import { type Live, startLive } from "./fleet/live.ts";
-import { BadScaledObjects, readKeda } from "./fleet/read-keda.ts";
+import { readKeda } from "./fleet/read-keda.ts";
 import { createView, type FleetView } from "./fleet/view.ts";
+import { BadFiles } from "./kubernetes/bad-files.ts";
+import { type Live, startLive } from "./terminal/live.ts";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
 const EXIT_FAILED = 1;
@@ -177,7 +178,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 try {
   await main(stop);
 } catch (error) {
-  const isMisuse = error instanceof Misuse || error instanceof BadScaledObjects;
+  const isMisuse = error instanceof Misuse || error instanceof BadFiles;
   console.error(isMisuse ? error.message : error);
   process.exitCode = isMisuse ? EXIT_MISUSED : EXIT_FAILED;
 }

@@ -1,6 +1,7 @@
 /** Checks what keda/ and manifests/ would apply: against schemas, KEDA's own rules and ours. No cluster is asked. */
 import { parseArgs } from "node:util";
-import { repositoryFiles } from "./lint-manifests/files.ts";
+import { describeProblem } from "./kubernetes/bad-files.ts";
+import { repositoryFiles } from "./kubernetes/kustomize/files.ts";
 import { lintManifests } from "./lint-manifests/lint.ts";
 import { READER_RULES, RULES } from "./lint-manifests/rules.ts";
 import { loadWorkers } from "./workers.ts";
@@ -23,8 +24,7 @@ if (on(values.explain, process.env.EXPLAIN)) {
   if (on(values.json, process.env.JSON)) {
     console.log(JSON.stringify({ ...counts, problems }, null, 2));
   } else {
-    for (const { file, line, rule, message, fix } of problems)
-      console.log(`${file}:${line}: ${rule}: ${message}; ${fix}`);
+    for (const problem of problems) console.log(describeProblem(problem));
     console.log(
       `lint-manifests: files=${counts.files} objects=${counts.objects} rules=${counts.rules} problems=${problems.length}`,
     );

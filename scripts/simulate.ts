@@ -1,8 +1,8 @@
 /** `make simulate`: what the ScaledObjects would do under a load, in virtual time. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { BadFiles } from "./cost/bad-files.ts";
 import { readPrices } from "./cost/prices.ts";
+import { BadFiles } from "./kubernetes/bad-files.ts";
 import { BadInput } from "./simulate/bad-input.ts";
 import { UnknownReading } from "./simulate/broker-figures.ts";
 import { describeSuggestion } from "./simulate/describe-suggestion.ts";

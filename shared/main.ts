@@ -23,7 +23,8 @@ async function main(path: string | undefined): Promise<void> {
     throw error;
   }
   const { createLog } = await import("./log.ts");
-  const { drainDeadlineMs, startWorker } = await import("./worker.ts");
+  const { exitDeadlineMs } = await import("./deadlines.ts");
+  const { startWorker } = await import("./worker.ts");
   // An image names its worker by a link; the migrations are found by the folder's own name.
   const file = await realpath(path);
   const { default: definition } = (await import(pathToFileURL(file).href)) as {
@@ -35,7 +36,7 @@ async function main(path: string | undefined): Promise<void> {
   );
   const starting = startWorker(definition, config, { log, folder: dirname(file) });
   // Before anything is consumed: a signal in between would end the process without a drain.
-  signals.drainBy(async () => (await starting).stop(), drainDeadlineMs(definition));
+  signals.drainBy(async () => (await starting).stop(), exitDeadlineMs(definition));
   try {
     await starting;
   } catch (error) {
@@ -58,7 +59,7 @@ function listenForSignals() {
   return {
     drainBy(stop: () => Promise<void>, deadlineMs: number): void {
       drain = () => {
-        setTimeout(() => process.exit(EXIT_FAILED), deadlineMs + 5_000).unref();
+        setTimeout(() => process.exit(EXIT_FAILED), deadlineMs).unref();
         stop().then(
           () => process.exit(0),
           () => process.exit(EXIT_MISCONFIGURED),

@@ -8,25 +8,19 @@ for i, key in ipairs(KEYS) do
   local v = redis.call('HMGET', key, 't', 'g', 'a')
   local mine = v[1] == token
   local recordedGeneration, recordedAttempt = tonumber(v[2] or 0), tonumber(v[3] or 0)
-  if what == 'done' and mine and generation == recordedGeneration and attempt == recordedAttempt then
-    -- The way of nearly all jobs, with as few calls as it takes.
-    redis.call('HSET', key, 'd', 1)
-    redis.call('HDEL', key, 't', 'e', 'c', 'p', 'x')
-  else
-    if what == 'done' then
-      if generation >= recordedGeneration then
-        redis.call('HSET', key, 'd', 1, 'g', generation, 'a', math.max(attempt, recordedAttempt))
-        redis.call('HDEL', key, 'c', 'p', 'x')
-      end
-    elseif what == 'retry' then
-      -- The copy with the lower attempt is acked unrun from now on.
-      if generation > recordedGeneration or (generation == recordedGeneration and attempt > recordedAttempt) then
-        redis.call('HSET', key, 'g', generation, 'a', attempt)
-      end
-    end
-    if mine then redis.call('HDEL', key, 't', 'e') end
-    -- Whoever holds the claim set this when it began; another may have made the key anew.
-    if not mine then redis.call('PEXPIRE', key, ttl) end
+  local ends = what == 'done' and generation >= recordedGeneration
+  if ends then
+    redis.call('HSET', key, 'd', 1, 'g', generation, 'a', math.max(attempt, recordedAttempt))
+  elseif what == 'retry' and
+    (generation > recordedGeneration or (generation == recordedGeneration and attempt > recordedAttempt)) then
+    -- The copy with the lower attempt is acked unrun from now on.
+    redis.call('HSET', key, 'g', generation, 'a', attempt)
   end
+  if ends and mine then redis.call('HDEL', key, 't', 'e', 'c', 'p', 'x')
+  elseif ends then redis.call('HDEL', key, 'c', 'p', 'x')
+  elseif mine then redis.call('HDEL', key, 't', 'e')
+  end
+  -- Whoever holds the claim set this when it began; another may have made the key anew.
+  if not mine then redis.call('PEXPIRE', key, ttl) end
 end
 return #KEYS

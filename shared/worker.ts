@@ -8,6 +8,7 @@ import { type Commits, createCommits } from "./commit.ts";
 import type { Config } from "./config.ts";
 import { type Consumer, type Delivery, openConsumer } from "./consume.ts";
 import { openDatabase } from "./database.ts";
+import { drainDeadlineMs } from "./deadlines.ts";
 import type { WorkerDefinition } from "./define-worker.ts";
 import { Gate } from "./gate.ts";
 import { serveHealth } from "./health.ts";
@@ -52,9 +53,6 @@ export interface RunningWorker {
   stop(): Promise<void>;
 }
 
-/** From the first SIGTERM until what still runs is aborted, milliseconds. */
-export const drainDeadlineMs = (definition: Pick<WorkerDefinition, "timeoutMs">) =>
-  definition.timeoutMs + 2_000;
 /** What an aborted handler and the last writes get to end. */
 const ABORT_GRACE_MS = 1_000;
 

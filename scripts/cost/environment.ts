@@ -1,11 +1,10 @@
 /** An environment as it would be deployed: its engines, their pods at worst, and its quotas. */
-import { existsSync, readdirSync } from "node:fs";
 import { parseScaledObjects } from "../autoscaler/read-scaled-objects.ts";
 import { PLACEHOLDER_CREDENTIALS } from "../autoscaler/trigger-authentication.ts";
+import { BadFiles } from "../kubernetes/bad-files.ts";
+import { environmentObjects } from "../kubernetes/environments.ts";
 import { readEngines } from "../simulate/engines.ts";
 import type { SimulatedEngine } from "../simulate/simulated-engine.ts";
-import { BadFiles } from "./bad-files.ts";
-import { environmentObjects } from "./environment-objects.ts";
 import { engineGroup, type PodGroup, type Quota, quotaOf, setupGroups } from "./worst-pods.ts";
 
 export interface Autoscaled {
@@ -20,10 +19,6 @@ export interface Environment {
   setup: PodGroup[];
   quota: Quota;
 }
-
-const OVERLAYS = "manifests/overlays";
-
-export const environmentNames = () => (existsSync(OVERLAYS) ? readdirSync(OVERLAYS).sort() : []);
 
 /** Throws BadFiles, or BadManifests of the simulator for a ScaledObject that lacks its figures. */
 export async function readEnvironmentFiles(name: string): Promise<Environment> {

@@ -52,21 +52,21 @@ export function kubernetesLines(
     }),
     line({
       ...shared,
-      what: `nodes, ${node.usd} at $${nodeUsd.toFixed(2)}`,
+      what: `nodes, ${node.amount} at $${nodeUsd.toFixed(2)}`,
       expectedUsd: (expected.nodeHours / HOURS_A_MONTH) * nodeUsd,
-      worstUsd: node.usd * nodeUsd,
+      worstUsd: node.amount * nodeUsd,
       unguardedUsd: counts.wanted * nodeUsd,
       guard: node.guard,
       shares: {
         expected: sharesOf(expected.engines, cpuHours, expected.nodeHours * nodes.podCpu),
-        worst: sharesOf(worst.engines, cpuHours, node.usd * HOURS_A_MONTH * nodes.podCpu),
+        worst: sharesOf(worst.engines, cpuHours, node.amount * HOURS_A_MONTH * nodes.podCpu),
       },
     }),
     line({
       ...shared,
       what: "egress to the services",
       expectedUsd: sent(expected),
-      worstUsd: egress.usd,
+      worstUsd: egress.amount,
       unguardedUsd: sent(unguarded),
       guard: egress.guard,
       shares: {

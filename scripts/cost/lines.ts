@@ -30,13 +30,13 @@ export function sharesOf<Usage extends { name: string }>(
 }
 
 /** The smaller of the limits, and its name: the guard that bounds. The first of equals wins. */
-export function lowest(limits: readonly (readonly [usd: number, guard: string])[]): {
-  usd: number;
+export function lowest(limits: readonly (readonly [amount: number, guard: string])[]): {
+  amount: number;
   guard: string;
 } {
   let least = limits[0] as readonly [number, string];
   for (const limit of limits) if (limit[0] < least[0]) least = limit;
-  return { usd: least[0], guard: least[1] };
+  return { amount: least[0], guard: least[1] };
 }
 
 /** A month that does not fit under its guard costs what the guard lets through. */

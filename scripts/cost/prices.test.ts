@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { BadFiles } from "./bad-files.ts";
+import { BadFiles } from "../kubernetes/bad-files.ts";
 import { readPrices } from "./prices.ts";
 
 const OURS = "manifests/prices.yaml";

@@ -63,7 +63,7 @@ function redisLine({ redis }: Budget, prices: Prices, months: Months): Line {
   return line({
     ...given,
     expectedUsd: usd(sum(months.expected, redisCommands)),
-    worstUsd: bound.usd,
+    worstUsd: bound.amount,
     unguardedUsd: usd(sum(months.unguarded, redisCommands)),
     guard: bound.guard,
     shares: sharesBy(months, redisCommands),
@@ -84,35 +84,43 @@ function postgresLines({ postgres }: Budget, { postgres: asked }: Prices, months
     [sum(months.unguarded, historyGb), "maxReplicaCount"],
     [sum(months.worst, historyGb), `the same quota, restore window of ${restoreDays} d`],
   ]);
-  const services = { part: "services" } as const;
   return [
     line({
-      ...services,
+      part: "services",
       what: `postgres compute, ${maxCu} CU`,
       expectedUsd: computeUsd(months.expected.postgresHours),
       worstUsd: computeUsd(HOURS_A_MONTH),
       unguardedUsd: computeUsd(HOURS_A_MONTH),
       guard: `compute's maximum: ${maxCu} CU`,
     }),
-    line({
-      ...services,
-      what: "postgres storage",
-      expectedUsd: sum(months.expected, storageGb) * asked.usdPerStorageGbMonth,
-      worstUsd: storage.usd * asked.usdPerStorageGbMonth,
-      unguardedUsd: sum(months.unguarded, storageGb) * asked.usdPerStorageGbMonth,
-      guard: storage.guard,
-      shares: sharesBy(months, storageGb),
-    }),
-    line({
-      ...services,
-      what: "postgres history for restores",
-      expectedUsd: sum(months.expected, historyGb) * asked.usdPerHistoryGbMonth,
-      worstUsd: history.usd * asked.usdPerHistoryGbMonth,
-      unguardedUsd: sum(months.unguarded, historyGb) * asked.usdPerHistoryGbMonth,
-      guard: history.guard,
-      shares: sharesBy(months, historyGb),
-    }),
+    storedLine("postgres storage", storageGb, asked.usdPerStorageGbMonth, storage, months),
+    storedLine(
+      "postgres history for restores",
+      historyGb,
+      asked.usdPerHistoryGbMonth,
+      history,
+      months,
+    ),
   ];
+}
+
+/** What is billed by the gigabyte; `bound` is the most there can be of it, in GB, and what sees to that. */
+function storedLine(
+  what: string,
+  figure: (usage: EngineUsage) => number,
+  usdPerGb: number,
+  bound: ReturnType<typeof lowest>,
+  months: Months,
+): Line {
+  return line({
+    part: "services",
+    what,
+    expectedUsd: sum(months.expected, figure) * usdPerGb,
+    worstUsd: bound.amount * usdPerGb,
+    unguardedUsd: sum(months.unguarded, figure) * usdPerGb,
+    guard: bound.guard,
+    shares: sharesBy(months, figure),
+  });
 }
 
 function unusedLine(what: string): Line {

@@ -1,8 +1,8 @@
 /** How many pods there can be at once, and how many nodes they fill. */
 import type { ScaledObject } from "../autoscaler/scaled-object.ts";
 import type { SourceObject } from "../kubernetes/documents.ts";
-import type { PodSize } from "../simulate/nodes.ts";
-import { cpus, gibibytes } from "../simulate/quantity.ts";
+import { cpus, gibibytes } from "../kubernetes/quantity.ts";
+import { type PodSize, podSizeOf, surgeOf } from "../kubernetes/workload.ts";
 
 export interface PodGroup {
   name: string;
@@ -17,48 +17,16 @@ export interface PodGroup {
 
 export const podsOf = ({ steady, surge, draining }: PodGroup) => steady + surge + draining;
 
-interface PodSpec {
-  containers?: { resources?: { requests?: Record<string, unknown> } }[];
-}
-interface WorkloadSpec {
-  strategy?: { rollingUpdate?: { maxSurge?: number | string } };
-  template?: { spec?: PodSpec };
-  jobTemplate?: { spec?: { template?: { spec?: PodSpec } } };
-}
-
-/** What a worker requests where its Deployment does not say (the LimitRange's default). */
-const DEFAULT_SIZE: PodSize = { cpu: 0.25, memoryGib: 0.25 };
-/** Kubernetes' own. */
-const DEFAULT_SURGE = "25%";
-
-function sizeOf(pod: PodSpec | undefined): PodSize {
-  let size = { cpu: 0, memoryGib: 0 };
-  for (const { resources } of pod?.containers ?? [])
-    size = {
-      cpu: size.cpu + (cpus(resources?.requests?.cpu) ?? DEFAULT_SIZE.cpu),
-      memoryGib:
-        size.memoryGib + (gibibytes(resources?.requests?.memory) ?? DEFAULT_SIZE.memoryGib),
-    };
-  return size.cpu > 0 ? size : DEFAULT_SIZE;
-}
-
-/** A percentage is rounded up, as Kubernetes does. */
-function surgeOf(spec: WorkloadSpec | undefined, replicas: number): number {
-  const surge = spec?.strategy?.rollingUpdate?.maxSurge ?? DEFAULT_SURGE;
-  return typeof surge === "number" ? surge : Math.ceil((replicas * Number.parseFloat(surge)) / 100);
-}
-
 export function engineGroup(
   { name, target, maxReplicaCount }: ScaledObject,
   objects: readonly SourceObject[],
 ): PodGroup {
   const deployment = objects.find((it) => it.kind === "Deployment" && it.name === target);
-  const spec = deployment?.value.spec as WorkloadSpec | undefined;
   return {
     name,
-    size: sizeOf(spec?.template?.spec),
+    size: podSizeOf(deployment),
     steady: maxReplicaCount,
-    surge: surgeOf(spec, maxReplicaCount),
+    surge: surgeOf(deployment, maxReplicaCount),
     draining: maxReplicaCount,
   };
 }
@@ -67,11 +35,7 @@ export function engineGroup(
 export function setupGroups(objects: readonly SourceObject[]): PodGroup[] {
   return objects
     .filter(({ kind }) => kind === "Job" || kind === "CronJob")
-    .map(({ name, kind, value }) => {
-      const spec = value.spec as WorkloadSpec | undefined;
-      const pod = kind === "Job" ? spec?.template?.spec : spec?.jobTemplate?.spec?.template?.spec;
-      return { name, size: sizeOf(pod), steady: 0, surge: 1, draining: 0 };
-    });
+    .map((it) => ({ name: it.name, size: podSizeOf(it), steady: 0, surge: 1, draining: 0 }));
 }
 
 /** What the namespace's quotas let pods request; infinite where none says. */

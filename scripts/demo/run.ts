@@ -5,7 +5,7 @@ import { ChangeSet } from "../../workers/activities/change-set.ts";
 import activities from "../../workers/activities/index.ts";
 import { recordActivities } from "../../workers/activities/record-activities.ts";
 import analytics from "../../workers/analytics/index.ts";
-import { startLive } from "../fleet/live.ts";
+import { startLive } from "../terminal/live.ts";
 import { checkJobs, Findings, type Totals } from "./check.ts";
 import { checkFlow } from "./check-flow.ts";
 import { type AnsweredFlow, flowsToAsk } from "./flows.ts";

@@ -1,10 +1,11 @@
 /** The figures of a run, per project and in all, as rows for the terminal and the page. */
+
+import { count } from "../terminal/paint.ts";
+import type { Column } from "../terminal/table.ts";
 import type { AnsweredFlow } from "./flows.ts";
 import type { Observer } from "./observe.ts";
 import { nearestRank } from "./percentile.ts";
 import type { Row } from "./rows.ts";
-import type { Column } from "./table.ts";
-import { count } from "./view.ts";
 
 export const SUMMARY_COLUMNS: Column[] = [
   { title: "project", align: "left" },

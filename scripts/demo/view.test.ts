@@ -1,7 +1,8 @@
 import { stripVTControlCharacters } from "node:util";
 import { expect, test } from "vitest";
-import { renderTable } from "./table.ts";
-import { renderFrame, renderLine, type View, wantsColor } from "./view.ts";
+import { wantsColor } from "../terminal/paint.ts";
+import { renderTable } from "../terminal/table.ts";
+import { renderFrame, renderLine, type View } from "./view.ts";
 
 const view: View = {
   title: "tl-engine demo",

@@ -1,6 +1,6 @@
 /** What the live view shows, as a frame for a terminal and as a plain line. */
-import { styleText } from "node:util";
-import type { Look } from "../fleet/live.ts";
+import type { Look } from "../terminal/live.ts";
+import { count, type Paint, painter } from "../terminal/paint.ts";
 
 export interface EngineView {
   name: string;
@@ -89,19 +89,6 @@ function bar(fraction: number, width: number, paint: Paint): string {
   return paint("cyan", full) + paint("dim", "░".repeat(width - full.length));
 }
 
-type Paint = (style: "bold" | "dim" | "green" | "cyan" | "red", text: string) => string;
-
-export function painter(color: boolean): Paint {
-  if (!color) return (_, text) => text;
-  return (style, text) => (text === "" ? "" : styleText(style, text, { validateStream: false }));
-}
-
-/** 12,345 */
-export const count = (value: number) => Math.round(value).toLocaleString("en-US");
 const clip = (text: string, width: number) =>
   text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
-
-/** Whether to colour: a terminal, unless NO_COLOR (no-color.org) is set to anything. */
-export const wantsColor = (stream: { isTTY?: boolean }, env = process.env) =>
-  stream.isTTY === true && !env.NO_COLOR && env.TERM !== "dumb";

@@ -1,11 +1,13 @@
 /** What an environment's overlay is meant for: `target.yaml` beside it, and the refusal of any other cluster. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse, YAMLParseError } from "yaml";
 import { z } from "zod";
+import { environmentNames, OVERLAYS } from "../kubernetes/environments.ts";
 import { DeployError, type Kubectl, kubectl, kubectlIn } from "./kubectl.ts";
 
-const OVERLAYS = fileURLToPath(new URL("../../manifests/overlays", import.meta.url));
+const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const DEFAULT_ENVIRONMENT = "dev";
 
 export const Target = z.strictObject({
@@ -31,15 +33,17 @@ export interface Environment {
 /** @param name of an overlay; empty is dev. @throws {DeployError} */
 export function environmentOf(name = ""): Environment {
   const chosen = name === "" ? DEFAULT_ENVIRONMENT : name;
-  const known = readdirSync(OVERLAYS).filter((folder) =>
-    existsSync(`${OVERLAYS}/${folder}/kustomization.yaml`),
-  );
+  const known = environmentNames(REPOSITORY);
   if (!known.includes(chosen))
     throw new DeployError(
       "bad_environment",
       `ENV=${chosen} is no environment: manifests/overlays has ${known.join(", ")}.`,
     );
-  return { name: chosen, namespace: `tl-engine-${chosen}`, overlay: `${OVERLAYS}/${chosen}` };
+  return {
+    name: chosen,
+    namespace: `tl-engine-${chosen}`,
+    overlay: join(REPOSITORY, OVERLAYS, chosen),
+  };
 }
 
 /** @throws {DeployError} */

@@ -6,9 +6,10 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { managementUrl } from "../autoscaler/management.ts";
 import type { RabbitMqTrigger } from "../autoscaler/scaled-object.ts";
+import { BadFiles } from "../kubernetes/bad-files.ts";
 import { workerFolders } from "../workers.ts";
 import { gracePeriods } from "./grace-period.ts";
-import { BadScaledObjects, readKeda } from "./read-keda.ts";
+import { readKeda } from "./read-keda.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 let folder: string;
@@ -43,7 +44,7 @@ test("what KEDA would refuse is told with file and line", () => {
   const file = join(folder, "activities.yaml");
   writeFileSync(file, "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: { name: a }\n");
   const read = () => readKeda({ ...options, folder });
-  expect(read).toThrow(BadScaledObjects);
+  expect(read).toThrow(BadFiles);
   expect(read).toThrow(`${file}:1: keda-schema: spec is missing`);
 });
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { readScaledObjects } from "../autoscaler/read-scaled-objects.ts";
 import type { ScaledObject } from "../autoscaler/scaled-object.ts";
 import { credentialsOf } from "../autoscaler/trigger-authentication.ts";
-import type { Problem } from "../kubernetes/documents.ts";
+import { BadFiles } from "../kubernetes/bad-files.ts";
 
 export interface KedaOptions {
   /** Folder with `<engine>.yaml`. */
@@ -18,24 +18,10 @@ export interface KedaOptions {
   maxReplicas?: number;
 }
 
-/** The files say what KEDA would refuse; all of it is in `problems`. */
-export class BadScaledObjects extends Error {
-  override readonly name = "BadScaledObjects";
-  readonly problems: readonly Problem[];
-
-  constructor(problems: readonly Problem[]) {
-    const lines = problems.map(
-      ({ file, line, rule, message, fix }) => `${file}:${line}: ${rule}: ${message}; ${fix}`,
-    );
-    super(lines.join("\n"));
-    this.problems = problems;
-  }
-}
-
 /** Prefix that the files are written for. */
 const WRITTEN_PREFIX = "engine";
 
-/** @throws BadScaledObjects */
+/** Throws BadFiles, with all that KEDA would refuse. */
 export function readKeda(options: KedaOptions): ScaledObject[] {
   const { folder, prefix, maxReplicas = Number.POSITIVE_INFINITY } = options;
   const files = readdirSync(folder)
@@ -45,7 +31,7 @@ export function readKeda(options: KedaOptions): ScaledObject[] {
   const vhost = new URL(options.amqpUrl).pathname;
   const host = `${options.managementUrl.replace(/\/$/, "")}${vhost}`;
   const { scaledObjects, problems } = readScaledObjects(files, credentialsOf(host));
-  if (problems.length > 0) throw new BadScaledObjects(problems);
+  if (problems.length > 0) throw new BadFiles(problems);
   return scaledObjects.map((scaledObject) => ({
     ...scaledObject,
     minReplicaCount: Math.min(scaledObject.minReplicaCount, maxReplicas),

@@ -2,9 +2,9 @@
 import { stripVTControlCharacters } from "node:util";
 import { expect, test } from "vitest";
 import { scaledObjectOf } from "../autoscaler/testing/scaled-object.ts";
+import { sparkline } from "../terminal/sparkline.ts";
 import type { Fleet } from "./fleet.ts";
 import type { ScaledEngine } from "./scaled-engine.ts";
-import { sparkline } from "./sparkline.ts";
 import { createView } from "./view.ts";
 
 const engine = {

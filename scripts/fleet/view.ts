@@ -1,9 +1,10 @@
 /** What `make fleet` shows: depth and replicas of each engine over time, who decided, and why. */
-import { count, painter } from "../demo/view.ts";
+
+import type { Drawn, Look } from "../terminal/live.ts";
+import { count, painter } from "../terminal/paint.ts";
+import { sparkline } from "../terminal/sparkline.ts";
 import type { Fleet } from "./fleet.ts";
-import type { Drawn, Look } from "./live.ts";
 import type { ScaledEngine } from "./scaled-engine.ts";
-import { sparkline } from "./sparkline.ts";
 
 export interface FleetView extends Drawn {
   /** Takes a sample of every figure for the sparklines. */

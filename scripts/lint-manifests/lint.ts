@@ -5,9 +5,14 @@ import { parseScaledObjects } from "../autoscaler/read-scaled-objects.ts";
 import { PLACEHOLDER_CREDENTIALS } from "../autoscaler/trigger-authentication.ts";
 import { Target } from "../deploy/target.ts";
 import type { Problem } from "../kubernetes/documents.ts";
-import { compose } from "./compose.ts";
-import { type Files, readOnce } from "./files.ts";
-import { type AppliedObject, applied, type Placed, placed } from "./placed.ts";
+import { compose } from "../kubernetes/kustomize/compose.ts";
+import { type Files, readOnce } from "../kubernetes/kustomize/files.ts";
+import {
+  type AppliedObject,
+  applied,
+  type Placed,
+  placed,
+} from "../kubernetes/kustomize/placed.ts";
 import { READER_RULES, RULES } from "./rules.ts";
 import { schemaProblems } from "./schemas.ts";
 import type { Engine, World } from "./world.ts";

@@ -1,9 +1,9 @@
 /** The schemas' types, enums, required and unknown fields, for every kind that is known. */
 import { describe, expect, test } from "vitest";
 import { readObjects } from "../kubernetes/documents.ts";
-import { compose } from "./compose.ts";
-import { repositoryFiles } from "./files.ts";
-import { applied, placed } from "./placed.ts";
+import { compose } from "../kubernetes/kustomize/compose.ts";
+import { repositoryFiles } from "../kubernetes/kustomize/files.ts";
+import { applied, placed } from "../kubernetes/kustomize/placed.ts";
 import { schemaProblems } from "./schemas.ts";
 
 const problemsOf = async (text: string) => {

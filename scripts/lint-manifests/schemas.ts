@@ -1,6 +1,7 @@
 /** Kubernetes' schemas, and those of the operators that we use, made to refuse what they don't know. */
+import { findPackageJSON } from "node:module";
 import type { Path, Problem } from "../kubernetes/documents.ts";
-import type { AppliedObject } from "./placed.ts";
+import type { AppliedObject } from "../kubernetes/kustomize/placed.ts";
 
 interface SchemaError {
   instancePath: string;
@@ -31,10 +32,14 @@ function validatorOf(apiVersion: string, kind: string): Promise<Validate | undef
 async function load(apiVersion: string, kind: string): Promise<Validate | undefined> {
   const [group = ""] = apiVersion.split("/");
   if (!/^[\w.-]+(\/\w+)?$/.test(apiVersion) || !/^[A-Z]\w*$/.test(kind)) return undefined;
+  const schemas = OPERATORS[group] ?? "kubernetes-models";
+  // Throws where the package is not installed, which is nothing to blame the manifests for.
+  findPackageJSON(schemas, import.meta.url);
   let model: { prototype?: { validate?: (this: unknown) => void } } | undefined;
   try {
-    const file = `${OPERATORS[group] ?? "kubernetes-models"}/${apiVersion}/${kind}`;
-    model = ((await import(file)) as Record<string, typeof model>)[kind];
+    model = ((await import(`${schemas}/${apiVersion}/${kind}`)) as Record<string, typeof model>)[
+      kind
+    ];
   } catch {
     // Each loader tells a module that is not there in its own way; the caller reports an unknown kind.
     return undefined;

@@ -1,7 +1,8 @@
 /** The Secrets that the pods need, as the template for those without an operator names them. */
-import { readOnce } from "./files.ts";
-import { type AppliedObject, applied, placed } from "./placed.ts";
-import { mapIn, type World } from "./world.ts";
+import { readOnce } from "../kubernetes/kustomize/files.ts";
+import { type AppliedObject, applied, placed } from "../kubernetes/kustomize/placed.ts";
+import { mapIn } from "../kubernetes/value-at.ts";
+import type { World } from "./world.ts";
 
 export const TEMPLATE = "manifests/addons/secrets.template.yaml";
 

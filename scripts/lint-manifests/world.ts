@@ -1,7 +1,9 @@
 /** What the rules look at: all that one overlay applies, beside the code that it runs. */
 import type { Path } from "../kubernetes/documents.ts";
-import type { Files } from "./files.ts";
-import type { AppliedObject, Place } from "./placed.ts";
+import type { Files } from "../kubernetes/kustomize/files.ts";
+import type { AppliedObject, Place } from "../kubernetes/kustomize/placed.ts";
+import { listIn, mapIn, textIn } from "../kubernetes/value-at.ts";
+import { containersOf, podTemplateOf } from "../kubernetes/workload.ts";
 
 /** What the manifests must know of an engine. */
 export interface Engine {
@@ -31,34 +33,6 @@ export interface Rule {
   check(world: World, report: Report): void;
 }
 
-export function valueAt(object: AppliedObject, path: Path): unknown {
-  return path.reduce<unknown>(
-    (value, step) =>
-      typeof value === "object" && value !== null
-        ? (value as Record<string, unknown>)[step]
-        : undefined,
-    object.value,
-  );
-}
-
-export const textIn = (object: AppliedObject, path: Path): string => {
-  const value = valueAt(object, path);
-  return typeof value === "string" ? value : "";
-};
-
-export const listIn = (object: AppliedObject, path: Path): unknown[] => {
-  const value = valueAt(object, path);
-  // An item that is missing is told by the schema; no rule has to expect it.
-  return Array.isArray(value) ? value.map((item: unknown) => item ?? {}) : [];
-};
-
-export const mapIn = (object: AppliedObject, path: Path): Record<string, unknown> => {
-  const value = valueAt(object, path);
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : {};
-};
-
 export const ofKind = ({ objects }: World, kind: string) =>
   objects.filter((object) => object.kind === kind);
 
@@ -74,12 +48,6 @@ export const settingOf = (world: World, name: string) => {
   return settings ? textIn(settings, ["data", name]) : "";
 };
 
-const POD_TEMPLATES: Record<string, Path> = {
-  Deployment: ["spec", "template"],
-  Job: ["spec", "template"],
-  CronJob: ["spec", "jobTemplate", "spec", "template"],
-};
-
 /** A pod that something makes, and where its template stands. */
 export interface Pod {
   object: AppliedObject;
@@ -90,18 +58,11 @@ export interface Pod {
 
 export function podsOf({ objects }: World): Pod[] {
   return objects.flatMap((object) => {
-    const template = POD_TEMPLATES[object.kind];
+    const template = podTemplateOf(object);
     if (!template) return [];
     const labels = mapIn(object, [...template, "metadata", "labels"]);
     return [{ object, template, spec: [...template, "spec"], labels }];
   });
-}
-
-/** Paths of a pod's containers, those of its start included. */
-export function containersOf({ object, spec }: Pod): Path[] {
-  return ["initContainers", "containers"].flatMap((list) =>
-    listIn(object, [...spec, list]).map((_, index): Path => [...spec, list, index]),
-  );
 }
 
 export const titleOf = ({ object }: Pod) => `${object.kind} ${object.name}`;
@@ -109,34 +70,26 @@ export const titleOf = ({ object }: Pod) => `${object.kind} ${object.name}`;
 /** Calls `visit` for each container of each pod. */
 export function eachContainer(world: World, visit: (pod: Pod, path: Path, title: string) => void) {
   for (const pod of podsOf(world))
-    for (const path of containersOf(pod))
+    for (const path of containersOf(pod.object))
       visit(pod, path, `${textIn(pod.object, [...path, "name"])} of ${titleOf(pod)}`);
+}
+
+/** Calls `visit` for each trigger of each ScaledObject, with the path to it. */
+export function eachTrigger(
+  world: World,
+  visit: (object: AppliedObject, path: Path, trigger: Record<string, unknown>) => void,
+) {
+  for (const object of ofKind(world, "ScaledObject"))
+    for (const index of listIn(object, ["spec", "triggers"]).keys()) {
+      const path = ["spec", "triggers", index];
+      visit(object, path, mapIn(object, path));
+    }
 }
 
 /** Whether a selector's matchLabels meet labels. An empty selector meets all; none of its expressions are used here. */
 export function selects(selector: Record<string, unknown>, labels: Record<string, unknown>) {
   const wanted = (selector.matchLabels ?? {}) as Record<string, unknown>;
   return Object.entries(wanted).every(([key, value]) => labels[key] === value);
-}
-
-const UNITS: Record<string, number> = {
-  m: 1e-3,
-  "": 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-};
-
-/** A Kubernetes quantity as a number; undefined for what is none. */
-export function quantity(value: unknown): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?$/.exec(String(value ?? ""));
-  const unit = UNITS[match?.[2] ?? ""];
-  return match && unit !== undefined ? Number(match[1]) * unit : undefined;
 }
 
 /** An entry of a container's `envFrom`. */

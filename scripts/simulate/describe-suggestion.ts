@@ -1,5 +1,5 @@
 /** Suggestions for a terminal: what to write into keda/<engine>.yaml, and what it changes. */
-import { renderTable } from "../demo/table.ts";
+import { renderTable } from "../terminal/table.ts";
 import { dollars, duration } from "./report.ts";
 import type { Parameters, Suggestion } from "./suggest.ts";
 

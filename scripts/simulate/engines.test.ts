@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { BadFiles } from "../cost/bad-files.ts";
+import { BadFiles } from "../kubernetes/bad-files.ts";
 import { BadInput } from "./bad-input.ts";
 import { readEngines } from "./engines.ts";
 

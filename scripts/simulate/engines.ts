@@ -1,14 +1,14 @@
 /** Reads the engines as they would be deployed: keda/*.yaml, the Deployments of manifests/, and the worker definitions. */
 import { globSync } from "node:fs";
+import { drainDeadlineMs } from "../../shared/deadlines.ts";
 import { readScaledObjects } from "../autoscaler/read-scaled-objects.ts";
 import type { ScaledObject } from "../autoscaler/scaled-object.ts";
 import { PLACEHOLDER_CREDENTIALS } from "../autoscaler/trigger-authentication.ts";
-import { BadFiles } from "../cost/bad-files.ts";
-import { type Problem, readObjects, type SourceObject } from "../kubernetes/documents.ts";
+import { BadFiles } from "../kubernetes/bad-files.ts";
+import { type Problem, readObjects } from "../kubernetes/documents.ts";
+import { graceSecondsOf, podSizeOf } from "../kubernetes/workload.ts";
 import { loadWorkers } from "../workers.ts";
 import { BadInput } from "./bad-input.ts";
-import type { PodSize } from "./nodes.ts";
-import { cpus, gibibytes } from "./quantity.ts";
 import type { SimulatedEngine } from "./simulated-engine.ts";
 
 /**
@@ -22,12 +22,6 @@ const SHARES: Readonly<Record<string, number>> = {
 };
 /** docs/meta/rendimiento.md: a call with one job in flight. */
 const LIGHT_JOB_S = 0.0065;
-/** shared/worker.ts: what runs may go on for so long after SIGTERM, on top of `timeoutMs`. */
-const DRAIN_MARGIN_S = 2;
-/** Kubernetes' own, where the Deployment says nothing or there is none. */
-const DEFAULT_GRACE_S = 30;
-/** What a worker requests where there is no Deployment (the owner's figures). */
-const DEFAULT_SIZE: PodSize = { cpu: 0.25, memoryGib: 0.25 };
 
 export interface EngineFiles {
   /** Globs, relative to the working directory. */
@@ -65,17 +59,19 @@ export async function readEngines({
     }
     if (!worker || !figures) return [];
     const { concurrency, timeoutMs } = worker;
-    const { size, graceS } = podOf(deployments.find(({ name }) => name === scaledObject.target));
+    const deployment = deployments.find(({ name }) => name === scaledObject.target);
+    // Without a Deployment there is nothing that could be too short.
+    const graceS = deployment ? graceSecondsOf(deployment) : Number.POSITIVE_INFINITY;
     return [
       {
         name: scaledObject.name,
         scaledObject,
         concurrency,
         timeoutMs,
-        drainS: Math.min(timeoutMs / 1_000 + DRAIN_MARGIN_S, graceS),
+        drainS: Math.min(drainDeadlineMs(worker) / 1_000, graceS),
         lightJobS: LIGHT_JOB_S,
         share: SHARES[scaledObject.name] ?? 0,
-        podSize: size,
+        podSize: podSizeOf(deployment),
         ...figures,
       },
     ];
@@ -111,25 +107,4 @@ function readFigures(
   );
   const targetWaitS = read("tl-engine/target-wait-seconds", "how long a job may wait");
   return jobsPerSecond && targetWaitS ? { jobsPerSecond, targetWaitS } : undefined;
-}
-
-interface PodSpec {
-  terminationGracePeriodSeconds?: number;
-  containers?: { resources?: { requests?: Record<string, unknown> } }[];
-}
-
-function podOf(deployment: SourceObject | undefined): { size: PodSize; graceS: number } {
-  const spec = deployment?.value.spec as { template?: { spec?: PodSpec } } | undefined;
-  const pod = spec?.template?.spec;
-  const requests = pod?.containers?.[0]?.resources?.requests;
-  return {
-    size: {
-      cpu: cpus(requests?.cpu) ?? DEFAULT_SIZE.cpu,
-      memoryGib: gibibytes(requests?.memory) ?? DEFAULT_SIZE.memoryGib,
-    },
-    // Without a Deployment there is nothing that could be too short.
-    graceS: deployment
-      ? (pod?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_S)
-      : Number.POSITIVE_INFINITY,
-  };
 }

@@ -1,6 +1,6 @@
 /** The picture of growth: what a month costs, and how long jobs wait, from 1 M to 100 M jobs a day. */
 import { linear, type Scale } from "../../workers/analytics/charts/axes.ts";
-import { COLOURS, escapeText, line, polyline, text } from "../../workers/analytics/charts/svg.ts";
+import { COLOURS, line, polyline, svgDocument, text } from "../../workers/analytics/charts/svg.ts";
 import { inSpanish } from "./figure-limits.ts";
 import { duration } from "./report.ts";
 
@@ -55,10 +55,7 @@ export function drawGrowth(growth: readonly Growth[]): string {
   const thirds = [0, 1, 2, 3].map((part) => (part * secondsTop) / 3);
   const title = "De 1 a 100 millones de trabajos al día";
   const about = `Siete días simulados por punto; los motores necesitan ${first.maxPods} pods a la vez con ${inSpanish(first.jobsPerDay)} y ${last.maxPods} con ${inSpanish(last.jobsPerDay)}`;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" font-family="Inter, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif">`,
-    `<title>${escapeText(title)}</title><desc>${escapeText(about)}</desc>`,
-    `<rect width="${WIDTH}" height="${HEIGHT}" rx="10" fill="${COLOURS.paper}"/>`,
+  return svgDocument({ width: WIDTH, height: HEIGHT, title, about }, [
     text(28, 36, title, { size: 20, weight: 600, colour: COLOURS.ink }),
     text(28, 57, about, { size: 13 }),
     frame(
@@ -84,8 +81,7 @@ export function drawGrowth(growth: readonly Growth[]): string {
     ...apart(WAITS, growth, seconds).map(([it, labelY]) =>
       series(it, growth, RIGHT, xOf(RIGHT), seconds, labelY),
     ),
-    "</svg>\n",
-  ].join("\n");
+  ]);
 }
 
 /** Labels of lines that end close together, moved apart. */

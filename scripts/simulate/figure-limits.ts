@@ -1,6 +1,6 @@
 /** The picture of the limits: one row each, as far along the axis as the jobs a day that it allows. */
 import { linear } from "../../workers/analytics/charts/axes.ts";
-import { COLOURS, escapeText, line, px, text } from "../../workers/analytics/charts/svg.ts";
+import { COLOURS, line, px, svgDocument, text } from "../../workers/analytics/charts/svg.ts";
 import type { Limit } from "./limits.ts";
 
 const WIDTH = 1_000;
@@ -62,16 +62,12 @@ export function drawLimits(limits: readonly Limit[]): string {
     `<rect x="${at}" y="58" width="12" height="12" rx="3" fill="${colour}"/>${text(at + 18, 68, label)}`;
   const title = "Qué se acaba primero";
   const about = "Trabajos en un día medio con los que se llega a cada límite (escala logarítmica)";
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${bottom + 26}" width="${WIDTH}" height="${bottom + 26}" role="img" font-family="Inter, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif">`,
-    `<title>${escapeText(title)}</title><desc>${escapeText(about)}</desc>`,
-    `<rect width="${WIDTH}" height="${bottom + 26}" rx="10" fill="${COLOURS.paper}"/>`,
+  return svgDocument({ width: WIDTH, height: bottom + 26, title, about }, [
     text(28, 36, title, { size: 20, weight: 600, colour: COLOURS.ink }),
     text(28, 68, about, { size: 13 }),
     key(640, COLOURS.vermilion, "límite duro"),
     key(760, COLOURS.orange, "se sigue, pero cuesta más"),
     ...grid,
     ...rows,
-    "</svg>\n",
-  ].join("\n");
+  ]);
 }

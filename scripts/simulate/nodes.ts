@@ -1,4 +1,5 @@
 /** The nodes under the pods: added when pods don't fit, removed when they are not needed for a while. */
+import type { PodSize } from "../kubernetes/workload.ts";
 
 /** The cluster as the simulator sees it. */
 export interface Cluster {
@@ -32,11 +33,6 @@ export const DEFAULT_CLUSTER: Cluster = {
 };
 
 /** What one pod requests. */
-export interface PodSize {
-  cpu: number;
-  memoryGib: number;
-}
-
 export class Nodes {
   ready: number;
   readonly #cluster: Cluster;

@@ -1,10 +1,10 @@
 /** What can't be simulated is refused with what can. */
 import { describe, expect, test } from "vitest";
+import { cpus, gibibytes } from "../kubernetes/quantity.ts";
 import { BadInput } from "./bad-input.ts";
 import { exampleEngine } from "./example-engine.ts";
 import { HOUR_SHARES, LOAD_NAMES, loadOf } from "./loads.ts";
 import { readOptions } from "./options.ts";
-import { cpus, gibibytes } from "./quantity.ts";
 import { DEFAULT_PRICES } from "./result.ts";
 
 const ENGINES = [

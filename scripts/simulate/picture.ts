@@ -1,6 +1,6 @@
 /** The whole simulation as one SVG: what it came to on top, and per engine what came, what waited, who worked, how long it took. */
 import { linear, type Scale, type Tick } from "../../workers/analytics/charts/axes.ts";
-import { COLOURS, escapeText, px, text } from "../../workers/analytics/charts/svg.ts";
+import { COLOURS, px, svgDocument, text } from "../../workers/analytics/charts/svg.ts";
 import type { Load } from "./loads.ts";
 import { drawPanel, type Panel, type Plot } from "./panel.ts";
 import { dollars, duration, isDays, whole } from "./report.ts";
@@ -27,16 +27,12 @@ export function drawPicture(result: Result, load: Load): string {
   );
   const title = `Simulation: ${result.title}`;
   const about = `Virtual time through KEDA's loop and the HPA, seed ${result.seed}, ${clockSpan(result)}`;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" font-family="Inter, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif">`,
-    `<title>${escapeText(title)}</title><desc>${escapeText(about)}</desc>`,
-    `<rect width="${WIDTH}" height="${height}" rx="12" fill="${COLOURS.paper}"/>`,
+  return svgDocument({ width: WIDTH, height, radius: 12, title, about }, [
     text(MARGIN, 42, title, { size: 22, weight: 600, colour: COLOURS.ink }),
     text(MARGIN, 64, about, { size: 13 }),
     drawCards(result),
     ...columns,
-    "</svg>\n",
-  ].join("\n");
+  ]);
 }
 
 function clockSpan({ durationS, clockS }: Result): string {

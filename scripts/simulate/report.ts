@@ -1,5 +1,5 @@
 /** The result for a terminal: a table, what else is worth knowing, and the last line. */
-import { type Column, renderTable } from "../demo/table.ts";
+import { type Column, renderTable } from "../terminal/table.ts";
 import { perMonth, type Result } from "./result.ts";
 
 const COLUMNS: Column[] = [

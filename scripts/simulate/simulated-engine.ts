@@ -1,6 +1,6 @@
 /** What the simulator needs to know of an engine. */
 import type { ScaledObject } from "../autoscaler/scaled-object.ts";
-import type { PodSize } from "./nodes.ts";
+import type { PodSize } from "../kubernetes/workload.ts";
 
 export interface SimulatedEngine {
   name: string;

@@ -1,19 +1,16 @@
 /** At their maximum the pods fit what the namespace and the servers' plans allow. */
-import type { Path } from "../../kubernetes/documents.ts";
-import type { AppliedObject } from "../placed.ts";
+import type { AppliedObject } from "../../kubernetes/kustomize/placed.ts";
+import { quantity } from "../../kubernetes/quantity.ts";
+import { listIn, textIn, valueAt } from "../../kubernetes/value-at.ts";
+import { containersOf, podNeeds, surgeOf } from "../../kubernetes/workload.ts";
 import {
-  containersOf,
   find,
-  listIn,
   ofKind,
   type Pod,
   podsOf,
-  quantity,
   type Report,
   type Rule,
   settingOf,
-  textIn,
-  valueAt,
   type World,
 } from "../world.ts";
 
@@ -32,24 +29,7 @@ function worstPods(world: World, { object }: Pod): number {
   const max = scaler
     ? Number(valueAt(scaler, ["spec", "maxReplicaCount"]) ?? DEFAULT_MAX_REPLICAS)
     : Number(valueAt(object, ["spec", "replicas"]) ?? 1);
-  const surge = String(valueAt(object, ["spec", "strategy", "rollingUpdate", "maxSurge"]) ?? "25%");
-  const extra = surge.endsWith("%")
-    ? Math.ceil((max * Number.parseInt(surge, 10)) / 100)
-    : Number(surge);
-  return max + extra + max;
-}
-
-/** What the scheduler counts: the sum of the containers, or the largest that runs before them. */
-function podNeeds(pod: Pod, field: "requests" | "limits", resource: string): number {
-  const needs = (path: Path) =>
-    quantity(valueAt(pod.object, [...path, "resources", field, resource])) ?? 0;
-  const paths = containersOf(pod);
-  const initial = paths.filter((path) => path.at(-2) === "initContainers").map(needs);
-  const running = paths.filter((path) => path.at(-2) === "containers").map(needs);
-  return Math.max(
-    ...initial,
-    running.reduce((sum, one) => sum + one, 0),
-  );
+  return max + surgeOf(object, max) + max;
 }
 
 const told = (value: number, resource: string) =>
@@ -71,7 +51,7 @@ const worstCaseQuota: Rule = {
     };
     for (const field of ["requests", "limits"] as const)
       for (const resource of ["cpu", "memory"])
-        needed[`${field}.${resource}`] = sum((pod) => podNeeds(pod, field, resource));
+        needed[`${field}.${resource}`] = sum(({ object }) => podNeeds(object, field, resource));
     const quotas = ofKind(world, "ResourceQuota");
     for (const quota of quotas)
       for (const [resource, need] of Object.entries(needed)) {
@@ -205,7 +185,7 @@ const limitRange: Rule = {
       for (const [index, limits] of listIn(range, ["spec", "limits"]).entries())
         checkDefaults(range, index, limits as Limits, report);
       for (const pod of podsOf(world))
-        for (const path of containersOf(pod))
+        for (const path of containersOf(pod.object))
           for (const resource of ["cpu", "memory"]) {
             const limitPath = [...path, "resources", "limits", resource];
             const limit = quantity(valueAt(pod.object, limitPath));

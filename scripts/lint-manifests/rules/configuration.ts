@@ -1,19 +1,11 @@
 /** The variables that pods are given are those that the code reads. */
 import { Environment } from "../../../shared/config.ts";
-import type { Place } from "../placed.ts";
+import type { Place } from "../../kubernetes/kustomize/placed.ts";
+import { listIn, mapIn } from "../../kubernetes/value-at.ts";
+import { containersOf } from "../../kubernetes/workload.ts";
 import { nearest } from "../schemas.ts";
 import { keysOf, secretTemplates, TEMPLATE } from "../secret-templates.ts";
-import {
-  containersOf,
-  find,
-  listIn,
-  mapIn,
-  podsOf,
-  type Report,
-  type Rule,
-  type Source,
-  settingsOf,
-} from "../world.ts";
+import { find, podsOf, type Report, type Rule, type Source, settingsOf } from "../world.ts";
 
 /** Node's own, which a container may be given too. */
 const NODE_VARIABLES = ["NODE_OPTIONS", "NODE_EXTRA_CA_CERTS", "NODE_ENV", "TZ"];
@@ -47,7 +39,7 @@ const configKeys: Rule = {
         );
     }
     for (const pod of podsOf(world))
-      for (const path of containersOf(pod))
+      for (const path of containersOf(pod.object))
         for (const [index, entry] of listIn(pod.object, [...path, "env"]).entries()) {
           const name = (entry as { name?: unknown } | null)?.name;
           // The schema's problem, which tells it.

@@ -1,19 +1,17 @@
 /** Every engine has all of its parts in the cluster, under the names that the code gives. */
 import { basename } from "node:path/posix";
 import { brokerNames } from "../../../shared/client/wire.ts";
-import { CLUSTER_KINDS } from "../change-objects.ts";
+import { CLUSTER_KINDS } from "../../kubernetes/kustomize/change-objects.ts";
+import { listIn, mapIn, textIn, valueAt } from "../../kubernetes/value-at.ts";
 import {
+  eachTrigger,
   find,
-  listIn,
-  mapIn,
   ofKind,
   podsOf,
   type Rule,
   selects,
   settingOf,
   settingsOf,
-  textIn,
-  valueAt,
   type World,
 } from "../world.ts";
 
@@ -119,18 +117,17 @@ const queueNames: Rule = {
     "KEDA errs for a queue that does not exist, and scales by the wrong one for another engine's",
   check(world, report) {
     const names = brokerNames(settingOf(world, "ENGINE_PREFIX") || undefined);
-    for (const object of ofKind(world, "ScaledObject"))
-      for (const [index] of listIn(object, ["spec", "triggers"]).entries()) {
-        const path = ["spec", "triggers", index, "metadata", "queueName"];
-        const queue = textIn(object, path);
-        const wanted = names.queue(object.name);
-        if (queue !== wanted)
-          report(
-            object.placeOf(path),
-            `${object.name} is scaled by the queue "${queue}"`,
-            `write ${wanted}, which the topology declares`,
-          );
-      }
+    eachTrigger(world, (object, at) => {
+      const path = [...at, "metadata", "queueName"];
+      const queue = textIn(object, path);
+      const wanted = names.queue(object.name);
+      if (queue !== wanted)
+        report(
+          object.placeOf(path),
+          `${object.name} is scaled by the queue "${queue}"`,
+          `write ${wanted}, which the topology declares`,
+        );
+    });
   },
 };
 

@@ -1,15 +1,5 @@
-import {
-  eachContainer,
-  find,
-  listIn,
-  mapIn,
-  ofKind,
-  podsOf,
-  type Rule,
-  textIn,
-  titleOf,
-  valueAt,
-} from "../world.ts";
+import { listIn, mapIn, textIn, valueAt } from "../../kubernetes/value-at.ts";
+import { eachContainer, find, ofKind, podsOf, type Rule, titleOf } from "../world.ts";
 
 /** https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted */
 const restricted: Rule = {

@@ -1,8 +1,7 @@
+import { listIn, mapIn, textIn, valueAt } from "../../kubernetes/value-at.ts";
 import {
   eachContainer,
   find,
-  listIn,
-  mapIn,
   ofKind,
   type Pod,
   podsOf,
@@ -10,9 +9,7 @@ import {
   type Rule,
   selects,
   settingOf,
-  textIn,
   titleOf,
-  valueAt,
 } from "../world.ts";
 
 const imagePinned: Rule = {

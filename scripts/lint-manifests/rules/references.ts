@@ -1,19 +1,17 @@
 import type { Path } from "../../kubernetes/documents.ts";
-import type { AppliedObject } from "../placed.ts";
+import type { AppliedObject } from "../../kubernetes/kustomize/placed.ts";
+import { listIn, mapIn, textIn, valueAt } from "../../kubernetes/value-at.ts";
+import { containersOf } from "../../kubernetes/workload.ts";
 import { keysOf, secretTemplates, TEMPLATE } from "../secret-templates.ts";
 import {
-  containersOf,
+  eachTrigger,
   find,
-  listIn,
-  mapIn,
   ofKind,
   type Pod,
   podsOf,
   type Rule,
   type Source,
   settingsOf,
-  textIn,
-  valueAt,
   type World,
 } from "../world.ts";
 
@@ -59,12 +57,11 @@ const references: Rule = {
             `it has ${keysOf(template).join(", ")} (${TEMPLATE})`,
           );
       }
-    for (const object of ofKind(world, "ScaledObject"))
-      for (const [index] of listIn(object, ["spec", "triggers"]).entries()) {
-        const path = ["spec", "triggers", index, "authenticationRef", "name"];
-        const name = textIn(object, path);
-        if (name !== "") need(object, path, "TriggerAuthentication", name);
-      }
+    eachTrigger(world, (object, at) => {
+      const path = [...at, "authenticationRef", "name"];
+      const name = textIn(object, path);
+      if (name !== "") need(object, path, "TriggerAuthentication", name);
+    });
   },
 };
 
@@ -78,7 +75,7 @@ function checkPod(
     ["priorityClassName", "PriorityClass"],
   ] as const)
     need(object, [...spec, field], kind, textIn(object, [...spec, field]));
-  for (const path of containersOf(pod)) {
+  for (const path of containersOf(pod.object)) {
     for (const [index, entry] of listIn(object, [...path, "envFrom"]).entries()) {
       const { configMapRef, secretRef } = entry as Source;
       const at = [...path, "envFrom", index];

@@ -1,13 +1,12 @@
 /** ScaledObjects that do what their author meant, and the time that a pod gets to leave. */
-import { drainDeadlineMs } from "../../../shared/worker.ts";
-import { find, listIn, ofKind, quantity, type Rule, textIn, valueAt } from "../world.ts";
+import { drainDeadlineMs, exitDeadlineMs } from "../../../shared/deadlines.ts";
+import { quantity } from "../../kubernetes/quantity.ts";
+import { listIn, textIn, valueAt } from "../../kubernetes/value-at.ts";
+import { graceSecondsOf } from "../../kubernetes/workload.ts";
+import { eachTrigger, find, ofKind, type Rule } from "../world.ts";
 
 /** RabbitMQ's default, 30 min: https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout */
 const CONSUMER_TIMEOUT_S = 1_800;
-/** A worker that hangs exits this long after its drain deadline (shared/main.ts). */
-const FORCED_EXIT_S = 5;
-/** Where Kubernetes is told nothing. */
-const DEFAULT_GRACE_S = 30;
 
 const timeoutsOrdered: Rule = {
   name: "timeouts-ordered",
@@ -18,8 +17,8 @@ const timeoutsOrdered: Rule = {
       const deployment = find(world, "Deployment", engine.name);
       if (!deployment) continue;
       const path = ["spec", "template", "spec", "terminationGracePeriodSeconds"];
-      const graceS = Number(valueAt(deployment, path) ?? DEFAULT_GRACE_S);
-      const exitS = drainDeadlineMs(engine) / 1_000 + FORCED_EXIT_S;
+      const graceS = graceSecondsOf(deployment);
+      const [drainS, exitS] = [drainDeadlineMs(engine) / 1_000, exitDeadlineMs(engine) / 1_000];
       const hooks = listIn(deployment, ["spec", "template", "spec", "containers"]).some(
         (container) => (container as { lifecycle?: { preStop?: unknown } }).lifecycle?.preStop,
       );
@@ -32,7 +31,7 @@ const timeoutsOrdered: Rule = {
       if (graceS <= exitS)
         report(
           deployment.placeOf(path),
-          `${engine.name} gets ${graceS} s to end, and may need ${exitS} s (timeoutMs ${engine.timeoutMs}, 2 s more to drain, ${FORCED_EXIT_S} s to exit)`,
+          `${engine.name} gets ${graceS} s to end, and may need ${exitS} s (timeoutMs ${engine.timeoutMs}, ${drainS - engine.timeoutMs / 1_000} s more to drain, ${exitS - drainS} s to exit)`,
           `write ${Math.ceil((exitS + 8) / 5) * 5}`,
         );
       if (graceS >= CONSUMER_TIMEOUT_S)
@@ -82,22 +81,21 @@ const queueDepth: Rule = {
       activationValue: "0",
       timeout: "",
     };
-    for (const object of ofKind(world, "ScaledObject"))
-      for (const [index, trigger] of listIn(object, ["spec", "triggers"]).entries()) {
-        if ((trigger as { type?: unknown }).type !== "rabbitmq") continue;
-        for (const [field, value] of Object.entries(wanted)) {
-          const path = ["spec", "triggers", index, "metadata", field];
-          const given = textIn(object, path);
-          if (given === "" || (value !== "" && given !== value))
-            report(
-              object.placeOf(path),
-              `the trigger of ${object.name} has ${given === "" ? `no ${field}` : `${field} ${given}`}`,
-              value === ""
-                ? "write one, such as 3s"
-                : `write ${field}: ${value === "http" || value === "QueueLength" ? value : `"${value}"`}`,
-            );
-        }
+    eachTrigger(world, (object, at, { type }) => {
+      if (type !== "rabbitmq") return;
+      for (const [field, value] of Object.entries(wanted)) {
+        const path = [...at, "metadata", field];
+        const given = textIn(object, path);
+        if (given === "" || (value !== "" && given !== value))
+          report(
+            object.placeOf(path),
+            `the trigger of ${object.name} has ${given === "" ? `no ${field}` : `${field} ${given}`}`,
+            value === ""
+              ? "write one, such as 3s"
+              : `write ${field}: ${value === "http" || value === "QueueLength" ? value : `"${value}"`}`,
+          );
       }
+    });
   },
 };
 

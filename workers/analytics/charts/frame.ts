@@ -1,6 +1,6 @@
 /** The sheet that a chart is drawn on: title, legend, axes and grid around a plot area. */
 import type { Scale, Tick } from "./axes.ts";
-import { COLOURS, escapeText, line, px, text } from "./svg.ts";
+import { COLOURS, line, px, svgDocument, text } from "./svg.ts";
 
 const WIDTH = 960;
 const HEIGHT = 500;
@@ -79,10 +79,7 @@ export function sheet({
     );
   });
   const middle = (PLOT.top + PLOT.bottom) / 2;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" font-family="Inter, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif">`,
-    `<title>${escapeText(title)}</title><desc>${escapeText(subtitle)}</desc>`,
-    `<rect width="${WIDTH}" height="${HEIGHT}" rx="10" fill="${COLOURS.paper}"/>`,
+  return svgDocument({ width: WIDTH, height: HEIGHT, title, about: subtitle }, [
     text(28, 38, title, { size: 20, weight: 600, colour: COLOURS.ink }),
     text(28, 58, subtitle, { size: 13 }),
     legend(entries),
@@ -96,8 +93,7 @@ export function sheet({
     }),
     `<g transform="rotate(-90 22 ${px(middle)})">${text(22, middle, yAxis.title, { anchor: "middle", colour: COLOURS.faint })}</g>`,
     ...notes,
-    "</svg>\n",
-  ].join("");
+  ]);
 }
 
 /** "Title · what it is of". */

@@ -104,3 +104,26 @@ export function area(
   if (upper.length === 0) return "";
   return `<path d="M${joined([...upper, ...[...lower].reverse()])}Z" fill="${colour}" fill-opacity="${opacity}"/>`;
 }
+
+export interface Paper {
+  width: number;
+  height: number;
+  /** Radius of its corners. */
+  radius?: number;
+  /** What it shows and about what, for who can't see it. */
+  title: string;
+  about: string;
+}
+
+/** A whole SVG document: a sheet of paper with marks on it. */
+export const svgDocument = (
+  { width, height, radius = 10, title, about }: Paper,
+  marks: readonly string[],
+) =>
+  [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" font-family="Inter, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif">`,
+    `<title>${escapeText(title)}</title><desc>${escapeText(about)}</desc>`,
+    `<rect width="${width}" height="${height}" rx="${radius}" fill="${COLOURS.paper}"/>`,
+    ...marks,
+    "</svg>\n",
+  ].join("");

@@ -3,8 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { environmentObjects } from "./environment-objects.ts";
+import { environmentObjects } from "./environments.ts";
 
+const HEADER = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
+const KEDA = "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\n";
 const home = process.cwd();
 let folder: string;
 const write = (path: string, text: string) => {
@@ -15,14 +17,14 @@ const write = (path: string, text: string) => {
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "overlay-"));
   process.chdir(folder);
-  write("keda/kustomization.yaml", "resources: [activities.yaml]");
+  write("keda/kustomization.yaml", `${HEADER}resources: [activities.yaml]`);
   write(
     "keda/activities.yaml",
-    "kind: ScaledObject\nmetadata: { name: activities }\nspec: { maxReplicaCount: 3, pollingInterval: 10 }",
+    `${KEDA}metadata: { name: activities }\nspec: { maxReplicaCount: 3, pollingInterval: 10 }\n---\n${KEDA}metadata: { name: other }\nspec: { maxReplicaCount: 1 }`,
   );
   write(
     "manifests/overlays/dev/kustomization.yaml",
-    "resources: [../../../keda]\npatches:\n  - path: patch.yaml",
+    `${HEADER}resources: [../../../keda]\npatches:\n  - path: patch.yaml`,
   );
 });
 afterEach(() => {
@@ -33,25 +35,28 @@ afterEach(() => {
 test("a patch changes what it names and leaves the rest", () => {
   write(
     "manifests/overlays/dev/patch.yaml",
-    "kind: ScaledObject\nmetadata: { name: activities }\nspec: { maxReplicaCount: 9 }\n---\nkind: ScaledObject\nmetadata: { name: other }\nspec: { maxReplicaCount: 1 }",
+    `${KEDA}metadata: { name: activities }\nspec: { maxReplicaCount: 9 }`,
   );
   expect(environmentObjects("dev").map(({ value }) => value.spec)).toEqual([
     { maxReplicaCount: 9, pollingInterval: 10 },
+    { maxReplicaCount: 1 },
   ]);
 });
 
 test("containers are merged by their names", () => {
   const list = (items: string) =>
-    `kind: ScaledObject\nmetadata: { name: activities }\nspec: { containers: [${items}] }`;
+    `apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: activities }\nspec: { template: { spec: { containers: [${items}] } } }`;
   write("keda/activities.yaml", list("{ name: worker, image: a, cpu: 1 }"));
   write("manifests/overlays/dev/patch.yaml", list("{ name: worker, cpu: 2 }, { name: side }"));
   expect(environmentObjects("dev")[0]?.value.spec).toEqual({
-    containers: [{ name: "worker", image: "a", cpu: 2 }, { name: "side" }],
+    template: {
+      spec: { containers: [{ name: "worker", image: "a", cpu: 2 }, { name: "side" }] },
+    },
   });
 });
 
 test("a file that is not there is told where it is named", () => {
   expect(() => environmentObjects("dev")).toThrow(
-    "manifests/overlays/dev/kustomization.yaml:3: missing-file: manifests/overlays/dev/patch.yaml is not there",
+    "manifests/overlays/dev/kustomization.yaml:5: kustomization: patch.yaml does not exist",
   );
 });

@@ -1,5 +1,5 @@
 /** Files that can't be used, told as a compiler would: each problem with its file and line. */
-import type { Problem } from "../kubernetes/documents.ts";
+import type { Problem } from "./documents.ts";
 
 export class BadFiles extends Error {
   readonly code = "BadFiles";

@@ -2,9 +2,9 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { readObjects } from "../kubernetes/documents.ts";
+import { readObjects } from "../documents.ts";
 
-export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const FOLDERS = ["keda", "manifests"];
 
 /** Paths are relative to the repository, with slashes. */

@@ -1,5 +1,5 @@
 /** Draws a view on a terminal again and again, in place; elsewhere plain lines. */
-import { wantsColor } from "../demo/view.ts";
+import { wantsColor } from "./paint.ts";
 
 export interface Look {
   columns: number;

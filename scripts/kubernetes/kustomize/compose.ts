@@ -1,6 +1,6 @@
 /** Puts together what a kustomization applies, without kubectl, so that every value still knows its line. */
 import { join } from "node:path/posix";
-import type { Problem } from "../kubernetes/documents.ts";
+import type { Problem } from "../documents.ts";
 import { changeObjects } from "./change-objects.ts";
 import { mergeGenerated, nameByContent } from "./config-map-generator.ts";
 import { type Files, readOnce } from "./files.ts";
@@ -121,7 +121,7 @@ function openLayer(
         ? `the field ${path.join(".")} is not known here`
         : `${path.join(".") || "the kustomization"}: ${issue.message}`,
       unknown.length > 0
-        ? "correct its name; or teach it to scripts/lint-manifests/compose.ts, as nothing is passed over"
+        ? "correct its name; or teach it to scripts/kubernetes/kustomize/, as nothing is passed over"
         : "correct it",
     );
   }
