@@ -1,6 +1,6 @@
 /** A worker process of the crash test: the real runtime with the test engine, hooks at its steps, and perhaps a planted bug. */
 import { readConfig } from "../../shared/config.ts";
-import { drainDeadlineMs } from "../../shared/deadlines.ts";
+import { exitDeadlineMs } from "../../shared/deadlines.ts";
 import { type Parts, startWorker } from "../../shared/worker.ts";
 import { plantBug } from "./bugs.ts";
 import definition from "./engine/index.ts";
@@ -24,7 +24,7 @@ try {
     // As shared/main.ts does it: the first drains, the second exits at once.
     if (isStopping) process.exit(EXIT_FAILED);
     isStopping = true;
-    setTimeout(() => process.exit(EXIT_FAILED), drainDeadlineMs(definition) + 5_000).unref();
+    setTimeout(() => process.exit(EXIT_FAILED), exitDeadlineMs(definition)).unref();
     void worker.stop().then(() => process.exit(0));
   });
   process.send?.("ready");
