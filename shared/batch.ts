@@ -6,7 +6,7 @@ import { isConnectionLoss, troubleOf } from "./database.ts";
 import type { Action, Batch, BatchItem } from "./define-worker.ts";
 import { Aborted, type JobContext, type Tools } from "./job-context.ts";
 import type { ReceivedJob } from "./receive.ts";
-import { keyOf, type ResultRow } from "./result-rows.ts";
+import { keyOf, type ResultRow, StatementLost } from "./result-rows.ts";
 import { encodeOutput, type Ran, readError } from "./run.ts";
 
 export interface BatchJob {
@@ -95,7 +95,9 @@ export function createBatches(options: BatchOptions): (job: BatchJob) => Promise
       });
       return { kind: "done" };
     } catch (error) {
-      const lost = isConnectionLoss(error) && (transaction === undefined || transaction.lost());
+      const lost =
+        error instanceof StatementLost ||
+        (isConnectionLoss(error) && (transaction === undefined || transaction.lost()));
       const contended = troubleOf(error) === "contention";
       return { kind: "failed", error, databaseLost: lost || (contended && batch.length === 1) };
     } finally {

@@ -3,13 +3,13 @@ import { NAME } from "./client/wire.ts";
 import type { Delivery } from "./consume.ts";
 import { digest, readJson } from "./json.ts";
 import {
-  type Envelope,
   emptyEnvelope,
   type Problem,
   type Reception,
   type RefusedJob,
   readAddress,
   readHeaders,
+  refusedJob,
 } from "./receive.ts";
 import { BURIALS } from "./topology.ts";
 
@@ -28,10 +28,7 @@ export function receiveBuried(delivery: Delivery, reception: Reception): Refused
   leniently(() => readHeaders(envelope, properties.headers ?? {}));
   if (typeof properties.type === "string") envelope.type = properties.type;
   envelope.inputHash = hashOf(content);
-  return Object.assign(envelope satisfies Envelope, {
-    kind: "refused" as const,
-    problem: problemOf(death?.reason),
-  });
+  return refusedJob(envelope, problemOf(death?.reason));
 }
 
 /** The broker puts the latest death first. */

@@ -1,53 +1,51 @@
--- Claims jobs for one worker, all keys of a batch in one command.
--- KEYS: one hash per job: t token, e lease end (ms), g generation, a attempt, c crashes, d done, x cancelled.
--- ARGV: lease ms, ttl ms, suspect after, quarantine after; then per key: token, generation, attempt, crashes, alone.
--- Answers per key: code, number.
+-- Claims jobs for one worker, all keys of a batch in one command; one call for a job that is new.
+-- KEYS: one record per job. ARGV: lease ms, ttl ms, suspect after, quarantine after, alone ('1' or '0');
+-- then per key: 'token generation attempt crashes'.
+-- Answers, for each key that is not to run as a new job: its index from 0, code, number.
 local RUN, BUSY, STALE, DONE, SUSPECT, CANCELLED = 0, 1, 2, 3, 4, 5
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local lease, ttl = tonumber(ARGV[1]), ARGV[2]
-local suspectAfter, quarantineAfter = tonumber(ARGV[3]), tonumber(ARGV[4])
+local leaseEnd, ttl = string.format('%.0f', now + ARGV[1]), ARGV[2]
+local suspectAfter, quarantineAfter, alone = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5] == '1'
+local unclaimed = ' 0 0 ' .. leaseEnd .. ' '
 local answers = {}
 
-local function claim(key, token, generation, attempt, crashes, alone)
-  local v = redis.call('HMGET', key, 't', 'e', 'g', 'a', 'c', 'd', 'x')
-  local holder, done, cancelled = v[1], v[6], v[7]
-  local recordedGeneration, recordedAttempt = tonumber(v[3] or 0), tonumber(v[4] or 0)
-  local count = tonumber(v[5] or 0)
-  if generation > recordedGeneration then
+local function claim(key, job)
+  local token, generation, attempt, crashes = string.match(job, '^(%S+) (%d+) (%d+) (%d+)$')
+  generation, attempt, crashes = tonumber(generation), tonumber(attempt), tonumber(crashes)
+  local mayRun = alone or crashes < suspectAfter
+  if mayRun and redis.call('SET', key, job .. unclaimed, 'NX', 'PX', ttl) then return RUN, crashes end
+
+  local r = read(redis.call('GET', key)) or
+    { generation = 0, attempt = 0, crashes = 0, leaseEnd = '0', progress = '' }
+  if generation > r.generation then
     -- A replay starts afresh; what an earlier generation left no longer counts.
-    done, cancelled, recordedAttempt, count = false, false, 0, 0
-    redis.call('HDEL', key, 'd', 'x', 'c')
+    r.done, r.cancelled, r.attempt, r.crashes = false, false, 0, 0
   end
-  if done then return DONE, 0 end
-  if generation < recordedGeneration then return STALE, 0 end
-  if holder and holder ~= token and tonumber(v[2]) > now then return BUSY, tonumber(v[2]) - now end
-  if attempt < recordedAttempt then return STALE, recordedAttempt end
+  if r.done then return DONE, 0 end
+  if generation < r.generation then return STALE, 0 end
+  local isHeld = r.token and r.token ~= token
+  if isHeld and tonumber(r.leaseEnd) > now then return BUSY, tonumber(r.leaseEnd) - now end
+  if attempt < r.attempt then return STALE, r.attempt end
+  r.generation, r.attempt = generation, attempt
   -- A lease that ran out was neither finished nor released: its worker died or froze.
-  if holder and holder ~= token then count = count + 1 end
-  if crashes > count then count = crashes end
-  if cancelled then
-    redis.call('HSET', key, 't', token, 'e', now + lease, 'g', generation, 'a', attempt, 'c', count)
-    redis.call('PEXPIRE', key, ttl)
-    return CANCELLED, count
+  if isHeld then r.crashes = r.crashes + 1 end
+  if crashes > r.crashes then r.crashes = crashes end
+  local code = RUN
+  if r.cancelled then code = CANCELLED
+  elseif r.crashes >= suspectAfter and r.crashes < quarantineAfter and not alone then code = SUSPECT
   end
-  if count >= suspectAfter and count < quarantineAfter and alone == '0' then
-    -- Not claimed yet: while it waits for its turn alone, a crash is not its own.
-    redis.call('HDEL', key, 't', 'e')
-    redis.call('HSET', key, 'g', generation, 'a', attempt, 'c', count)
-    redis.call('PEXPIRE', key, ttl)
-    return SUSPECT, count
-  end
-  redis.call('HSET', key, 't', token, 'e', now + lease, 'g', generation, 'a', attempt, 'c', count)
-  redis.call('PEXPIRE', key, ttl)
-  return RUN, count
+  -- A suspect is not claimed yet: while it waits for its turn alone, a crash is not its own.
+  r.token, r.leaseEnd = code ~= SUSPECT and token, leaseEnd
+  redis.call('SET', key, text(r), 'PX', ttl)
+  return code, r.crashes
 end
 
 for i, key in ipairs(KEYS) do
-  local at = 4 + (i - 1) * 5
-  local code, number = claim(key, ARGV[at + 1], tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]),
-    tonumber(ARGV[at + 4]), ARGV[at + 5])
-  answers[i * 2 - 1] = code
-  answers[i * 2] = number
+  local code, number = claim(key, ARGV[5 + i])
+  if code ~= RUN or number > 0 then
+    local at = #answers
+    answers[at + 1], answers[at + 2], answers[at + 3] = i - 1, code, number
+  end
 end
 return answers

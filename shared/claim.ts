@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { Redis } from "ioredis";
 import { batcher } from "./batcher.ts";
+import { RECORD_LUA } from "./client/claim-record.ts";
 import { redisKeys } from "./client/wire.ts";
 
 /** Claims that ended neither way after which a job runs alone in its worker. */
@@ -37,7 +38,20 @@ export interface ClaimOptions {
   onSkipped(jobs: number, error: unknown): void;
 }
 
+/** No delivery has this token: whoever ends a job without a claim names it. */
+const NO_TOKEN = "none";
+
 type Unclaim = "done" | "retry" | "release";
+
+interface Claiming {
+  job: Claimable;
+  token: string;
+}
+
+interface Unclaiming extends Claiming {
+  what: Unclaim;
+  attempt: number;
+}
 
 export interface Heartbeat {
   engine: string;
@@ -49,8 +63,16 @@ export interface Heartbeat {
 export interface Claims {
   /** Never rejects. `alone` says that nothing else runs in this worker. */
   claim(job: Claimable, alone: boolean): Promise<Claim>;
-  /** Ends a claim; `attempt` is the one that goes on record. Never rejects. */
-  unclaim(what: Unclaim, job: Claimable, token: string): Promise<void>;
+  /**
+   * Ends a claim; `attempt` is the one that goes on record, by default the job's own. No token: the
+   * job ran unclaimed. Never rejects.
+   */
+  unclaim(
+    what: Unclaim,
+    job: Claimable,
+    token: string | undefined,
+    attempt?: number,
+  ): Promise<void>;
   /** Never rejects; undefined when Redis could not be asked. */
   heartbeat(jobs: Heartbeat[]): Promise<("renewed" | "lost" | "cancelled")[] | undefined>;
 }
@@ -59,7 +81,8 @@ const MAX_BATCH = 500;
 /** After a failure Redis is left alone for so long, so that an outage costs no job a timeout. */
 const BREAK_MS = 2_000;
 
-const script = (name: string) => readFileSync(new URL(`./${name}.lua`, import.meta.url), "utf8");
+const script = (name: string) =>
+  RECORD_LUA + readFileSync(new URL(`./${name}.lua`, import.meta.url), "utf8");
 
 type Scripted = Redis & Record<"engineClaim" | "engineUnclaim" | "engineHeartbeat", Run>;
 type Run = (keyCount: number, ...keysAndArguments: (string | number)[]) => Promise<number[]>;
@@ -96,53 +119,49 @@ export function createClaims(options: ClaimOptions): Claims {
     }
   }
 
-  const claimBatch = batcher<{ job: Claimable; token: string; alone: boolean }, Claim>(
-    async (batch) => {
-      const keys = batch.map(({ job }) => keyOf(job));
-      const settings = [leaseMs, ttlMs, SUSPECT_AFTER, QUARANTINE_AFTER];
-      const jobs = batch.flatMap(({ job, token, alone }) => [
-        token,
-        job.generation,
-        job.attempt,
-        job.crashes,
-        alone ? "1" : "0",
-      ]);
-      const answers = await ask(batch.length, () =>
-        redis.engineClaim(keys.length, ...keys, ...settings, ...jobs),
-      );
-      return batch.map(({ job, token, alone }, i) =>
-        answers === undefined
-          ? unclaimed(job, alone)
-          : readClaim(answers[i * 2], answers[i * 2 + 1] ?? 0, token),
-      );
-    },
-    MAX_BATCH,
-  );
+  async function claimAll(batch: Claiming[], alone: boolean): Promise<Claim[]> {
+    const keys = batch.map(({ job }) => keyOf(job));
+    const settings = [leaseMs, ttlMs, SUSPECT_AFTER, QUARANTINE_AFTER, alone ? "1" : "0"];
+    const jobs = batch.map(
+      ({ job, token }) => `${token} ${job.generation} ${job.attempt} ${job.crashes}`,
+    );
+    const answers = await ask(batch.length, () =>
+      redis.engineClaim(keys.length, ...keys, ...settings, ...jobs),
+    );
+    if (answers === undefined) return batch.map(({ job }) => unclaimed(job, alone));
+    const claims = batch.map(({ token }): Claim => ({ kind: "run", token, crashes: 0 }));
+    for (let at = 0; at < answers.length; at += 3) {
+      const [index = 0, code, number = 0] = answers.slice(at, at + 3);
+      claims[index] = readClaim(code, number, batch[index]?.token ?? "");
+    }
+    return claims;
+  }
+  const claimBatch = batcher<Claiming, Claim>((batch) => claimAll(batch, false), MAX_BATCH);
 
-  const unclaimBatch = batcher<{ what: Unclaim; job: Claimable; token: string }, void>(
-    async (batch) => {
-      const keys = batch.map(({ job }) => keyOf(job));
-      const jobs = batch.flatMap(({ what, job, token }) => [
-        what,
-        token,
-        job.generation,
-        job.attempt,
-      ]);
-      await ask(batch.length, () => redis.engineUnclaim(keys.length, ...keys, ttlMs, ...jobs));
-      return [];
-    },
-    MAX_BATCH,
-  );
+  const unclaimBatch = batcher<Unclaiming, void>(async (batch) => {
+    const keys = batch.map(({ job }) => keyOf(job));
+    const jobs = batch.map(
+      ({ what, job, token, attempt }) => `${what} ${token} ${job.generation} ${attempt}`,
+    );
+    await ask(batch.length, () => redis.engineUnclaim(keys.length, ...keys, ttlMs, ...jobs));
+    return [];
+  }, MAX_BATCH);
 
   return {
-    claim: (job, alone) =>
-      claimBatch({ job, token: `${nonce}:${(++deliveries).toString(36)}`, alone }),
-    unclaim: (what, job, token) => unclaimBatch({ what, job, token }),
+    claim(job, alone) {
+      const claiming = { job, token: `${nonce}:${(++deliveries).toString(36)}` };
+      // Whoever runs alone has nobody to share a command with.
+      return alone
+        ? claimAll([claiming], true).then(([claim]) => claim as Claim)
+        : claimBatch(claiming);
+    },
+    unclaim: (what, job, token = NO_TOKEN, attempt = job.attempt) =>
+      unclaimBatch({ what, job, token, attempt }),
     async heartbeat(jobs) {
       const keys = jobs.map(keyOf);
       const tokens = jobs.flatMap(({ token, progress }) => [token, progress]);
       const answers = await ask(jobs.length, () =>
-        redis.engineHeartbeat(keys.length, ...keys, leaseMs, ...tokens),
+        redis.engineHeartbeat(keys.length, ...keys, leaseMs, ttlMs, ...tokens),
       );
       return answers?.map((code) => (code === 2 ? "cancelled" : code === 1 ? "lost" : "renewed"));
     },

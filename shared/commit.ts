@@ -9,6 +9,7 @@ import {
   insertResults,
   keyOf,
   type ResultRow,
+  StatementLost,
   type StatementOptions,
   selectResults,
 } from "./result-rows.ts";
@@ -110,23 +111,46 @@ export function createCommits(options: CommitOptions): Commits {
 
   async function flush(group: Waiting[], settings: StatementOptions): Promise<void> {
     const rows = group.map((entry) => entry.row);
-    let inserted: Set<string>;
-    let stored = new Map<string, ResultRow>();
+    let missing: ResultRow[];
+    let stored: Map<string, ResultRow> | undefined;
     try {
       // After a lost answer the same INSERT runs again: it waits for the first one, if that still
       // runs, and finds its rows. Reading back instead could miss a commit that is on its way.
-      inserted = await persist(() => insertResults(pool, rows, settings));
-      const missing = rows.filter((row) => !inserted.has(keyOf(row)));
+      missing = await persist(() => insert(pool, rows, settings));
       if (missing.length > 0) stored = await persist(() => selectResults(pool, missing));
     } catch (error) {
       return split(group, error as Error);
     }
+    const isMissing = new Set(missing);
     for (const entry of group) {
-      const row = inserted.has(keyOf(entry.row)) ? undefined : stored.get(keyOf(entry.row));
-      if (row !== undefined) entry.resolve({ kind: "stored", row });
-      else if (inserted.has(keyOf(entry.row))) entry.resolve({ kind: "committed", row: entry.row });
+      const { row } = entry;
+      if (!isMissing.has(row)) {
+        entry.resolve({ kind: "committed", row });
+        continue;
+      }
+      const before = stored?.get(keyOf(row));
+      if (before !== undefined) entry.resolve({ kind: "stored", row: before });
       // Deleted between the two statements, by the purge: so old that inserting it again is right.
       else enqueue(entry);
+    }
+  }
+
+  async function insert(
+    client: Pick<pg.ClientBase, "query">,
+    rows: ResultRow[],
+    settings: StatementOptions,
+  ): Promise<ResultRow[]> {
+    try {
+      return await insertResults(client, rows, settings);
+    } catch (error) {
+      if (!(error instanceof StatementLost)) throw error;
+      if (statement.prepared)
+        log.warn({ err: error }, "going on without prepared statements (DATABASE_PREPARED)");
+      statement.prepared = false;
+      impatient.prepared = false;
+      // Inside of a transaction nothing can be said any more: its job runs again.
+      if (client !== pool) throw error;
+      return insertResults(pool, rows, settings);
     }
   }
 
@@ -162,9 +186,8 @@ export function createCommits(options: CommitOptions): Commits {
   }
 
   async function commitIn(client: pg.PoolClient, rows: ResultRow[]): Promise<OwnCommit> {
-    const inserted = await insertResults(client, rows, statement);
-    if (inserted.size < rows.length) {
-      const missing = rows.filter((row) => !inserted.has(keyOf(row)));
+    const missing = await insert(client, rows, statement);
+    if (missing.length > 0) {
       await client.query(bounded("rollback"));
       return { kind: "conflict", stored: await persist(() => selectResults(pool, missing)) };
     }

@@ -65,8 +65,10 @@ export const Environment = z.object({
     .describe("Retries per first attempt, past which consumption slows down"),
   DATABASE_POOL_MAX: whole(2, 20).default(2).describe("Postgres connections of one worker"),
   DATABASE_PREPARED: flag
-    .default(false)
-    .describe("Named protocol statements; needs PgBouncer 1.21 or newer, or a direct connection"),
+    .default(true)
+    .describe(
+      "Prepared statements; given up by itself behind a pooler that does not follow them (PgBouncer before 1.21)",
+    ),
   HEALTH_PORT: whole(0, 65_535)
     .default(9090)
     .describe("Port of /healthz, /readyz and /metrics; 0 = any free one"),

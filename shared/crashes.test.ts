@@ -2,9 +2,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { redisKeys } from "./client/wire.ts";
+import { Claims } from "./client/claims.ts";
 import { openTestFleet, type TestFleet } from "./testing/fleet.ts";
 import { PROBE_LEDGER, probe } from "./testing/probe-engine.ts";
 
@@ -18,6 +17,8 @@ beforeAll(async () => {
   await fleet.pool.query(PROBE_LEDGER);
 });
 afterAll(() => fleet?.close());
+
+const openClaims = () => Claims.open(fleet.config.REDIS_URL, fleet.names.prefix, () => {});
 
 /** Starts the worker again whenever it dies, as Kubernetes would. */
 function keepAlive(path: string): { starts(): number; stop(): Promise<void> } {
@@ -73,53 +74,47 @@ test("the culprit of repeated crashes is quarantined, and only it", async () => 
 
 test("a cancelled job's handler is aborted at once, and the job ends as cancelled", async () => {
   const worker = await fleet.start(probe);
-  const redis = new Redis(fleet.config.REDIS_URL);
+  const claims = await openClaims();
   const id = await fleet.publish("probe", "run", { do: "wait", waitMs: 10_000 });
-  const key = redisKeys.claim(fleet.names.prefix, "probe", id);
   await fleet.until("the claim", async () =>
-    (await redis.hexists(key, "t")) === 1 ? true : undefined,
+    (await claims.read("probe", id)).state === "running" ? true : undefined,
   );
   const cancelledAt = Date.now();
-  await redis
-    .multi()
-    .hset(key, "x", 1)
-    .publish(redisKeys.cancel(fleet.names.prefix, "probe"), id)
-    .exec();
+  await claims.cancel("probe", id);
   expect((await fleet.reply(id)).reply).toMatchObject({ error: { code: "cancelled" } });
   expect(Date.now() - cancelledAt).toBeLessThan(1_000);
 
   const waiting = fleet.newId();
-  await redis.hset(redisKeys.claim(fleet.names.prefix, "probe", waiting), "x", 1);
+  await claims.cancel("probe", waiting);
   await fleet.publish("probe", "run", {}, { messageId: waiting, correlationId: waiting });
   expect((await fleet.reply(waiting)).reply).toMatchObject({ error: { code: "cancelled" } });
-  redis.disconnect();
+  await claims.close();
   await worker.stop();
 });
 
 test("a job longer than its lease keeps it, and its progress can be read", async () => {
   const first = await fleet.start(probe, { LEASE_MS: "1000" });
   const second = await fleet.start(probe, { LEASE_MS: "1000" });
-  const redis = new Redis(fleet.config.REDIS_URL);
+  const claims = await openClaims();
   const id = await fleet.publish("probe", "run", { do: "wait", waitMs: 2_500 });
-  const progress = await fleet.until("progress", async () => {
-    const text = await redis.hget(redisKeys.claim(fleet.names.prefix, "probe", id), "p");
-    return text ? JSON.parse(text) : undefined;
-  });
+  const progress = await fleet.until(
+    "progress",
+    async () => (await claims.read("probe", id)).progress,
+  );
   expect(progress).toMatchObject({ note: "waiting", fraction: expect.any(Number) });
   expect((await fleet.reply(id)).reply.status).toBe("succeeded");
-  redis.disconnect();
+  await claims.close();
   await Promise.all([first.stop(), second.stop()]);
 });
 
 test("a job that runs when the worker is told to stop is finished first", async () => {
   const worker = await fleet.start(probe);
-  const redis = new Redis(fleet.config.REDIS_URL);
+  const claims = await openClaims();
   const id = await fleet.publish("probe", "run", { do: "wait", waitMs: 1_000 });
-  const key = redisKeys.claim(fleet.names.prefix, "probe", id);
   await fleet.until("the claim", async () =>
-    (await redis.hexists(key, "t")) === 1 ? true : undefined,
+    (await claims.read("probe", id)).state === "running" ? true : undefined,
   );
   await worker.stop();
   expect((await fleet.reply(id)).reply).toMatchObject({ output: { attempt: 1 } });
-  redis.disconnect();
+  await claims.close();
 });

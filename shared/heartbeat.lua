@@ -1,17 +1,21 @@
 -- Renews the leases of long jobs, carries their progress out and cancellations in.
--- ARGV: lease ms; then per key: token, progress ('' for none). Answers per key: 0 renewed, 1 lost, 2 cancelled.
+-- ARGV: lease ms, ttl ms; then per key: token, progress ('' for none).
+-- Answers per key: 0 renewed, 1 lost, 2 cancelled.
+local RENEWED, LOST, CANCELLED = 0, 1, 2
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local answers = {}
-for i, key in ipairs(KEYS) do
-  local token, progress = ARGV[i * 2], ARGV[i * 2 + 1]
-  local v = redis.call('HMGET', key, 't', 'x')
-  if v[1] == token or not v[1] then
-    redis.call('HSET', key, 't', token, 'e', now + tonumber(ARGV[1]))
-    if progress ~= '' then redis.call('HSET', key, 'p', progress) end
-    answers[i] = v[2] and 2 or 0
-  else
-    answers[i] = 1
-  end
+local leaseEnd = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1])
+local ttl = ARGV[2]
+
+local function renew(key, token, progress)
+  local r = read(redis.call('GET', key)) or
+    { generation = 0, attempt = 0, crashes = 0, progress = '' }
+  if r.token and r.token ~= token then return LOST end
+  if progress ~= '' then r.progress = progress end
+  r.token, r.leaseEnd = token, leaseEnd
+  redis.call('SET', key, text(r), 'PX', ttl)
+  return r.cancelled and CANCELLED or RENEWED
 end
+
+local answers = {}
+for i, key in ipairs(KEYS) do answers[i] = renew(key, ARGV[1 + i * 2], ARGV[2 + i * 2]) end
 return answers

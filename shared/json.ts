@@ -16,7 +16,7 @@ export class BadJson extends Error {
 }
 
 /**
- * Parses `body` and hashes its canonical form (keys sorted, no white space, after RFC 8785).
+ * Parses `body` and hashes its canonical form (keys sorted, no white space, much like RFC 8785).
  * Refuses what JSON.parse would quietly change: duplicate keys, numbers that a double can't hold,
  * invalid UTF-8, a byte order mark, and keys that poison prototypes.
  * @throws {BadJson}
@@ -26,18 +26,18 @@ export function readJson(body: Buffer): { value: unknown; canonicalHash: string 
   if (!isUtf8(body)) throw new BadJson("the body is not valid UTF-8");
   const text = body.toString("utf8");
   if (text.charCodeAt(0) === 0xfeff) throw new BadJson("the body starts with a byte order mark");
-  const keysInText = scan(text);
+  const seen = scan(body);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
     throw new BadJson("the body is not valid JSON", "", { cause: error });
   }
-  if (MAYBE_UNSAFE_NUMBER.test(text)) refuseUnsafeNumbers(text);
+  if (seen.hasLongNumber) refuseUnsafeNumbers(text);
   const walk: Walk = { keys: 0 };
-  const canonical = canonicalize(value, walk, "");
-  if (walk.keys !== keysInText) throw new BadJson("an object has the same key twice");
-  return { value, canonicalHash: digest(canonical) };
+  const sorted = withSortedKeys(value, walk, "");
+  if (walk.keys !== seen.keys) throw new BadJson("an object has the same key twice");
+  return { value, canonicalHash: digest(JSON.stringify(sorted)) };
 }
 
 /** Hash of a text or of bytes that are no JSON; 43 characters of base64url. */
@@ -52,15 +52,37 @@ const OPEN_BRACKET = 91;
 const CLOSE_BRACKET = 93;
 const OPEN_BRACE = 123;
 const CLOSE_BRACE = 125;
+const ZERO = 48;
+const NINE = 57;
+const UPPER_E = 69;
+const LOWER_E = 101;
+const LONG_NUMBER = 16;
 
-/** Bounds the depth before anything recurses, and counts the keys as written. */
-function scan(text: string): number {
+interface Seen {
+  keys: number;
+  /** Whether a number has 16 digits or more, or an exponent: few have, and only those are looked at again. */
+  hasLongNumber: boolean;
+}
+
+/**
+ * Bounds the depth before anything recurses, and counts the keys as written. In UTF-8 a byte below 128
+ * is never part of another character.
+ */
+function scan(body: Buffer): Seen {
   let depth = 0;
   let keys = 0;
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
+  let digits = 0;
+  let hasLongNumber = false;
+  for (let i = 0; i < body.length; i++) {
+    const c = body[i] as number;
+    if (c >= ZERO && c <= NINE) {
+      if (++digits >= LONG_NUMBER) hasLongNumber = true;
+      continue;
+    }
+    if (digits > 0 && (c === LOWER_E || c === UPPER_E)) hasLongNumber = true;
+    digits = 0;
     if (c === QUOTE) {
-      i = endOfString(text, i + 1);
+      i = endOfString(body, i + 1);
     } else if (c === COLON) {
       if (++keys > MAX_KEYS) throw new BadJson(`the body has more than ${MAX_KEYS} keys`);
     } else if (c === OPEN_BRACE || c === OPEN_BRACKET) {
@@ -69,20 +91,14 @@ function scan(text: string): number {
       depth--;
     }
   }
-  return keys;
+  return { keys, hasLongNumber };
 }
 
-function endOfString(text: string, from: number): number {
-  for (let i = text.indexOf('"', from); i !== -1; i = text.indexOf('"', i + 1)) {
-    let backslashes = 0;
-    while (text.charCodeAt(i - 1 - backslashes) === BACKSLASH) backslashes++;
-    if (backslashes % 2 === 0) return i;
-  }
-  return text.length;
+function endOfString(body: Buffer, from: number): number {
+  let i = from;
+  for (let c = body[i]; c !== QUOTE && c !== undefined; c = body[i]) i += c === BACKSLASH ? 2 : 1;
+  return i;
 }
-
-// Few bodies have a number of 16 digits or a three-digit exponent, and only those pay for the second parse.
-const MAYBE_UNSAFE_NUMBER = /\d{16}|\d[eE][+]?\d{2}/;
 
 function refuseUnsafeNumbers(text: string): void {
   JSON.parse(text, (key, value, context?: { source?: string }) => {
@@ -102,24 +118,19 @@ interface Walk {
   keys: number;
 }
 
-function canonicalize(value: unknown, walk: Walk, path: string): string {
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  if (Array.isArray(value)) {
-    let out = "[";
-    for (let i = 0; i < value.length; i++) {
-      if (i > 0) out += ",";
-      out += canonicalize(value[i], walk, path);
-    }
-    return `${out}]`;
-  }
+/** A copy whose objects have their keys in one order, whatever order they came in. */
+function withSortedKeys(value: unknown, walk: Walk, path: string): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => withSortedKeys(item, walk, path));
   const keys = Object.keys(value).sort();
   walk.keys += keys.length;
-  let out = "{";
+  const sorted: Record<string, unknown> = {};
   for (const key of keys) {
     if (key === "__proto__" || (key === "prototype" && path === "constructor"))
       throw new BadJson(`the key ${JSON.stringify(key)} is not allowed`, key);
-    if (out.length > 1) out += ",";
-    out += `${JSON.stringify(key)}:${canonicalize((value as Record<string, unknown>)[key], walk, key)}`;
+    const item = (value as Record<string, unknown>)[key];
+    sorted[key] =
+      typeof item === "object" && item !== null ? withSortedKeys(item, walk, key) : item;
   }
-  return `${out}}`;
+  return sorted;
 }

@@ -74,47 +74,42 @@ export function createLife(options: LifeOptions): Life {
   );
 
   async function lifeOf(delivery: Delivery): Promise<void> {
-    const received = options.receive(delivery);
-    if (received.kind === "refused") return finish(received, () => refuse(received));
-    if (!gate.tryEnter()) await gate.enter();
-    let claim: Claim;
     try {
-      if (options.draining()) return await finish(received, handBack);
-      claim = await claims.claim(received, false);
-      if (claim.kind !== "suspect") return await work(received, claim);
-    } finally {
-      gate.leave();
+      const received = options.receive(delivery);
+      if (received.kind === "refused") return await finish(received, () => refuse(received));
+      if (!gate.tryEnter()) await gate.enter();
+      let claim: Claim;
+      try {
+        if (options.draining()) return await finish(received, handBack);
+        claim = await claims.claim(received, false);
+        if (claim.kind !== "suspect") return await work(received, claim);
+      } finally {
+        gate.leave();
+      }
+      await runAlone(received, claim.crashes);
+    } catch (error) {
+      log.error({ err: error }, "a delivery was left to the broker");
     }
-    // A job that was there at two crashes waits until nothing else runs: if it crashes again, it was alone.
+  }
+
+  /** A job that was there at two crashes waits until nothing else runs: if it crashes again, it was alone. */
+  async function runAlone(job: ReceivedJob, crashes: number): Promise<void> {
     await gate.enterAlone();
     try {
-      if (options.draining()) return await finish(received, handBack);
-      log.warn(
-        { jobId: received.id, crashes: claim.crashes },
-        "running a suspect of crashes alone",
-      );
-      await work(received, await claims.claim(received, true));
+      if (options.draining()) return await finish(job, handBack);
+      log.warn({ jobId: job.id, crashes }, "running a suspect of crashes alone");
+      await work(job, await claims.claim(job, true));
     } finally {
       gate.leaveAlone();
     }
   }
 
-  async function work(job: ReceivedJob, claim: Claim): Promise<void> {
+  function work(job: ReceivedJob, claim: Claim): Promise<void> {
     const token = "token" in claim ? claim.token : undefined;
     const nowMs = Date.now();
-    const me: LiveJob = {
-      job,
-      token,
-      startedAtMs: nowMs,
-      renewedAtMs: nowMs,
-      context: new JobContext(job, tools),
-    };
-    live.add(me);
-    try {
-      await finish(job, () => act(me, claim), me);
-    } finally {
-      live.delete(me);
-    }
+    const context = new JobContext(job, tools);
+    const me: LiveJob = { job, token, startedAtMs: nowMs, renewedAtMs: nowMs, context };
+    return finish(job, () => act(me, claim), me);
   }
 
   /** Settles what `decide` comes to. Whatever goes wrong in our own code gives the delivery back. */
@@ -124,6 +119,7 @@ export function createLife(options: LifeOptions): Life {
     me?: LiveJob,
   ): Promise<void> {
     const startedAtMs = me?.startedAtMs ?? Date.now();
+    if (me !== undefined) live.add(me);
     let outcome: Outcome;
     try {
       outcome = await decide();
@@ -136,26 +132,17 @@ export function createLife(options: LifeOptions): Life {
       }
       await settle(received, outcome, me?.token).catch(() => {});
     }
+    if (me !== undefined) live.delete(me);
     metrics.settled(received, outcome, Date.now() - startedAtMs);
   }
 
-  async function act(me: LiveJob, claim: Claim): Promise<Outcome> {
+  function act(me: LiveJob, claim: Claim): Promise<Outcome> | Outcome {
     const { job } = me;
     switch (claim.kind) {
       case "busy":
         return { kind: "wait", tier: waitTier(claim.remainingMs), crashes: job.crashes };
-      case "stale": {
-        // What the broker delivers again is the copy that was left when its successor reached a tier.
-        // Anything else was published anew, perhaps for another reply_to: it waits for the end.
-        if (job.delivery.message.fields.redelivered) return { kind: "stale" };
-        // The end may have come while Redis was away and could not be told: without a look at
-        // Postgres this copy would wait for ever.
-        const row = await commits.read(job.engine, job.id);
-        if (row !== undefined) return answer(job, row, "result");
-        // It joins the attempt on record, so that it can take over should that copy be lost.
-        const attempt = Math.max(job.attempt, claim.attempt);
-        return { kind: "wait", tier: waitTier(STALE_DELAY_MS), crashes: job.crashes, attempt };
-      }
+      case "stale":
+        return joinLater(me, claim.attempt);
       case "suspect":
         return handBack();
       case "cancelled":
@@ -164,11 +151,8 @@ export function createLife(options: LifeOptions): Life {
           { code: "cancelled", message: "cancelled by the caller before it ran" },
           me,
         );
-      case "done": {
-        const row = await commits.read(job.engine, job.id);
-        // Redis' word alone never ends a job.
-        return row === undefined ? execute(me, job.crashes) : answer(job, row, "repeat");
-      }
+      case "done":
+        return repeat(me);
       case "run":
         if (claim.crashes < QUARANTINE_AFTER) return execute(me, claim.crashes);
         log.error({ jobId: job.id, alert: "quarantined" }, "a job crashed its worker again, alone");
@@ -180,11 +164,37 @@ export function createLife(options: LifeOptions): Life {
     }
   }
 
+  /** A copy with a lower attempt than the one on record. */
+  async function joinLater({ job }: LiveJob, recordedAttempt: number): Promise<Outcome> {
+    // What the broker delivers again is the copy that was left when its successor reached a tier.
+    // Anything else was published anew, perhaps for another reply_to: it waits for the end.
+    if (job.delivery.message.fields.redelivered) return { kind: "stale" };
+    // The end may have come while Redis was away and could not be told: without a look at
+    // Postgres this copy would wait for ever.
+    const row = await commits.read(job.engine, job.id);
+    if (row !== undefined) return answer(job, row, "result");
+    // It joins the attempt on record, so that it can take over should that copy be lost.
+    const attempt = Math.max(job.attempt, recordedAttempt);
+    return { kind: "wait", tier: waitTier(STALE_DELAY_MS), crashes: job.crashes, attempt };
+  }
+
+  /** Redis says that it is done, and Redis' word alone never ends a job. */
+  async function repeat(me: LiveJob): Promise<Outcome> {
+    const { job } = me;
+    const row = await commits.read(job.engine, job.id);
+    return row === undefined ? execute(me, job.crashes) : answer(job, row, "repeat");
+  }
+
   async function execute(me: LiveJob, crashes: number): Promise<Outcome> {
     const { job } = me;
     if (job.attempt === 1) budget.earn();
     for (;;) {
-      const ran = await runOnce(me);
+      let ran: BatchRan | Committed;
+      try {
+        ran = await runOnce(me);
+      } catch (error) {
+        ran = readFailedCommit(error as Error);
+      }
       switch (ran.kind) {
         case "committed":
           return { kind: "result", row: ran.row };
@@ -192,6 +202,10 @@ export function createLife(options: LifeOptions): Life {
           return answer(job, ran.row, "result");
         case "ended":
           return fail(job, ran.problem, me);
+        case "unstorable": {
+          const message = `Postgres refuses the result: ${ran.error.message}`;
+          return fail(job, { code: "invalid_output", message }, me);
+        }
         case "threw":
           return retryOrFail(me, ran.error, crashes);
         case "later":
@@ -214,18 +228,29 @@ export function createLife(options: LifeOptions): Life {
     }
   }
 
-  async function runOnce(me: LiveJob): Promise<BatchRan> {
+  function runOnce(me: LiveJob): Promise<BatchRan | Committed> {
     const { job, context } = me;
-    const rowOf = (reply: string) => succeeded(me, reply);
     const batch = batches.get(job.action);
-    if (batch !== undefined) return batch({ job, context, rowOf });
-    let ran: Ran;
+    if (batch !== undefined)
+      return batch({ job, context, rowOf: (reply) => succeeded(me, reply) });
+    const ran = runHandler(job, context, tools.timeoutMs);
+    // A handler that only computes has its result at once, and shares its commit with others.
+    if (!(ran instanceof Promise) && ran.kind === "output" && context.transaction === undefined)
+      return commits.commit(succeeded(me, ran.reply));
+    return commitRan(me, ran);
+  }
+
+  async function commitRan(
+    me: LiveJob,
+    running: Ran | Promise<Ran>,
+  ): Promise<BatchRan | Committed> {
+    const { context } = me;
     let discard = true;
     try {
-      ran = await runHandler(job, context, tools.timeoutMs);
+      const ran = await running;
       if (ran.kind !== "output") return ran;
-      const row = rowOf(ran.reply);
-      if (context.transaction === undefined) return readCommitted(await commits.commit(row));
+      const row = succeeded(me, ran.reply);
+      if (context.transaction === undefined) return await commits.commit(row);
       const own = await commits.commitIn(context.transaction.client, [row]);
       discard = own.kind === "unknown";
       if (own.kind === "committed") return { kind: "committed", row };
@@ -234,14 +259,15 @@ export function createLife(options: LifeOptions): Life {
       return stored === undefined
         ? { kind: "outage", error: new Error("the row is gone") }
         : { kind: "stored", row: stored };
-    } catch (error) {
-      // From commitIn: the handler's own errors come back as values.
-      if (options.signal.aborted) return { kind: "interrupted" };
-      if (troubleOf(error) === "bad-data") return unstorable(error as Error);
-      return { kind: "outage", error: error as Error };
     } finally {
       context.transaction?.release(discard);
     }
+  }
+
+  /** From the commit: the handler's own errors come as values. */
+  function readFailedCommit(error: Error): BatchRan | Committed {
+    if (options.signal.aborted) return { kind: "interrupted" };
+    return { kind: troubleOf(error) === "bad-data" ? "unstorable" : "outage", error };
   }
 
   function retryOrFail(me: LiveJob, error: Error, crashes: number): Outcome | Promise<Outcome> {
@@ -278,12 +304,17 @@ export function createLife(options: LifeOptions): Life {
     const problem = { ...told, message: redactUrls(told.message) };
     const attempt = job.kind === "refused" || problem.code === "quarantined" ? 0 : job.attempt;
     const row: ResultRow = {
-      ...rowBase(job, me?.startedAtMs ?? Date.now()),
-      attempt,
+      engine: job.engine,
+      jobId: job.id,
+      generation: job.generation,
       status: "failed",
       code: problem.code,
+      attempt,
+      type: job.type,
+      inputHash: job.inputHash,
       reply: failure(problem, attempt),
       events: null,
+      startedAtMs: me?.startedAtMs ?? Date.now(),
     };
     const committed = await commits.commit(row);
     if (committed.kind === "unstorable") throw committed.error;
@@ -292,10 +323,7 @@ export function createLife(options: LifeOptions): Life {
       : answer(job, committed.row, "result");
   }
 
-  return (delivery) =>
-    lifeOf(delivery).catch((error) => {
-      log.error({ err: error }, "a delivery was left to the broker");
-    });
+  return lifeOf;
 }
 
 const handBack = (): Outcome => ({ kind: "hand-back" });
@@ -311,32 +339,20 @@ function answer(
   return { kind: "unrecorded", problem: { code: "idempotency_conflict", message } };
 }
 
-function rowBase(
-  job: { engine: string; id: string; generation: number; type: string; inputHash: string },
-  startedAtMs: number,
-) {
-  const { engine, id, generation, type, inputHash } = job;
-  return { engine, jobId: id, generation, type, inputHash, startedAtMs };
-}
-
 function succeeded({ job, context, startedAtMs }: LiveJob, reply: string): ResultRow {
   return {
-    ...rowBase(job, startedAtMs),
-    attempt: job.attempt,
+    engine: job.engine,
+    jobId: job.id,
+    generation: job.generation,
     status: "succeeded",
     code: null,
+    attempt: job.attempt,
+    type: job.type,
+    inputHash: job.inputHash,
     reply,
     events: context.events.length === 0 ? null : JSON.stringify(context.events),
+    startedAtMs,
   };
-}
-
-function readCommitted(committed: Committed): BatchRan {
-  return committed.kind === "unstorable" ? unstorable(committed.error) : committed;
-}
-
-function unstorable(error: Error): BatchRan {
-  const message = `Postgres refuses the result: ${error.message}`;
-  return { kind: "ended", problem: { code: "invalid_output", message } };
 }
 
 export const shutdown = () => new Aborted("shutdown", "the worker stops");

@@ -1,7 +1,7 @@
 /** Turns a delivery into a job, or says what is wrong with it; nothing is taken on trust. */
 import type { MessageProperties } from "amqplib";
 import type { ZodError } from "zod";
-import { type BrokerNames, type ErrorCode, HEADERS, JOB_ID } from "./client/wire.ts";
+import { type BrokerNames, type ErrorCode, HEADERS, JOB_ID, jobType } from "./client/wire.ts";
 import type { Delivery } from "./consume.ts";
 import type { Action, WorkerDefinition } from "./define-worker.ts";
 import { BadJson, digest, readJson } from "./json.ts";
@@ -52,12 +52,23 @@ export interface RefusedJob extends Envelope {
 
 export type Received = ReceivedJob | RefusedJob;
 
-/** What one worker accepts; built once. */
+/** What one worker accepts; built once by {@link createReception}. */
 export interface Reception {
   definition: WorkerDefinition;
   names: BrokerNames;
-  replyToAllowed: RegExp;
+  /** By message type: every job and every event that the worker takes. */
+  targets: ReadonlyMap<string, Target>;
+  /** The most that any action of the worker takes. */
+  maxInputBytes: number;
+  isReplyToAllowed(replyTo: string): boolean;
   maxAgeMs: number;
+}
+
+interface Target {
+  actionName: string;
+  action: Action;
+  /** Makes the input of an event; jobs have none. */
+  map: ((event: unknown) => unknown) | undefined;
 }
 
 const DEFAULT_MAX_INPUT_BYTES = 1024 * 1024;
@@ -79,14 +90,48 @@ export class Refusal extends Error {
   }
 }
 
-/** `*` in the allow list stands for any text. */
-export function replyToPattern(allowList: string): RegExp {
+export interface ReceptionOptions {
+  definition: WorkerDefinition;
+  names: BrokerNames;
+  /** REPLY_TO_ALLOW: `*` stands for any text. */
+  replyToAllow: string;
+  maxAgeMs: number;
+}
+
+export function createReception(options: ReceptionOptions): Reception {
+  const { definition, names, replyToAllow, maxAgeMs } = options;
+  const { name, actions, on = {} } = definition;
+  const targets = new Map<string, Target>();
+  for (const [actionName, action] of Object.entries(actions))
+    targets.set(jobType(name, actionName, action.version), { actionName, action, map: undefined });
+  for (const [type, { action: actionName, map }] of Object.entries(on))
+    targets.set(type, { actionName, action: actions[actionName] as Action, map });
+  const limits = Object.values(actions).map(({ maxInputBytes }) => maxInputBytes ?? 0);
+  return {
+    definition,
+    names,
+    targets,
+    maxInputBytes: Math.max(DEFAULT_MAX_INPUT_BYTES, ...limits),
+    isReplyToAllowed: replyToCheck(names, replyToAllow),
+    maxAgeMs,
+  };
+}
+
+function replyToCheck(names: BrokerNames, allowList: string): (replyTo: string) => boolean {
   const patterns = allowList
     .split(",")
     .map((entry) => entry.trim())
     .filter((entry) => entry !== "")
     .map((entry) => entry.split("*").map(RegExp.escape).join(".+"));
-  return new RegExp(`^(?:${patterns.join("|")})$`);
+  const allowed = new RegExp(`^(?:${patterns.join("|")})$`);
+  // A caller sends many jobs with one reply-to.
+  let lastAllowed: string | undefined;
+  return (replyTo) => {
+    if (replyTo === lastAllowed) return true;
+    if (replyTo.startsWith(`${names.prefix}.`) || !allowed.test(replyTo)) return false;
+    lastAllowed = replyTo;
+    return true;
+  };
 }
 
 /** Never throws: what is wrong comes back as a refused job. */
@@ -96,20 +141,20 @@ export function receive(delivery: Delivery, reception: Reception, now: number): 
   const envelope = emptyEnvelope(delivery, reception.definition.name);
   try {
     readAddress(envelope, properties, reception);
-    checkSize(message.content, largest(reception.definition));
+    checkSize(message.content, reception.maxInputBytes);
     checkContent(properties);
     const { value, canonicalHash } = readJson(message.content);
     // Known before anything else is refused: a finished job that comes again past its deadline must match its row.
     envelope.inputHash = canonicalHash;
-    readHeaders(envelope, properties.headers ?? {});
-    const target = readTarget(envelope, reception.definition);
+    if (properties.headers !== undefined) readHeaders(envelope, properties.headers);
+    const target = readTarget(envelope, reception);
     checkSize(message.content, target.action.maxInputBytes ?? DEFAULT_MAX_INPUT_BYTES);
     checkAge(envelope, properties, reception.maxAgeMs, now);
-    return readInput(envelope as Envelope & { id: string }, value, target);
+    return readInput(envelope, value, target);
   } catch (error) {
     if (!(error instanceof Refusal || error instanceof BadJson)) throw error;
     if (envelope.inputHash === "") envelope.inputHash = digest(message.content);
-    return Object.assign(envelope, { kind: "refused" as const, problem: problemOf(error) });
+    return refusedJob(envelope, problemOf(error));
   }
 }
 
@@ -141,12 +186,6 @@ function problemOf(error: Refusal | BadJson): Problem {
   };
 }
 
-/** Before the action is known: the most that any action of the worker takes. */
-function largest(definition: WorkerDefinition): number {
-  const limits = Object.values(definition.actions).map(({ maxInputBytes }) => maxInputBytes ?? 0);
-  return Math.max(DEFAULT_MAX_INPUT_BYTES, ...limits);
-}
-
 function checkSize({ length }: Buffer, maxBytes: number): void {
   if (length <= maxBytes) return;
   const message = `the body has ${length} bytes; at most ${maxBytes} are accepted: send large data by reference`;
@@ -163,7 +202,7 @@ export function readAddress(
   if (typeof messageId === "string" && JOB_ID.test(messageId)) envelope.id = messageId;
   envelope.correlationId = typeof correlationId === "string" ? correlationId : undefined;
   if (typeof replyTo === "string" && replyTo !== "") {
-    if (replyTo.startsWith(`${reception.names.prefix}.`) || !reception.replyToAllowed.test(replyTo))
+    if (!reception.isReplyToAllowed(replyTo))
       throw new Refusal(
         "invalid_input",
         "reply_to names a queue that is not allowed (REPLY_TO_ALLOW)",
@@ -223,7 +262,10 @@ function count(headers: Record<string, unknown>, name: string, absent: number): 
 }
 
 function checkContent({ contentType, contentEncoding }: MessageProperties): void {
-  if (typeof contentType !== "string" || !JSON_TYPE.test(contentType))
+  if (
+    contentType !== "application/json" &&
+    !(typeof contentType === "string" && JSON_TYPE.test(contentType))
+  )
     throw new Refusal(
       "invalid_input",
       "content_type must be application/json (UTF-8)",
@@ -238,40 +280,33 @@ function checkContent({ contentType, contentEncoding }: MessageProperties): void
     );
 }
 
-interface Target {
-  actionName: string;
-  action: Action;
-  map: ((event: unknown) => unknown) | undefined;
-}
-
-function readTarget(envelope: Envelope, definition: WorkerDefinition): Target {
+function readTarget(envelope: Envelope, reception: Reception): Target {
   const type: unknown = envelope.delivery.message.properties.type;
   if (typeof type !== "string" || type === "")
     throw new Refusal("invalid_input", "type must be <engine>.<action>.v<N>", "type");
-  const { on = {}, actions, name } = definition;
-  if (Object.hasOwn(on, type)) {
-    envelope.type = type;
-    // An event has nobody who waits for a reply.
-    envelope.replyTo = undefined;
-    const subscription = on[type] as NonNullable<(typeof on)[string]>;
-    const action = actions[subscription.action] as Action;
-    return { actionName: subscription.action, action, map: subscription.map };
-  }
+  const target = reception.targets.get(type);
+  if (target === undefined) throw unknownTarget(envelope, type, reception.definition);
+  envelope.type = type;
+  // An event has nobody who waits for a reply.
+  if (target.map !== undefined) envelope.replyTo = undefined;
+  return target;
+}
+
+function unknownTarget(envelope: Envelope, type: string, definition: WorkerDefinition): Refusal {
+  const { actions, name } = definition;
   const parts = JOB_TYPE.exec(type);
   if (parts === null || parts[1] !== name)
-    throw new Refusal("invalid_input", `type must be ${name}.<action>.v<N>`, "type");
+    return new Refusal("invalid_input", `type must be ${name}.<action>.v<N>`, "type");
   envelope.type = type;
   const actionName = parts[2] as string;
-  const action = Object.hasOwn(actions, actionName) ? actions[actionName] : undefined;
-  if (action === undefined)
-    throw new Refusal(
-      "unknown_action",
-      `${name} has the actions ${Object.keys(actions).join(", ")}`,
+  if (Object.hasOwn(actions, actionName))
+    return new Refusal(
+      "unknown_version",
+      `${name}.${actionName} is at v${actions[actionName]?.version}`,
       "type",
     );
-  if (action.version !== Number(parts[3]))
-    throw new Refusal("unknown_version", `${name}.${actionName} is at v${action.version}`, "type");
-  return { actionName, action, map: undefined };
+  const known = Object.keys(actions).join(", ");
+  return new Refusal("unknown_action", `${name} has the actions ${known}`, "type");
 }
 
 function checkAge(
@@ -295,19 +330,29 @@ function checkAge(
     );
 }
 
-function readInput(envelope: Envelope & { id: string }, value: unknown, target: Target): Received {
+function readInput(envelope: Envelope, value: unknown, target: Target): Received {
   const { actionName, action, map } = target;
   const mapped = map === undefined ? value : mapEvent(map, value);
   const parsed = action.input.safeParse(mapped);
-  if (!parsed.success) {
-    const problem: Problem = {
+  if (!parsed.success)
+    return refusedJob(envelope, {
       code: "invalid_input",
       message: `the input breaks the schema of ${envelope.engine}.${actionName}`,
       details: detailsOf(parsed.error),
-    };
-    return Object.assign(envelope, { kind: "refused" as const, problem });
-  }
-  return Object.assign(envelope, { kind: "job" as const, actionName, action, input: parsed.data });
+    });
+  const job = envelope as ReceivedJob;
+  job.kind = "job";
+  job.actionName = actionName;
+  job.action = action;
+  job.input = parsed.data;
+  return job;
+}
+
+export function refusedJob(envelope: Envelope, problem: Problem): RefusedJob {
+  const refused = envelope as RefusedJob;
+  refused.kind = "refused";
+  refused.problem = problem;
+  return refused;
 }
 
 function mapEvent(map: (event: unknown) => unknown, value: unknown): unknown {

@@ -1,6 +1,7 @@
 /** The two statements on engine.results that the workers run. */
 import type pg from "pg";
 import type { ErrorCode } from "./client/wire.ts";
+import { digest } from "./json.ts";
 
 /** One row of engine.results, as a worker writes it. */
 export interface ResultRow {
@@ -22,8 +23,16 @@ export interface ResultRow {
 
 export interface StatementOptions {
   worker: string;
+  /** Whether Postgres keeps the plan on each connection, which saves a third of the statement's cost. */
   prepared: boolean;
   lockTimeoutMs: number;
+}
+
+/** The pooler gave us another server connection than the one that knows the statement: go on unprepared. */
+export class StatementLost extends Error {
+  override readonly name = "StatementLost";
+  /** Connection exception: nothing was done. */
+  readonly code = "08000";
 }
 
 type Queryable = Pick<pg.ClientBase, "query">;
@@ -36,7 +45,8 @@ const QUERY_TIMEOUT_MS = 15_000;
 // Sorted by key, or two groups that share keys would deadlock. A failed row gives way to a later
 // generation (a replay), a succeeded one never.
 const INSERT = `
-with settings as (select set_config('lock_timeout', $3, true))
+with settings as (select set_config('lock_timeout', $3, true)),
+inserted as (
 insert into engine.results as r
   (engine, job_id, generation, status, code, attempt, type, input_hash, reply, events, worker, started_at)
 select i.e, i.j, i.g, i.s, i.c, i.a, i.t, i.h, i.r::json, i.v::json, $2, to_timestamp(i.b / 1000.0)
@@ -49,7 +59,12 @@ on conflict (engine, job_id) do update set
   reply = excluded.reply, events = excluded.events, worker = excluded.worker,
   started_at = excluded.started_at, finished_at = now()
   where r.status = 'failed' and r.generation < excluded.generation
-returning r.engine || '/' || r.job_id as key`;
+returning r.engine, r.job_id)
+select case when count(*) < $4 then coalesce(json_agg(engine || '/' || job_id), '[]') end
+from inserted`;
+
+/** Poolers share connections among workers of all versions: another text needs another name. */
+const INSERT_NAME = `engine-insert-${digest(INSERT).slice(0, 12)}`;
 
 const SELECT = `
 select r.engine, r.job_id, r.generation, r.status, r.code, r.attempt, r.type, r.input_hash,
@@ -63,12 +78,15 @@ export const keyOf = (row: Pick<ResultRow, "engine" | "jobId">) => `${row.engine
 export const bounded = (text: string) =>
   ({ text, query_timeout: QUERY_TIMEOUT_MS }) as pg.QueryConfig;
 
-/** Inserts rows with distinct keys in one statement; returns the keys of those that were not there before. */
+/**
+ * Inserts rows with distinct keys in one statement; returns those that were there before.
+ * @throws {StatementLost} when `prepared`, behind a pooler that does not follow prepared statements.
+ */
 export async function insertResults(
   client: Queryable,
   rows: ResultRow[],
   options: StatementOptions,
-): Promise<Set<string>> {
+): Promise<ResultRow[]> {
   const input = rows.map((row) => ({
     e: row.engine,
     j: row.jobId,
@@ -82,15 +100,28 @@ export async function insertResults(
     v: row.events,
     b: row.startedAtMs,
   }));
-  const result = await client.query<[string]>({
-    ...(options.prepared ? { name: "engine-insert-results" } : {}),
+  const statement: pg.QueryArrayConfig & { query_timeout: number } = {
+    ...(options.prepared ? { name: INSERT_NAME } : {}),
     text: INSERT,
-    values: [JSON.stringify(input), options.worker, `${options.lockTimeoutMs}ms`],
+    values: [JSON.stringify(input), options.worker, `${options.lockTimeoutMs}ms`, rows.length],
     rowMode: "array",
     query_timeout: QUERY_TIMEOUT_MS,
-  } as pg.QueryArrayConfig);
-  return new Set(result.rows.map(([key]) => key));
+  };
+  try {
+    const result = await client.query<[string[] | null]>(statement);
+    const [[keys]] = result.rows as [[string[] | null]];
+    if (keys === null) return [];
+    const inserted = new Set(keys);
+    return rows.filter((row) => !inserted.has(keyOf(row)));
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (!options.prepared || typeof code !== "string" || !UNPREPARED.has(code)) throw error;
+    throw new StatementLost("the pooler does not follow prepared statements", { cause: error });
+  }
 }
+
+/** invalid_sql_statement_name, duplicate_prepared_statement. */
+const UNPREPARED = new Set(["26000", "42P05"]);
 
 /** Reads the rows that are there, by key. */
 export async function selectResults(

@@ -23,24 +23,39 @@ const DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024;
 /** Node's timers hold 31 bits. */
 const MAX_TIMER_MS = 2_147_483_647;
 
-export async function runHandler(
+/** A handler that returns no promise costs neither a timer nor a turn. Never throws or rejects. */
+export function runHandler(
+  job: ReceivedJob,
+  context: JobContext,
+  timeoutMs: number,
+): Ran | Promise<Ran> {
+  try {
+    const output = job.action.handle?.(job.input, context);
+    if (!(output instanceof Promise)) return encodeOutput(job.action, output);
+    return awaitHandler(output, job, context, timeoutMs);
+  } catch (error) {
+    return readThrown(error, context);
+  }
+}
+
+async function awaitHandler(
+  output: Promise<unknown>,
   job: ReceivedJob,
   context: JobContext,
   timeoutMs: number,
 ): Promise<Ran> {
-  let timer: NodeJS.Timeout | undefined;
+  const timer = startTimer(job, context, timeoutMs);
   try {
-    let output = job.action.handle?.(job.input, context);
-    if (output instanceof Promise) {
-      timer = startTimer(job, context, timeoutMs);
-      output = await context.untilAborted(output);
-    }
-    return encodeOutput(job.action, output);
+    return encodeOutput(job.action, await context.untilAborted(output));
   } catch (error) {
-    return readError(error, context.databaseLost || context.transaction?.lost() === true);
+    return readThrown(error, context);
   } finally {
     clearTimeout(timer);
   }
+}
+
+function readThrown(error: unknown, context: JobContext): Ran {
+  return readError(error, context.databaseLost || context.transaction?.lost() === true);
 }
 
 export function startTimer(

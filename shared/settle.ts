@@ -168,10 +168,8 @@ export function createSettle(options: SettleOptions): Settle {
 
   return async function settle(envelope, outcome, token) {
     const { delivery } = envelope;
-    const unclaim = (what: "done" | "retry" | "release", attempt = envelope.attempt) =>
-      envelope.id === undefined
-        ? Promise.resolve()
-        : claims.unclaim(what, { ...envelope, id: envelope.id, attempt }, token ?? "");
+    const unclaim = (what: "done" | "retry" | "release", attempt?: number) =>
+      hasId(envelope) ? claims.unclaim(what, envelope, token, attempt) : undefined;
     switch (outcome.kind) {
       case "result":
         await publishResult(envelope, outcome.row);
@@ -211,6 +209,9 @@ export function createSettle(options: SettleOptions): Settle {
     delivery.acks.ack(delivery.message);
   };
 }
+
+const hasId = (envelope: Envelope): envelope is Envelope & { id: string } =>
+  envelope.id !== undefined;
 
 const RETURNED_DELAY_MS = 2_000;
 

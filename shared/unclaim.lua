@@ -1,26 +1,30 @@
 -- Ends claims, all keys of a batch in one command.
--- ARGV: ttl ms; then per key: what (done, retry, release), token, generation, attempt.
+-- ARGV: ttl ms; then per key: 'what token generation attempt', what being done, retry or release.
 local ttl = ARGV[1]
-for i, key in ipairs(KEYS) do
-  local at = 1 + (i - 1) * 4
-  local what, token = ARGV[at + 1], ARGV[at + 2]
-  local generation, attempt = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
-  local v = redis.call('HMGET', key, 't', 'g', 'a')
-  local mine = v[1] == token
-  local recordedGeneration, recordedAttempt = tonumber(v[2] or 0), tonumber(v[3] or 0)
-  local ends = what == 'done' and generation >= recordedGeneration
-  if ends then
-    redis.call('HSET', key, 'd', 1, 'g', generation, 'a', math.max(attempt, recordedAttempt))
+
+local function unclaim(key, job)
+  local what, token, generation, attempt = string.match(job, '^(%S+) (%S+) (%d+) (%d+)$')
+  generation, attempt = tonumber(generation), tonumber(attempt)
+  local r = read(redis.call('GET', key))
+  local isMine = r and r.token == token
+  if not r then
+    if what == 'release' then return end
+    r = { generation = generation, attempt = 0, crashes = 0, leaseEnd = '0', progress = '' }
+  end
+  local isChanged = isMine
+  if what == 'done' and generation >= r.generation then
+    r.attempt = math.max(attempt, r.attempt)
+    r.generation, r.done, r.cancelled, r.crashes, r.progress = generation, true, false, 0, ''
+    isChanged = true
   elseif what == 'retry' and
-    (generation > recordedGeneration or (generation == recordedGeneration and attempt > recordedAttempt)) then
+    (generation > r.generation or (generation == r.generation and attempt > r.attempt)) then
     -- The copy with the lower attempt is acked unrun from now on.
-    redis.call('HSET', key, 'g', generation, 'a', attempt)
+    r.generation, r.attempt = generation, attempt
+    isChanged = true
   end
-  if ends and mine then redis.call('HDEL', key, 't', 'e', 'c', 'p', 'x')
-  elseif ends then redis.call('HDEL', key, 'c', 'p', 'x')
-  elseif mine then redis.call('HDEL', key, 't', 'e')
-  end
-  -- Whoever holds the claim set this when it began; another may have made the key anew.
-  if not mine then redis.call('PEXPIRE', key, ttl) end
+  if isMine then r.token = nil end
+  if isChanged then redis.call('SET', key, text(r), 'PX', ttl) end
 end
+
+for i, key in ipairs(KEYS) do unclaim(key, ARGV[1 + i]) end
 return #KEYS

@@ -20,7 +20,7 @@ import { type Migration, readMigrations, verifySchema } from "./migrate.ts";
 import { PolicyOverride, refusePolicies } from "./policies.ts";
 import { openPublisher, type Publisher } from "./publish.ts";
 import { createPurge } from "./purge.ts";
-import { type Received, receive, replyToPattern } from "./receive.ts";
+import { createReception, type Received, receive } from "./receive.ts";
 import { openRedis, refuseEviction } from "./redis.ts";
 import { RetryBudget } from "./retry.ts";
 import { createSettle } from "./settle.ts";
@@ -128,6 +128,12 @@ export async function startWorker(
       refuseEviction(redis, log),
       checkPolicies(config, engine, log),
     ]);
+    const reception = createReception({
+      definition,
+      names,
+      replyToAllow: config.REPLY_TO_ALLOW,
+      maxAgeMs: config.RETENTION_DAYS * 86_400_000,
+    });
     parts = {
       publisher,
       claims: createClaims({
@@ -157,12 +163,6 @@ export async function startWorker(
         engine === BURIALS
           ? receiveBuried(delivery, reception)
           : receive(delivery, reception, Date.now()),
-    };
-    const reception = {
-      definition,
-      names,
-      replyToAllowed: replyToPattern(config.REPLY_TO_ALLOW),
-      maxAgeMs: config.RETENTION_DAYS * 86_400_000,
     };
     parts = options.parts?.(parts) ?? parts;
 

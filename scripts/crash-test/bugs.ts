@@ -210,7 +210,7 @@ export const BUGS: Record<string, Bug> = {
       async claim(job, alone) {
         const claim = await parts.claims.claim(job, alone);
         if (claim.kind === "done") return { kind: "stale", attempt: 0 };
-        if (claim.kind === "run") await parts.claims.unclaim("done", job, claim.token ?? "");
+        if (claim.kind === "run") await parts.claims.unclaim("done", job, claim.token);
         return claim;
       },
     },
@@ -266,7 +266,7 @@ export const BUGS: Record<string, Bug> = {
           // With the claim's token, as the runtime does it: a lease that stays would make the copy
           // that is delivered again wait, and join the attempt on record instead of being dropped.
           if (job && outgoing.exchange.includes(".delay.") && attempt > job.attempt)
-            await parts.claims.unclaim("retry", { ...job, attempt }, tokens.get(job.id) ?? "");
+            await parts.claims.unclaim("retry", job, tokens.get(job.id), attempt);
           return parts.publisher.publish(outgoing, signal);
         },
       },

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import amqp from "amqplib";
 import { Redis } from "ioredis";
 import pg from "pg";
+import { readRecord } from "../../shared/client/claim-record.ts";
 import type { EndState, ResultRow } from "./evidence.ts";
 
 export interface Urls {
@@ -123,8 +124,8 @@ export function openReach(urls: Urls, prefix: string, engine: string): Reach {
       const held: string[] = [];
       for await (const keys of redis.scanStream({ match: `${prefix}:claim:*`, count: 1_000 })) {
         for (const key of keys as string[]) {
-          const [token, leaseEndMs] = await redis.hmget(key, "t", "e");
-          if (token && Number(leaseEndMs) > nowMs) held.push(key);
+          const record = readRecord(await redis.get(key));
+          if (record?.token !== undefined && record.leaseEndMs > nowMs) held.push(key);
         }
       }
       return held;

@@ -6,6 +6,7 @@ import type pg from "pg";
 import { z } from "zod";
 import type { Acks } from "../../shared/acks.ts";
 import { type Claims, createClaims } from "../../shared/claim.ts";
+import { type ClaimRecord, readRecord, writeRecord } from "../../shared/client/claim-record.ts";
 import { brokerNames, redisKeys } from "../../shared/client/wire.ts";
 import type { Commits } from "../../shared/commit.ts";
 import { action, defineWorker } from "../../shared/define-worker.ts";
@@ -14,7 +15,7 @@ import { createLife, type Life } from "../../shared/life.ts";
 import { createLog } from "../../shared/log.ts";
 import type { Metrics } from "../../shared/metrics.ts";
 import type { Outgoing, Publisher } from "../../shared/publish.ts";
-import { receive, replyToPattern } from "../../shared/receive.ts";
+import { createReception, receive } from "../../shared/receive.ts";
 import type { ResultRow } from "../../shared/result-rows.ts";
 import { RetryBudget } from "../../shared/retry.ts";
 import { createSettle } from "../../shared/settle.ts";
@@ -158,16 +159,21 @@ export class World {
   }
 
   async #expire(): Promise<void> {
-    if (!(await this.#redis.hexists(this.#key, "t"))) return;
+    const record = await this.#record();
+    if (record?.token === undefined) return;
     this.happened.expiries++;
-    await this.#redis.hset(this.#key, "e", 0);
+    await this.#redis.set(this.#key, writeRecord({ ...record, leaseEndMs: 0 }), "KEEPTTL");
   }
 
   /** What time does to a lease that nobody renews. */
   async #expireAbandoned(): Promise<void> {
-    const token = await this.#redis.hget(this.#key, "t");
-    const holder = token === null ? undefined : this.#holders.get(token);
-    if (token !== null && holder?.isDead !== false) await this.#redis.hset(this.#key, "e", 0);
+    const record = await this.#record();
+    if (record?.token === undefined || this.#holders.get(record.token)?.isDead === false) return;
+    await this.#redis.set(this.#key, writeRecord({ ...record, leaseEndMs: 0 }), "KEEPTTL");
+  }
+
+  async #record(): Promise<ClaimRecord | undefined> {
+    return readRecord(await this.#redis.get(this.#key));
   }
 
   async #flush(): Promise<void> {
@@ -206,12 +212,12 @@ export class World {
     const publisher = this.#publisherOf(worker);
     const claims = this.#claimsOf(worker);
     const signal = new AbortController().signal;
-    const reception = {
+    const reception = createReception({
       definition: this.#definition,
       names,
-      replyToAllowed: replyToPattern("*.replies"),
+      replyToAllow: "*.replies",
       maxAgeMs: Number.MAX_SAFE_INTEGER,
-    };
+    });
     worker.life = createLife({
       definition: this.#definition,
       receive: (delivery) => receive(delivery, reception, Date.now()),
@@ -281,11 +287,11 @@ export class World {
           if (claim.kind === "run" && claim.token) this.#holders.set(claim.token, worker);
           return claim;
         }),
-      unclaim: (what, job, token) =>
+      unclaim: (what, job, token, attempt) =>
         this.#asStep(worker, `unclaims: ${what}`, async () => {
           // Whoever is through renews its lease no more, whether Redis heard of it or not.
-          this.#holders.delete(token);
-          if (!this.#isRedisAway) await claims.unclaim(what, job, token);
+          if (token !== undefined) this.#holders.delete(token);
+          if (!this.#isRedisAway) await claims.unclaim(what, job, token, attempt);
         }),
     };
   }

@@ -1,5 +1,6 @@
 /** Asks for cancellations and reads progress, in the claims that workers keep in Redis. */
 import type { Redis } from "ioredis";
+import { type ClaimRecord, RECORD_LUA, readRecord, writeRecord } from "./claim-record.ts";
 import { redisKeys } from "./wire.ts";
 
 /** Progress as the handler last reported it. */
@@ -24,12 +25,29 @@ const CANCEL_KEPT_SECONDS = 86_400;
 const COMMAND_TIMEOUT_MS = 5_000;
 
 /** One round trip, one billed command. Returns 0 when the job had ended. */
-const CANCEL = `
-if redis.call('HEXISTS', KEYS[1], 'd') == 1 then return 0 end
-redis.call('HSET', KEYS[1], 'x', '1')
-if redis.call('TTL', KEYS[1]) == -1 then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+const CANCEL = `${RECORD_LUA}
+local r = read(redis.call('GET', KEYS[1]))
+if r and r.done then return 0 end
+if r then
+  r.cancelled = true
+  redis.call('SET', KEYS[1], text(r), 'KEEPTTL')
+else
+  redis.call('SET', KEYS[1], ARGV[4], 'EX', ARGV[2])
+end
 redis.call('PUBLISH', ARGV[3], ARGV[1])
 return 1`;
+
+/** For a job that no worker has seen yet. */
+const CANCELLED = writeRecord({
+  token: undefined,
+  generation: 0,
+  attempt: 0,
+  crashes: 0,
+  done: false,
+  cancelled: true,
+  leaseEndMs: 0,
+  progress: "",
+});
 
 export class Claims {
   readonly #redis: Redis;
@@ -63,27 +81,45 @@ export class Claims {
   async cancel(engine: string, id: string): Promise<{ requested: boolean }> {
     const key = redisKeys.claim(this.#prefix, engine, id);
     const channel = redisKeys.cancel(this.#prefix, engine);
-    const done = await this.#redis.eval(CANCEL, 1, key, id, CANCEL_KEPT_SECONDS, channel);
+    const done = await this.#redis.eval(
+      CANCEL,
+      1,
+      key,
+      id,
+      CANCEL_KEPT_SECONDS,
+      channel,
+      CANCELLED,
+    );
     return { requested: done === 1 };
   }
 
   async read(engine: string, id: string): Promise<ClaimState> {
     const key = redisKeys.claim(this.#prefix, engine, id);
     // The server's clock, since leases are measured by it.
-    const [time, fields] = await Promise.all([this.#redis.time(), this.#redis.hgetall(key)]);
+    const [time, text] = await Promise.all([this.#redis.time(), this.#redis.get(key)]);
     const nowMs = Number(time[0]) * 1_000 + Number(time[1]) / 1_000;
-    const { d, t, e, g = 0, p, x } = fields;
-    const running = t !== undefined && Number(e) > nowMs;
-    const unheard = Object.keys(fields).every((field) => field === "x");
-    const state = d !== undefined ? "ended" : running ? "running" : unheard ? "unknown" : "known";
-    const progress = p === undefined ? undefined : readProgress(p);
-    const generation = Number(g);
-    return { state, generation, cancelRequested: x !== undefined, ...(progress && { progress }) };
+    const record = readRecord(text);
+    if (record === undefined) return { state: "unknown", generation: 0, cancelRequested: false };
+    const { generation, cancelled } = record;
+    const progress = record.progress === "" ? undefined : readProgress(record.progress);
+    return {
+      state: stateOf(record, nowMs),
+      generation,
+      cancelRequested: cancelled,
+      ...(progress && { progress }),
+    };
   }
 
   async close(): Promise<void> {
     this.#redis.disconnect();
   }
+}
+
+function stateOf(record: ClaimRecord, nowMs: number): ClaimState["state"] {
+  if (record.done) return "ended";
+  if (record.token !== undefined) return record.leaseEndMs > nowMs ? "running" : "known";
+  // A cancellation can come before any worker has seen the job.
+  return record.attempt === 0 ? "unknown" : "known";
 }
 
 function readProgress(text: string): Progress | undefined {
