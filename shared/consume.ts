@@ -15,6 +15,8 @@ export interface Delivery {
 }
 
 export interface Consumer {
+  /** Begins to consume; before, the queue was only found. To be called once. */
+  start(): Promise<void>;
   /** Whether the broker delivers to us now. */
   ready(): boolean;
   /** No more deliveries; those that still arrive before cancel-ok come through as usual. */
@@ -43,11 +45,11 @@ interface Link {
   verify(): Promise<boolean>;
 }
 
-/** Resolves when the queue was found and is consumed. Throws what the first try met. */
+/** Resolves when the queue was found; nothing comes before {@link Consumer.start}. Throws what the first try met. */
 export async function openConsumer(config: Config, options: ConsumerOptions): Promise<Consumer> {
   const { log } = options;
   let stopped = false;
-  let paused = false;
+  let paused = true;
   let closedQueue = false;
 
   const supervised = await supervise<Link>(
@@ -77,7 +79,6 @@ export async function openConsumer(config: Config, options: ConsumerOptions): Pr
   }
   const timer = setInterval(check, CHECK_INTERVAL_MS);
   timer.unref();
-  await check();
 
   /** Brings the consumer in line with `paused` and `stopped`. */
   async function align(): Promise<void> {
@@ -97,6 +98,12 @@ export async function openConsumer(config: Config, options: ConsumerOptions): Pr
   };
 
   return {
+    async start() {
+      paused = false;
+      // A link that was lost meanwhile consumes as soon as it is back.
+      await supervised.current()?.consume();
+      await check();
+    },
     ready: () => supervised.current()?.tag !== undefined && !closedQueue,
     cancel() {
       stopped = true;

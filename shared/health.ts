@@ -1,6 +1,6 @@
 /** The internal port: /healthz, /readyz and /metrics. None of them touches a server, so an idle database can sleep. */
-import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { http } from "./http.ts";
 
 export interface HealthOptions {
   port: number;
@@ -17,7 +17,7 @@ export interface Health {
 const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 export async function serveHealth(options: HealthOptions): Promise<Health> {
-  const server = createServer(async (request, response) => {
+  const server = http.createServer(async (request, response) => {
     const answer = (status: number, body: string, type = "text/plain; charset=utf-8") => {
       response.writeHead(status, { "content-type": type }).end(body);
     };

@@ -1,7 +1,7 @@
 /** A job's life in one line: receive → claim → run → commit → publish → ack. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import { type BatchRan, createBatches } from "./batch.ts";
+import { type BatchJob, type BatchRan, createBatches } from "./batch.ts";
 import { type Claim, type Claims, QUARANTINE_AFTER } from "./claim.ts";
 import type { Commits, Committed } from "./commit.ts";
 import type { Delivery } from "./consume.ts";
@@ -76,11 +76,11 @@ export function createLife(options: LifeOptions): Life {
   async function lifeOf(delivery: Delivery): Promise<void> {
     try {
       const received = options.receive(delivery);
-      if (received.kind === "refused") return await finish(received, () => refuse(received));
+      if (received.kind === "refused") return await finish(received, refuse(received));
       if (!gate.tryEnter()) await gate.enter();
       let claim: Claim;
       try {
-        if (options.draining()) return await finish(received, handBack);
+        if (options.draining()) return await finish(received, handBack());
         claim = await claims.claim(received, false);
         if (claim.kind !== "suspect") return await work(received, claim);
       } finally {
@@ -96,7 +96,7 @@ export function createLife(options: LifeOptions): Life {
   async function runAlone(job: ReceivedJob, crashes: number): Promise<void> {
     await gate.enterAlone();
     try {
-      if (options.draining()) return await finish(job, handBack);
+      if (options.draining()) return await finish(job, handBack());
       log.warn({ jobId: job.id, crashes }, "running a suspect of crashes alone");
       await work(job, await claims.claim(job, true));
     } finally {
@@ -109,31 +109,35 @@ export function createLife(options: LifeOptions): Life {
     const nowMs = Date.now();
     const context = new JobContext(job, tools);
     const me: LiveJob = { job, token, startedAtMs: nowMs, renewedAtMs: nowMs, context };
-    return finish(job, () => act(me, claim), me);
+    live.add(me);
+    return finish(job, act(me, claim), me);
   }
 
-  /** Settles what `decide` comes to. Whatever goes wrong in our own code gives the delivery back. */
+  /** Settles what the job comes to. Whatever goes wrong in our own code gives the delivery back. */
   async function finish(
     received: Received,
-    decide: () => Promise<Outcome> | Outcome,
+    deciding: Promise<Outcome> | Outcome,
     me?: LiveJob,
   ): Promise<void> {
     const startedAtMs = me?.startedAtMs ?? Date.now();
-    if (me !== undefined) live.add(me);
     let outcome: Outcome;
     try {
-      outcome = await decide();
+      outcome = await deciding;
       await settle(received, outcome, me?.token);
     } catch (error) {
       outcome = handBack();
-      if (!options.signal.aborted) {
-        log.error({ err: error, jobId: received.id }, "a job could not be settled, giving it back");
-        await sleep(BUG_DELAY_MS, undefined, { signal: options.signal }).catch(() => {});
-      }
-      await settle(received, outcome, me?.token).catch(() => {});
+      await giveBack(received, error, me?.token);
     }
     if (me !== undefined) live.delete(me);
     metrics.settled(received, outcome, Date.now() - startedAtMs);
+  }
+
+  async function giveBack(received: Received, error: unknown, token: string | undefined) {
+    if (!options.signal.aborted) {
+      log.error({ err: error, jobId: received.id }, "a job could not be settled, giving it back");
+      await sleep(BUG_DELAY_MS, undefined, { signal: options.signal }).catch(() => {});
+    }
+    await settle(received, handBack(), token).catch(() => {});
   }
 
   function act(me: LiveJob, claim: Claim): Promise<Outcome> | Outcome {
@@ -231,8 +235,7 @@ export function createLife(options: LifeOptions): Life {
   function runOnce(me: LiveJob): Promise<BatchRan | Committed> {
     const { job, context } = me;
     const batch = batches.get(job.action);
-    if (batch !== undefined)
-      return batch({ job, context, rowOf: (reply) => succeeded(me, reply) });
+    if (batch !== undefined) return batch(batchJob(me));
     const ran = runHandler(job, context, tools.timeoutMs);
     // A handler that only computes has its result at once, and shares its commit with others.
     if (!(ran instanceof Promise) && ran.kind === "output" && context.transaction === undefined)
@@ -337,6 +340,10 @@ function answer(
   if (row.inputHash === job.inputHash) return { kind, row };
   const message = "this job id was used before with another input; use a new id";
   return { kind: "unrecorded", problem: { code: "idempotency_conflict", message } };
+}
+
+function batchJob(me: LiveJob): BatchJob {
+  return { job: me.job, context: me.context, rowOf: (reply) => succeeded(me, reply) };
 }
 
 function succeeded({ job, context, startedAtMs }: LiveJob, reply: string): ResultRow {

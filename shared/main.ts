@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Config } from "./config.ts";
 import type { WorkerDefinition } from "./define-worker.ts";
+import { withoutLocales } from "./lean-imports.ts";
 
 const EXIT_FAILED = 1;
 const EXIT_MISCONFIGURED = 2;
@@ -14,7 +15,9 @@ async function main(path: string | undefined): Promise<void> {
   // A container's first process ignores a signal that it has no listener for, so it listens before the
   // imports, which take most of the start.
   const signals = listenForSignals();
+  const withLocalesAgain = withoutLocales();
   const { BadEnvironment, readConfig } = await import("./config.ts");
+  withLocalesAgain();
   let config: Config;
   try {
     config = readConfig(process.env);

@@ -1,8 +1,9 @@
 /** Looks for broker policies that override the arguments of our queues; no AMQP answer shows them. */
 import { once } from "node:events";
-import { type IncomingMessage, request } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { json } from "node:stream/consumers";
 import type { BrokerNames } from "./client/wire.ts";
+import { http } from "./http.ts";
 
 /** A policy on the broker changes what our queues promise. */
 export class PolicyOverride extends Error {
@@ -35,7 +36,7 @@ export async function refusePolicies(
   const url = new URL(managementUrl);
   const base = `${url.origin}${url.pathname.replace(/\/(?:api\/?)?$/, "")}`;
   const auth = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-  for (const queue of [names.queue(engine), names.dead(engine)]) {
+  const refuse = async (queue: string) => {
     const path = `/api/queues/${encodeURIComponent(vhost)}/${encodeURIComponent(queue)}`;
     const { policy, effective_policy_definition: effective } = await getQueue(base + path, auth);
     const bad = Object.keys(effective ?? {}).filter((key) => FORBIDDEN.includes(key));
@@ -43,7 +44,8 @@ export async function refusePolicies(
       throw new PolicyOverride(
         `the policy ${JSON.stringify(policy)} sets ${bad.join(", ")} on ${queue}; exclude ${names.prefix}.* from its pattern`,
       );
-  }
+  };
+  await Promise.all([refuse(names.queue(engine)), refuse(names.dead(engine))]);
 }
 
 interface QueueInfo {
@@ -53,8 +55,12 @@ interface QueueInfo {
 
 /** Not fetch, which alone takes 12 MB of an idle worker's memory. */
 async function getQueue(url: string, auth: string): Promise<QueueInfo> {
-  const get = url.startsWith("https:") ? (await import("node:https")).request : request;
-  const asked = get(url, { auth, timeout: TIMEOUT_MS, signal: AbortSignal.timeout(TIMEOUT_MS) });
+  const { request } = url.startsWith("https:") ? process.getBuiltinModule("node:https") : http;
+  const asked = request(url, {
+    auth,
+    timeout: TIMEOUT_MS,
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
   asked.end();
   const [response] = (await once(asked, "response")) as [IncomingMessage];
   if (response.statusCode !== 200) {

@@ -71,8 +71,7 @@ export async function openPublisher(
 
   function publish(outgoing: Outgoing, signal?: AbortSignal): Promise<Published> {
     const link = supervised.current();
-    if (link === undefined)
-      return supervised.get(signal).then(() => publish(outgoing, signal));
+    if (link === undefined) return supervised.get(signal).then(() => publish(outgoing, signal));
     return new Promise((resolve) => {
       link.send(outgoing, (error, published) => {
         resolve(error === null ? published : publishAgain(link, outgoing, error, signal));

@@ -166,27 +166,43 @@ export function createSettle(options: SettleOptions): Settle {
     ]);
   }
 
-  return async function settle(envelope, outcome, token) {
-    const { delivery } = envelope;
-    const unclaim = (what: "done" | "retry" | "release", attempt?: number) =>
-      hasId(envelope) ? claims.unclaim(what, envelope, token, attempt) : undefined;
+  async function unclaim(
+    what: "done" | "retry" | "release",
+    envelope: Envelope,
+    token: string | undefined,
+    attempt?: number,
+  ): Promise<void> {
+    if (hasId(envelope)) await claims.unclaim(what, envelope, token, attempt);
+  }
+
+  async function settleResult(
+    envelope: Envelope,
+    row: ResultRow,
+    token: string | undefined,
+  ): Promise<void> {
+    await publishResult(envelope, row);
+    if (hasId(envelope)) await claims.unclaim("done", envelope, token);
+    acked(envelope);
+  }
+
+  async function settleOther(
+    envelope: Envelope,
+    outcome: Exclude<Outcome, { kind: "result" }>,
+    token: string | undefined,
+  ): Promise<void> {
     switch (outcome.kind) {
-      case "result":
-        await publishResult(envelope, outcome.row);
-        await unclaim("done");
-        break;
       case "repeat":
         await replyFrom(envelope, outcome.row);
         break;
       case "unrecorded":
         await publishUnrecorded(envelope, outcome.problem);
-        if (token !== undefined) await unclaim("release");
+        if (token !== undefined) await unclaim("release", envelope, token);
         break;
       case "retry":
         if (outcome.holdMs > 0) await sleep(outcome.holdMs, undefined, { signal });
         // This order, or a crash in between loses the job: confirmed on its tier, then on record, then acked.
         await postpone(envelope, outcome.tier, outcome.attempt, outcome.crashes);
-        await unclaim("retry", outcome.attempt);
+        await unclaim("retry", envelope, token, outcome.attempt);
         break;
       case "wait":
         await postpone(
@@ -195,19 +211,28 @@ export function createSettle(options: SettleOptions): Settle {
           outcome.attempt ?? envelope.attempt,
           outcome.crashes,
         );
-        if (token !== undefined) await unclaim("release");
+        if (token !== undefined) await unclaim("release", envelope, token);
         break;
       case "stale":
         break;
       case "hand-back":
-        if (token !== undefined) await unclaim("release");
-        delivery.acks.handBack(delivery.message);
+        if (token !== undefined) await unclaim("release", envelope, token);
+        envelope.delivery.acks.handBack(envelope.delivery.message);
         return;
       default:
         outcome satisfies never;
     }
-    delivery.acks.ack(delivery.message);
-  };
+    acked(envelope);
+  }
+
+  return (envelope, outcome, token) =>
+    outcome.kind === "result"
+      ? settleResult(envelope, outcome.row, token)
+      : settleOther(envelope, outcome, token);
+}
+
+function acked({ delivery }: Envelope): void {
+  delivery.acks.ack(delivery.message);
 }
 
 const hasId = (envelope: Envelope): envelope is Envelope & { id: string } =>

@@ -12,7 +12,7 @@ import { drainDeadlineMs } from "./deadlines.ts";
 import type { WorkerDefinition } from "./define-worker.ts";
 import { Gate } from "./gate.ts";
 import { serveHealth } from "./health.ts";
-import { createLife, type LiveJob, shutdown } from "./life.ts";
+import { createLife, type Life, type LiveJob, shutdown } from "./life.ts";
 import { beatHearts, listenForCancels } from "./live-jobs.ts";
 import { createLog } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
@@ -115,13 +115,32 @@ export async function startWorker(
   );
   closers.push(() => pool.end());
 
+  const closeLater = <Opened extends { close(): Promise<unknown> }>(opening: Promise<Opened>) => {
+    closers.push(async () => (await opening.catch(() => undefined))?.close());
+    return opening;
+  };
+  const purge = createPurge({ pool, engine, retentionDays: config.RETENTION_DAYS, log });
+
   let parts: Parts;
+  let life: Life;
   try {
-    const [publisher] = await allOrFirstError([
-      openPublisher(config, engine, log).then((opened) => {
-        closers.push(() => opened.close());
-        return opened;
-      }),
+    const [publisher, opened] = await allOrFirstError([
+      closeLater(openPublisher(config, engine, log)),
+      closeLater(
+        openConsumer(config, {
+          engine,
+          prefetch,
+          log,
+          onStaleAck: metrics.staleAcks,
+          onDelivery(delivery) {
+            inFlight++;
+            void life(delivery).then(() => {
+              purge.afterCommit();
+              if (--inFlight === 0) onIdle?.();
+            });
+          },
+        }),
+      ),
       readMigrations(options.folder).then((migrations: Migration[]) =>
         verifySchema(pool, migrations),
       ),
@@ -166,7 +185,7 @@ export async function startWorker(
     };
     parts = options.parts?.(parts) ?? parts;
 
-    const life = createLife({
+    life = createLife({
       definition,
       receive: parts.receive,
       claims: parts.claims,
@@ -194,22 +213,8 @@ export async function startWorker(
       draining: () => draining,
       signal: ending.signal,
     });
-    const purge = createPurge({ pool, engine, retentionDays: config.RETENTION_DAYS, log });
-    consumer = await openConsumer(config, {
-      engine,
-      prefetch,
-      log,
-      onStaleAck: metrics.staleAcks,
-      onDelivery(delivery) {
-        inFlight++;
-        void life(delivery).then(() => {
-          purge.afterCommit();
-          if (--inFlight === 0) onIdle?.();
-        });
-      },
-    });
-    const opened = consumer;
-    closers.push(() => opened.close());
+    consumer = opened;
+    await consumer.start();
     closers.push(beatHearts(live, parts.claims, config.LEASE_MS, log));
     closers.push(listenForCancels(live, redis, { prefix: config.ENGINE_PREFIX, engine, log }));
     const health = await serveHealth({
