@@ -42,8 +42,11 @@ try {
       say(`FOUND ${category} (rule ${rule})${jobId ? ` ${jobId}` : ""}: ${message}`);
     if (outcome.findings.length > MAX_SHOWN)
       say(`… and ${outcome.findings.length - MAX_SHOWN} more`);
-    if (outcome.findings.length > 0)
+    if (outcome.findings.length > 0) {
       say(`to repeat this plan: make crash-test FAULTS=${faults} SEED=${seed}`);
+      const kept = services.keepLogs(`seed-${seed}`);
+      if (kept !== undefined) say(`what the servers said meanwhile: ${kept}`);
+    }
     total.faults += outcome.faults;
     total.kinds = Math.max(total.kinds, outcome.kinds);
     total.jobs += outcome.jobs;

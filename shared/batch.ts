@@ -141,7 +141,7 @@ export function createBatches(options: BatchOptions): (job: BatchJob) => Promise
       waiting.push({ ...job, settle: resolve });
       if (running) return;
       running = true;
-      setImmediate(drain);
+      process.nextTick(drain);
     });
 }
 

@@ -37,7 +37,7 @@ export function batcher<Item, Result>(
       if (busy) return;
       busy = true;
       // setImmediate lets all deliveries of one socket read join the same batch.
-      setImmediate(drain);
+      process.nextTick(drain);
     });
 }
 
@@ -52,14 +52,13 @@ export function takeDistinct<Item>(
 ): { group: Item[]; rest: Item[] } {
   const taken = new Set<string>();
   const group: Item[] = [];
-  const rest: Item[] = [];
-  for (const item of waiting) {
-    const key = keyOf(item);
-    if (group.length >= max || taken.has(key)) rest.push(item);
-    else {
-      taken.add(key);
-      group.push(item);
-    }
+  const doubles: Item[] = [];
+  let seen = 0;
+  for (; seen < waiting.length && group.length < max; seen++) {
+    const item = waiting[seen] as Item;
+    const before = taken.size;
+    if (taken.add(keyOf(item)).size === before) doubles.push(item);
+    else group.push(item);
   }
-  return { group, rest };
+  return { group, rest: doubles.concat(waiting.slice(seen)) };
 }

@@ -182,7 +182,7 @@ export function createCommits(options: CommitOptions): Commits {
     waiting.push(entry);
     if (flushing) return;
     flushing = true;
-    setImmediate(flushAll);
+    process.nextTick(flushAll);
   }
 
   async function commitIn(client: pg.PoolClient, rows: ResultRow[]): Promise<OwnCommit> {

@@ -181,8 +181,10 @@ export function createSettle(options: SettleOptions): Settle {
     token: string | undefined,
   ): Promise<void> {
     await publishResult(envelope, row);
-    if (hasId(envelope)) await claims.unclaim("done", envelope, token);
+    // Both at once: should only the ack get through, Postgres still knows that the job is done.
+    const marked = hasId(envelope) ? claims.unclaim("done", envelope, token) : undefined;
     acked(envelope);
+    await marked;
   }
 
   async function settleOther(

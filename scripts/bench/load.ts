@@ -4,7 +4,7 @@
 export const IN_FLIGHT = 100;
 
 /** Prefetch of the engine, and of raw, its limit. */
-export const ENGINE_IN_FLIGHT = 256;
+export const ENGINE_IN_FLIGHT = 512;
 
 /** ENGINE_PREFIX of the benchmark, so that it never meets the queues of a real fleet on the same vhost. */
 export const PREFIX = "bench";

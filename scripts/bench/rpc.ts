@@ -9,7 +9,8 @@ import { openCaller } from "./replies.ts";
 import { median, percentile } from "./statistics.ts";
 import { startProcess, type WorkerProcess } from "./worker-process.ts";
 
-const WARM_UP_CALLS = 100;
+/** V8 compiles what a call passes through only after hundreds of them, and a worker lives for hours. */
+const WARM_UP_CALLS = 1_000;
 const START_TIMEOUT_MS = 30_000;
 const IDLE_MS = 2_000;
 

@@ -1,6 +1,8 @@
 /** The three services of a crash test: its own child processes, or what URLs in the environment name. */
 import { execFile } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { findBinary } from "../../shared/testing/services/binaries.ts";
 import { provideServices } from "../../shared/testing/services/index.ts";
@@ -12,10 +14,13 @@ export interface CrashServices {
   /** Undefined where one of the services belongs to somebody else. */
   own: Record<ServiceName, OwnService> | undefined;
   rabbitmqctl(...args: string[]): Promise<string>;
+  /** Copies the own servers' logs to a new folder and returns its path; undefined where there are none. */
+  keepLogs(name: string): string | undefined;
   stop(): Promise<void>;
 }
 
 const run = promisify(execFile);
+const LOGS = fileURLToPath(new URL("../../out/crash-test", import.meta.url));
 
 /** Starts own servers for what the environment does not name: a set that others use must not be broken. */
 export async function openServices(say: (line: string) => void): Promise<CrashServices> {
@@ -42,6 +47,16 @@ export async function openServices(say: (line: string) => void): Promise<CrashSe
       const file = server === undefined ? "rabbitmqctl" : join(dirname(server), "rabbitmqctl");
       const { stdout } = await run(file, ["--quiet", ...args], { env });
       return stdout;
+    },
+    keepLogs(name) {
+      const logs = Object.entries({ rabbitmq: broker, postgres, redis });
+      const folder = join(LOGS, `${name}-${new Date().toISOString().replace(/[:.]/g, "")}`);
+      for (const [service, control] of logs) {
+        if (control === undefined) continue;
+        mkdirSync(folder, { recursive: true });
+        copyFileSync(control.logFile, join(folder, `${service}.log`));
+      }
+      return existsSync(folder) ? folder : undefined;
     },
     stop: () => services.stop(),
   };

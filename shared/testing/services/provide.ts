@@ -33,6 +33,8 @@ export interface ServiceControl {
   readonly pid: number | undefined;
   /** Its own environment, which its command-line tools need too: node name, cookie's home, epmd's port. */
   readonly env: Record<string, string>;
+  /** Path of what it says; gone after {@link Services.stop}. */
+  readonly logFile: string;
   /**
    * Sends a signal, by default SIGKILL, and resolves when the server is gone. SIGKILL reaches all of
    * its processes, another signal the main one.
@@ -184,6 +186,7 @@ const controlOf = ({ main, ready }: NativeService): ServiceControl => ({
     return main.running ? main.pid : undefined;
   },
   env: main.command.env ?? {},
+  logFile: main.command.logFile,
   kill: (signal) => main.kill(signal),
   async start() {
     main.spawn();
