@@ -1,6 +1,6 @@
 /** The three services of a crash test: its own child processes, or what URLs in the environment name. */
 import { execFile } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync } from "node:fs";
+import { copyFileSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -14,7 +14,7 @@ export interface CrashServices {
   /** Undefined where one of the services belongs to somebody else. */
   own: Record<ServiceName, OwnService> | undefined;
   rabbitmqctl(...args: string[]): Promise<string>;
-  /** Copies the own servers' logs to a new folder and returns its path; undefined where there are none. */
+  /** Copies the own servers' logs to the run's folder and returns its path; undefined where there are none. */
   keepLogs(name: string): string | undefined;
   stop(): Promise<void>;
 }
@@ -49,14 +49,13 @@ export async function openServices(say: (line: string) => void): Promise<CrashSe
       return stdout;
     },
     keepLogs(name) {
-      const logs = Object.entries({ rabbitmq: broker, postgres, redis });
-      const folder = join(LOGS, `${name}-${new Date().toISOString().replace(/[:.]/g, "")}`);
-      for (const [service, control] of logs) {
-        if (control === undefined) continue;
-        mkdirSync(folder, { recursive: true });
-        copyFileSync(control.logFile, join(folder, `${service}.log`));
-      }
-      return existsSync(folder) ? folder : undefined;
+      const controls = { rabbitmq: broker, postgres, redis };
+      if (Object.values(controls).every((control) => control === undefined)) return undefined;
+      const folder = join(LOGS, name);
+      mkdirSync(folder, { recursive: true });
+      for (const [service, control] of Object.entries(controls))
+        if (control) copyFileSync(control.logFile, join(folder, `${service}.log`));
+      return folder;
     },
     stop: () => services.stop(),
   };
