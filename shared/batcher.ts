@@ -36,7 +36,7 @@ export function batcher<Item, Result>(
       waiting.push({ item, resolve, reject });
       if (busy) return;
       busy = true;
-      // setImmediate lets all deliveries of one socket read join the same batch.
+      // At the end of the turn, so that all deliveries of one socket read join the same batch.
       process.nextTick(drain);
     });
 }
