@@ -11,7 +11,7 @@ import {
   replyId,
 } from "./client/wire.ts";
 import type { StoredEvent } from "./job-context.ts";
-import type { Outgoing, Publisher } from "./publish.ts";
+import type { Outgoing, Published, Publisher } from "./publish.ts";
 import type { Envelope, Problem } from "./receive.ts";
 import type { ResultRow } from "./result-rows.ts";
 import type { Tier } from "./retry.ts";
@@ -52,17 +52,18 @@ export type Settle = (
 export function createSettle(options: SettleOptions): Settle {
   const { publisher, claims, names, log, signal, onUnroutableReply } = options;
 
-  async function reply(
+  /** Undefined where no reply is wanted, or allowed. */
+  function reply(
     envelope: Envelope,
     body: string,
     ending: string,
     generation: number,
     attempt: number,
-  ) {
-    if (envelope.replyTo === undefined) return;
+  ): Promise<Published> | undefined {
+    if (envelope.replyTo === undefined) return undefined;
     const { id = "", engine, replyTo, type } = envelope;
     const suffix = ending === "succeeded" ? "result" : "error";
-    const published = await publisher.publish(
+    return publisher.publish(
       {
         exchange: "",
         routingKey: replyTo,
@@ -75,14 +76,13 @@ export function createSettle(options: SettleOptions): Settle {
       },
       signal,
     );
+  }
+
+  function noteReply({ id, replyTo = "" }: Envelope, published: Published | undefined): void {
     // Direct reply-to addresses are always returned by RabbitMQ 3.10, also when the reply arrived.
-    if (published === "returned" && !replyTo.startsWith("amq.rabbitmq.reply-to.")) {
-      log.warn(
-        { jobId: id, replyTo },
-        "nobody listens on reply_to; the result stays readable by id",
-      );
-      onUnroutableReply();
-    }
+    if (published !== "returned" || replyTo.startsWith("amq.rabbitmq.reply-to.")) return;
+    log.warn({ jobId: id, replyTo }, "nobody listens on reply_to; the result stays readable by id");
+    onUnroutableReply();
   }
 
   const replyFrom = (envelope: Envelope, row: ResultRow) =>
@@ -150,20 +150,24 @@ export function createSettle(options: SettleOptions): Settle {
     });
 
   /** Where every result goes: reply and events, and the dead letter of a failure. */
-  function publishResult(envelope: Envelope, row: ResultRow): Promise<unknown> {
-    const told = replyFrom(envelope, row);
-    if (row.status === "succeeded")
-      return row.events === null ? told : Promise.all([told, announce(envelope, row)]);
+  async function publishResult(envelope: Envelope, row: ResultRow): Promise<void> {
+    const also = row.status === "failed" ? buryFailed(envelope, row) : announce(envelope, row);
+    const [told] = await Promise.all([replyFrom(envelope, row), also]);
+    noteReply(envelope, told);
+  }
+
+  function buryFailed(envelope: Envelope, row: ResultRow): Promise<void> {
     const { error } = JSON.parse(row.reply) as { error: JobError };
-    return Promise.all([told, bury(envelope, error.code, error.message, row.attempt)]);
+    return bury(envelope, error.code, error.message, row.attempt);
   }
 
   async function publishUnrecorded(envelope: Envelope, problem: Problem): Promise<void> {
     const body = failure(problem, 0);
-    await Promise.all([
+    const [told] = await Promise.all([
       reply(envelope, body, problem.code, envelope.generation, 0),
       bury(envelope, problem.code, problem.message, envelope.attempt),
     ]);
+    noteReply(envelope, told);
   }
 
   async function unclaim(
@@ -180,7 +184,9 @@ export function createSettle(options: SettleOptions): Settle {
     row: ResultRow,
     token: string | undefined,
   ): Promise<void> {
-    await publishResult(envelope, row);
+    if (row.status === "succeeded" && row.events === null)
+      noteReply(envelope, await replyFrom(envelope, row));
+    else await publishResult(envelope, row);
     // Both at once: should only the ack get through, Postgres still knows that the job is done.
     const marked = hasId(envelope) ? claims.unclaim("done", envelope, token) : undefined;
     acked(envelope);
@@ -194,7 +200,7 @@ export function createSettle(options: SettleOptions): Settle {
   ): Promise<void> {
     switch (outcome.kind) {
       case "repeat":
-        await replyFrom(envelope, outcome.row);
+        noteReply(envelope, await replyFrom(envelope, outcome.row));
         break;
       case "unrecorded":
         await publishUnrecorded(envelope, outcome.problem);

@@ -2,28 +2,35 @@
 -- ARGV: ttl ms; then per key: 'what token generation attempt', what being done, retry or release.
 local ttl = ARGV[1]
 
+-- One call for the usual end: the claim was still ours, and what else it said no longer matters.
+local function finish(key, token, generation, attempt)
+  local ended = '- ' .. generation .. ' ' .. attempt .. ' 0 1 0 0 '
+  local before = redis.call('SET', key, ended, 'PX', ttl, 'GET')
+  if not before or string.sub(before, 1, #token + 1) == token .. ' ' then return end
+  local r = read(before)
+  if not r then return end
+  if tonumber(generation) >= r.generation then
+    -- Somebody else took it over, and learns of the end as well.
+    r.generation, r.attempt = tonumber(generation), math.max(tonumber(attempt), r.attempt)
+    r.crashes, r.done, r.cancelled, r.progress = 0, true, false, ''
+  end
+  redis.call('SET', key, text(r), 'PX', ttl)
+end
+
 local function unclaim(key, job)
   local what, token, generation, attempt = string.match(job, '^(%S+) (%S+) (%d+) (%d+)$')
+  if what == 'done' then return finish(key, token, generation, attempt) end
   generation, attempt = tonumber(generation), tonumber(attempt)
   local r = read(redis.call('GET', key))
   local isMine = r and r.token == token
-  if not r then
-    if what == 'release' then return end
-    r = { generation = generation, attempt = 0, crashes = 0, leaseEnd = '0', progress = '' }
-  end
-  local isChanged = isMine
-  if what == 'done' and generation >= r.generation then
-    r.attempt = math.max(attempt, r.attempt)
-    r.generation, r.done, r.cancelled, r.crashes, r.progress = generation, true, false, 0, ''
-    isChanged = true
-  elseif what == 'retry' and
-    (generation > r.generation or (generation == r.generation and attempt > r.attempt)) then
-    -- The copy with the lower attempt is acked unrun from now on.
-    r.generation, r.attempt = generation, attempt
-    isChanged = true
-  end
+  local isLater = what == 'retry' and (not r or generation > r.generation or
+    (generation == r.generation and attempt > r.attempt))
+  if not isMine and not isLater then return end
+  r = r or { crashes = 0, leaseEnd = '0', progress = '' }
+  -- The copy with the lower attempt is acked unrun from now on.
+  if isLater then r.generation, r.attempt = generation, attempt end
   if isMine then r.token = nil end
-  if isChanged then redis.call('SET', key, text(r), 'PX', ttl) end
+  redis.call('SET', key, text(r), 'PX', ttl)
 end
 
 for i, key in ipairs(KEYS) do unclaim(key, ARGV[1 + i]) end
