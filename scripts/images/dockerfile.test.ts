@@ -133,6 +133,7 @@ describe.each([...(await workerFolders()), TOOLS])("the image of %s", (name) => 
       files.filter((path) => /\.(test|bench|fixture)\.|testing|node_modules|\.env/.test(path)),
     ).toEqual([]);
     expect(files.filter((path) => path.startsWith("shared/client/"))).toEqual([
+      "shared/client/claim-record.ts",
       "shared/client/wire.ts",
     ]);
     expect(files.filter((path) => path.startsWith("scripts/"))).toHaveLength(
