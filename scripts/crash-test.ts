@@ -5,6 +5,7 @@
  */
 import { runCrashTest, summarize } from "./crash-test/run.ts";
 import { openServices } from "./crash-test/services.ts";
+import { evidenceFolder } from "./crash-test/stage.ts";
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 const MAX_SHOWN = 40;
@@ -44,8 +45,8 @@ try {
       say(`… and ${outcome.findings.length - MAX_SHOWN} more`);
     if (outcome.findings.length > 0) {
       say(`to repeat this plan: make crash-test FAULTS=${faults} SEED=${seed}`);
-      const kept = services.keepLogs(`seed-${seed}`);
-      if (kept !== undefined) say(`what the servers said meanwhile: ${kept}`);
+      const folder = evidenceFolder(`seed-${seed}`);
+      if (services.keepLogs(folder)) say(`what the servers said meanwhile is in ${folder}`);
     }
     total.faults += outcome.faults;
     total.kinds = Math.max(total.kinds, outcome.kinds);

@@ -56,9 +56,12 @@ export function takeDistinct<Item>(
   let seen = 0;
   for (; seen < waiting.length && group.length < max; seen++) {
     const item = waiting[seen] as Item;
-    const before = taken.size;
-    if (taken.add(keyOf(item)).size === before) doubles.push(item);
-    else group.push(item);
+    const key = keyOf(item);
+    if (taken.has(key)) doubles.push(item);
+    else {
+      taken.add(key);
+      group.push(item);
+    }
   }
   return { group, rest: doubles.concat(waiting.slice(seen)) };
 }

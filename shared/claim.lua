@@ -16,8 +16,7 @@ local function claim(key, job)
   local mayRun = alone or crashes < suspectAfter
   if mayRun and redis.call('SET', key, job .. unclaimed, 'NX', 'PX', ttl) then return RUN, crashes end
 
-  local r = read(redis.call('GET', key)) or
-    { generation = 0, attempt = 0, crashes = 0, leaseEnd = '0', progress = '' }
+  local r = read(redis.call('GET', key)) or blank()
   if generation > r.generation then
     -- A replay starts afresh; what an earlier generation left no longer counts.
     r.done, r.cancelled, r.attempt, r.crashes = false, false, 0, 0

@@ -10,7 +10,6 @@ import {
   keyOf,
   type ResultRow,
   StatementLost,
-  type StatementOptions,
   selectResults,
 } from "./result-rows.ts";
 
@@ -66,12 +65,7 @@ interface Waiting {
 export function createCommits(options: CommitOptions): Commits {
   const { pool, log } = options;
   const stopping = new AbortController();
-  const statement: StatementOptions = {
-    worker: options.worker,
-    prepared: options.prepared,
-    lockTimeoutMs: LOCK_TIMEOUT_MS,
-  };
-  const impatient: StatementOptions = { ...statement, lockTimeoutMs: SPLIT_LOCK_TIMEOUT_MS };
+  let { prepared } = options;
   let waiting: Waiting[] = [];
   let flushing = false;
   let down = false;
@@ -104,19 +98,19 @@ export function createCommits(options: CommitOptions): Commits {
     while (waiting.length > 0) {
       const { group, rest } = takeDistinct(waiting, MAX_GROUP, ({ row }) => keyOf(row));
       waiting = rest;
-      await flush(group, statement);
+      await flush(group, LOCK_TIMEOUT_MS);
     }
     flushing = false;
   }
 
-  async function flush(group: Waiting[], settings: StatementOptions): Promise<void> {
+  async function flush(group: Waiting[], lockTimeoutMs: number): Promise<void> {
     const rows = group.map((entry) => entry.row);
     let missing: ResultRow[];
     let stored: Map<string, ResultRow> | undefined;
     try {
       // After a lost answer the same INSERT runs again: it waits for the first one, if that still
       // runs, and finds its rows. Reading back instead could miss a commit that is on its way.
-      missing = await persist(() => insert(pool, rows, settings));
+      missing = await persist(() => insert(pool, rows, lockTimeoutMs));
       if (missing.length > 0) stored = await persist(() => selectResults(pool, missing));
     } catch (error) {
       return split(group, error as Error);
@@ -138,19 +132,19 @@ export function createCommits(options: CommitOptions): Commits {
   async function insert(
     client: Pick<pg.ClientBase, "query">,
     rows: ResultRow[],
-    settings: StatementOptions,
+    lockTimeoutMs: number,
   ): Promise<ResultRow[]> {
+    const { worker } = options;
     try {
-      return await insertResults(client, rows, settings);
+      return await insertResults(client, rows, { worker, prepared, lockTimeoutMs });
     } catch (error) {
       if (!(error instanceof StatementLost)) throw error;
-      if (statement.prepared)
+      if (prepared)
         log.warn({ err: error }, "going on without prepared statements (DATABASE_PREPARED)");
-      statement.prepared = false;
-      impatient.prepared = false;
+      prepared = false;
       // Inside of a transaction nothing can be said any more: its job runs again.
       if (client !== pool) throw error;
-      return insertResults(pool, rows, settings);
+      return insertResults(pool, rows, { worker, prepared, lockTimeoutMs });
     }
   }
 
@@ -161,8 +155,8 @@ export function createCommits(options: CommitOptions): Commits {
       for (const entry of group) entry.reject(error);
     } else if (group.length > 1) {
       const middle = Math.ceil(group.length / 2);
-      await flush(group.slice(0, middle), impatient);
-      await flush(group.slice(middle), impatient);
+      await flush(group.slice(0, middle), SPLIT_LOCK_TIMEOUT_MS);
+      await flush(group.slice(middle), SPLIT_LOCK_TIMEOUT_MS);
     } else if (trouble === "bad-data") {
       first.resolve({ kind: "unstorable", error });
     } else {
@@ -186,7 +180,7 @@ export function createCommits(options: CommitOptions): Commits {
   }
 
   async function commitIn(client: pg.PoolClient, rows: ResultRow[]): Promise<OwnCommit> {
-    const missing = await insert(client, rows, statement);
+    const missing = await insert(client, rows, LOCK_TIMEOUT_MS);
     if (missing.length > 0) {
       await client.query(bounded("rollback"));
       return { kind: "conflict", stored: await persist(() => selectResults(pool, missing)) };

@@ -64,7 +64,8 @@ export async function openConsumer(config: Config, options: ConsumerOptions): Pr
 
   async function check(): Promise<void> {
     const link = supervised.current();
-    if (link?.tag === undefined) return;
+    // A link that was being opened while `paused` changed may have missed it.
+    if (link?.tag === undefined) return alignSoon();
     try {
       // A queue that LavinMQ closed after a torn write answers `consume`, yet it shows no consumer.
       closedQueue = !(await link.verify());

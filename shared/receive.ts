@@ -262,10 +262,7 @@ function count(headers: Record<string, unknown>, name: string, absent: number): 
 }
 
 function checkContent({ contentType, contentEncoding }: MessageProperties): void {
-  if (
-    contentType !== "application/json" &&
-    !(typeof contentType === "string" && JSON_TYPE.test(contentType))
-  )
+  if (typeof contentType !== "string" || !JSON_TYPE.test(contentType))
     throw new Refusal(
       "invalid_input",
       "content_type must be application/json (UTF-8)",

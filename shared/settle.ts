@@ -170,13 +170,13 @@ export function createSettle(options: SettleOptions): Settle {
     noteReply(envelope, told);
   }
 
-  async function unclaim(
+  function unclaim(
     what: "done" | "retry" | "release",
     envelope: Envelope,
     token: string | undefined,
     attempt?: number,
-  ): Promise<void> {
-    if (hasId(envelope)) await claims.unclaim(what, envelope, token, attempt);
+  ): Promise<void> | undefined {
+    return hasId(envelope) ? claims.unclaim(what, envelope, token, attempt) : undefined;
   }
 
   async function settleResult(
@@ -184,11 +184,12 @@ export function createSettle(options: SettleOptions): Settle {
     row: ResultRow,
     token: string | undefined,
   ): Promise<void> {
+    // Most results go to one place, and need nobody to wait for several.
     if (row.status === "succeeded" && row.events === null)
       noteReply(envelope, await replyFrom(envelope, row));
     else await publishResult(envelope, row);
     // Both at once: should only the ack get through, Postgres still knows that the job is done.
-    const marked = hasId(envelope) ? claims.unclaim("done", envelope, token) : undefined;
+    const marked = unclaim("done", envelope, token);
     acked(envelope);
     await marked;
   }

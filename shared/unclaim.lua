@@ -26,7 +26,7 @@ local function unclaim(key, job)
   local isLater = what == 'retry' and (not r or generation > r.generation or
     (generation == r.generation and attempt > r.attempt))
   if not isMine and not isLater then return end
-  r = r or { crashes = 0, leaseEnd = '0', progress = '' }
+  r = r or blank()
   -- The copy with the lower attempt is acked unrun from now on.
   if isLater then r.generation, r.attempt = generation, attempt end
   if isMine then r.token = nil end

@@ -1,8 +1,7 @@
 /** The three services of a crash test: its own child processes, or what URLs in the environment name. */
 import { execFile } from "node:child_process";
-import { copyFileSync, mkdirSync } from "node:fs";
+import { copyFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { findBinary } from "../../shared/testing/services/binaries.ts";
 import { provideServices } from "../../shared/testing/services/index.ts";
@@ -14,13 +13,12 @@ export interface CrashServices {
   /** Undefined where one of the services belongs to somebody else. */
   own: Record<ServiceName, OwnService> | undefined;
   rabbitmqctl(...args: string[]): Promise<string>;
-  /** Copies the own servers' logs to the run's folder and returns its path; undefined where there are none. */
-  keepLogs(name: string): string | undefined;
+  /** Copies the own servers' logs to a folder that exists; false where there are none. */
+  keepLogs(folder: string): boolean;
   stop(): Promise<void>;
 }
 
 const run = promisify(execFile);
-const LOGS = fileURLToPath(new URL("../../out/crash-test", import.meta.url));
 
 /** Starts own servers for what the environment does not name: a set that others use must not be broken. */
 export async function openServices(say: (line: string) => void): Promise<CrashServices> {
@@ -48,14 +46,11 @@ export async function openServices(say: (line: string) => void): Promise<CrashSe
       const { stdout } = await run(file, ["--quiet", ...args], { env });
       return stdout;
     },
-    keepLogs(name) {
-      const controls = { rabbitmq: broker, postgres, redis };
-      if (Object.values(controls).every((control) => control === undefined)) return undefined;
-      const folder = join(LOGS, name);
-      mkdirSync(folder, { recursive: true });
-      for (const [service, control] of Object.entries(controls))
+    keepLogs(folder) {
+      const logs = Object.entries({ rabbitmq: broker, postgres, redis });
+      for (const [service, control] of logs)
         if (control) copyFileSync(control.logFile, join(folder, `${service}.log`));
-      return folder;
+      return logs.some(([, control]) => control !== undefined);
     },
     stop: () => services.stop(),
   };

@@ -53,12 +53,15 @@ export interface Stage {
   close(): Promise<void>;
 }
 
+/** Where a run's history and logs are, below the working directory; each run empties its own first. */
+export const evidenceFolder = (name: string) => join("out", "crash-test", name);
+
 export async function openStage(options: StageOptions): Promise<Stage> {
   const { services, seed } = options;
   const runId = `ct${seed}-${process.pid.toString(36)}-${Date.now().toString(36)}`;
   // Fresh names for every run: services that came by URL may hold what an earlier run left.
   const prefix = runId.toLowerCase().slice(0, 31);
-  const folder = join("out", "crash-test", options.folder);
+  const folder = evidenceFolder(options.folder);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const history = openHistory(join(folder, "history.ndjson"));

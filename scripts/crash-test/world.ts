@@ -6,7 +6,7 @@ import type pg from "pg";
 import { z } from "zod";
 import type { Acks } from "../../shared/acks.ts";
 import { type Claims, createClaims } from "../../shared/claim.ts";
-import { type ClaimRecord, readRecord, writeRecord } from "../../shared/client/claim-record.ts";
+import { readRecord, writeRecord } from "../../shared/client/claim-record.ts";
 import { brokerNames, redisKeys } from "../../shared/client/wire.ts";
 import type { Commits } from "../../shared/commit.ts";
 import { action, defineWorker } from "../../shared/define-worker.ts";
@@ -159,21 +159,19 @@ export class World {
   }
 
   async #expire(): Promise<void> {
-    const record = await this.#record();
-    if (record?.token === undefined) return;
-    this.happened.expiries++;
-    await this.#redis.set(this.#key, writeRecord({ ...record, leaseEndMs: 0 }), "KEEPTTL");
+    if (await this.#endLease(() => true)) this.happened.expiries++;
   }
 
   /** What time does to a lease that nobody renews. */
   async #expireAbandoned(): Promise<void> {
-    const record = await this.#record();
-    if (record?.token === undefined || this.#holders.get(record.token)?.isDead === false) return;
-    await this.#redis.set(this.#key, writeRecord({ ...record, leaseEndMs: 0 }), "KEEPTTL");
+    await this.#endLease((token) => this.#holders.get(token)?.isDead !== false);
   }
 
-  async #record(): Promise<ClaimRecord | undefined> {
-    return readRecord(await this.#redis.get(this.#key));
+  async #endLease(mayEnd: (token: string) => boolean): Promise<boolean> {
+    const record = readRecord(await this.#redis.get(this.#key));
+    if (record?.token === undefined || !mayEnd(record.token)) return false;
+    await this.#redis.set(this.#key, writeRecord({ ...record, leaseEndMs: 0 }), "KEEPTTL");
+    return true;
   }
 
   async #flush(): Promise<void> {

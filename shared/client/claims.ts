@@ -1,6 +1,6 @@
 /** Asks for cancellations and reads progress, in the claims that workers keep in Redis. */
 import type { Redis } from "ioredis";
-import { type ClaimRecord, RECORD_LUA, readRecord, writeRecord } from "./claim-record.ts";
+import { type ClaimRecord, RECORD_LUA, readRecord } from "./claim-record.ts";
 import { redisKeys } from "./wire.ts";
 
 /** Progress as the handler last reported it. */
@@ -32,22 +32,12 @@ if r then
   r.cancelled = true
   redis.call('SET', KEYS[1], text(r), 'KEEPTTL')
 else
-  redis.call('SET', KEYS[1], ARGV[4], 'EX', ARGV[2])
+  r = blank()
+  r.cancelled = true
+  redis.call('SET', KEYS[1], text(r), 'EX', ARGV[2])
 end
 redis.call('PUBLISH', ARGV[3], ARGV[1])
 return 1`;
-
-/** For a job that no worker has seen yet. */
-const CANCELLED = writeRecord({
-  token: undefined,
-  generation: 0,
-  attempt: 0,
-  crashes: 0,
-  done: false,
-  cancelled: true,
-  leaseEndMs: 0,
-  progress: "",
-});
 
 export class Claims {
   readonly #redis: Redis;
@@ -81,15 +71,7 @@ export class Claims {
   async cancel(engine: string, id: string): Promise<{ requested: boolean }> {
     const key = redisKeys.claim(this.#prefix, engine, id);
     const channel = redisKeys.cancel(this.#prefix, engine);
-    const done = await this.#redis.eval(
-      CANCEL,
-      1,
-      key,
-      id,
-      CANCEL_KEPT_SECONDS,
-      channel,
-      CANCELLED,
-    );
+    const done = await this.#redis.eval(CANCEL, 1, key, id, CANCEL_KEPT_SECONDS, channel);
     return { requested: done === 1 };
   }
 
