@@ -45,6 +45,18 @@ COPY shared shared
 COPY workers workers
 COPY scripts/environment.ts scripts/migrate.ts scripts/topology.ts scripts/workers.ts scripts/
 
+# The bundler alone, from the lock file: nothing of it gets into what runs.
+FROM base AS bundler
+WORKDIR /bundler
+COPY package.json package-lock.json ./
+RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
+    --mount=type=secret,id=certificates \
+    --mount=type=cache,target=/root/.npm,sharing=locked \
+    set -eu; \
+    if [ -e /run/secrets/certificates ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/certificates; fi; \
+    npm ci --include=dev --workspaces=false --ignore-scripts --no-audit --no-fund
+COPY scripts/images/bundle.ts ./
+
 FROM ${KIND}-sources AS built
 # The machine's own npm settings and certificates, where there are any, leave no trace in the image.
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
@@ -60,7 +72,10 @@ COPY --from=system /system/var/lib/dpkg/status.d /build/packages
 RUN npm pkg delete devDependencies && \
     npm sbom --sbom-format cyclonedx --omit dev | node /build/sbom.ts /build/packages >sbom.json && \
     rm node_modules/.package-lock.json package-lock.json
-# Node's compile cache holds the sources, stripped of types and compiled. Node finds it again only as the
+# The engine and what it imports in a few files, beside the sources, which the stacks in the log name.
+RUN --mount=from=bundler,source=/bundler,target=/bundler \
+    if [ -e engine ]; then node /bundler/bundle.ts "$(readlink engine)/index.ts"; fi
+# Node's compile cache holds what runs, stripped of types and compiled. Node finds it again only as the
 # user and under the path that it was made with; it is then root's, so that nothing that runs can change it.
 COPY scripts/images/warm-up.ts /build/
 ENV NODE_COMPILE_CACHE=/app/compile-cache
@@ -87,6 +102,6 @@ CMD ["scripts/topology.ts"]
 FROM image AS engine
 # /healthz, /readyz, /metrics
 EXPOSE 9090
-CMD ["shared/main.ts", "engine/index.ts"]
+CMD ["--min-semi-space-size=16", "shared/main.js", "engine/index.js"]
 
 FROM ${KIND}

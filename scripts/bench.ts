@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 import { provideServices, type Services } from "../shared/testing/services/index.ts";
 import { drawChart } from "./bench/chart.ts";
 import { measureColdStart } from "./bench/cold-start.ts";
-import { assemble, PEER_QUEUES } from "./bench/contestants.ts";
-import { MEASURED_ENGINES, measureEngines } from "./bench/engines.ts";
+import { assemble, NOOP, PEER_QUEUES } from "./bench/contestants.ts";
+import { entryOf, MEASURED_ENGINES, measureEngines } from "./bench/engines.ts";
 import { closeHarness, type Harness, openHarness } from "./bench/harness.ts";
 import noop from "./bench/noop/index.ts";
 import { type BenchOptions, readOptions } from "./bench/options.ts";
@@ -55,7 +55,10 @@ async function bench(harness: Harness, options: BenchOptions): Promise<BenchResu
 }
 
 /** The engines whose queues the benchmark declares under its own prefix. */
-const ENGINES = [noop, ...MEASURED_ENGINES.map(({ definition }) => definition)];
+const ENGINES = [
+  { definition: noop, entry: NOOP },
+  ...MEASURED_ENGINES.map(({ definition }) => ({ definition, entry: entryOf(definition) })),
+];
 
 async function onServices(services: Services, options: BenchOptions): Promise<BenchResult> {
   const { amqpUrl, managementUrl, databaseUrl, redisUrl } = services;

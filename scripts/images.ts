@@ -7,7 +7,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { contentProblems } from "./images/check-contents.ts";
 import { DockerFailed, DockerMissing, docker, requireDocker } from "./images/docker-cli.ts";
-import { sourceFilesOf } from "./images/dockerfile.ts";
+import { bundlesOf, sourceFilesOf } from "./images/dockerfile.ts";
 import { takeApart } from "./images/image-contents.ts";
 import {
   BadImageRequest,
@@ -58,7 +58,11 @@ async function check(name: string, image: string): Promise<{ packages: number }>
     .map((worker) => `workers/${worker}`);
   const packages = productionPackages(readLock(), workspaces);
   const { contents, sbom } = await takeApart(image);
-  const problems = contentProblems(contents, { sources: sourceFilesOf(name), packages });
+  const problems = contentProblems(contents, {
+    sources: sourceFilesOf(name),
+    packages,
+    bundles: bundlesOf(name),
+  });
   if (problems.length > 0)
     throw new DockerFailed(`${image} is not as it should be:\n  ${problems.join("\n  ")}`);
   mkdirSync(SBOMS, { recursive: true });

@@ -1,5 +1,6 @@
 /** The one logger: JSON lines, secrets out, payloads never in. */
 import { type Logger, pino } from "pino";
+import { withSourceLines } from "./source-lines.ts";
 
 const CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi;
 
@@ -15,7 +16,7 @@ export function createLog(fields: Record<string, string>, level: string): Logger
     serializers: {
       err(error: Error) {
         const { message, stack, ...rest } = pino.stdSerializers.err(error);
-        return { ...rest, message: redactUrls(message), stack: redactUrls(stack) };
+        return { ...rest, message: redactUrls(message), stack: redactUrls(withSourceLines(stack)) };
       },
     },
   });

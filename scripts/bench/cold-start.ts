@@ -1,11 +1,12 @@
 /**
- * From the start of the process to the first job done, the engine beside a bare Node, in turn.
+ * From the start of the process to the first job done, the engine as its image starts it beside a bare
+ * Node, in turn.
  *
  * The end is the moment at which the harness receives the reply: the last thing that can be seen from
  * outside before the ack, and the same for both. The job waits in the queue, as it does when KEDA
  * starts the first pod.
  */
-import { BARE_QUEUE, engineCommand, peerCommand } from "./contestants.ts";
+import { BARE_QUEUE, engineCommand, NOOP, peerCommand } from "./contestants.ts";
 import { declareQueue, type Harness } from "./harness.ts";
 import { noopJob } from "./lanes.ts";
 import { ID_PREFIX } from "./load.ts";
@@ -33,7 +34,7 @@ export async function measureColdStart(harness: Harness, starts: number): Promis
       exchange: names.jobs,
       routingKey: "noop",
       queue: names.queue("noop"),
-      command: engineCommand(harness, "tl-engine-cold", "noop/index.ts"),
+      command: engineCommand(harness, "tl-engine-cold", NOOP),
     },
   };
   const caller = await openCaller(harness);

@@ -1,6 +1,7 @@
 /** Who takes part: how each worker is started and which lane feeds it. */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { NODE_FLAGS } from "../images/bundle.ts";
 import type { Harness } from "./harness.ts";
 import {
   amqpLane,
@@ -40,12 +41,19 @@ export const PEER_QUEUES = [RAW_QUEUE, BARE_QUEUE, NAIVE_QUEUE, CELERY_QUEUE];
 // As the images set it: Node then neither compiles nor strips types at a start. All peers get it alike.
 const COMPILE_CACHE = { NODE_COMPILE_CACHE: file("../../out/bench/compile-cache") };
 
-/** Starts an engine's worker as it is started everywhere, with every default on. */
-export function engineCommand(harness: Harness, name: string, definition: string): Command {
+/** The engine that does nothing, from the repository. */
+export const NOOP = "scripts/bench/noop/index.ts";
+
+/**
+ * Starts an engine's worker as its image does, with every default on.
+ * @param worker its entry, from the repository; one of those that the harness bundled.
+ */
+export function engineCommand(harness: Harness, name: string, worker: string): Command {
+  const script = (entry: string) => `${harness.bundles}/${entry.replace(/\.ts$/, ".js")}`;
   return {
     name,
     command: process.execPath,
-    args: [file("../../shared/main.ts"), file(definition)],
+    args: [...NODE_FLAGS, script("shared/main.ts"), script(worker)],
     env: { ...COMPILE_CACHE, ...harness.urls, ENGINE_PREFIX: PREFIX, HEALTH_PORT: "0" },
   };
 }
@@ -127,7 +135,7 @@ const CONTESTANTS: Record<PeerName, Assemble> = {
     };
   },
   "tl-engine": async (harness, { profile }) => {
-    const command = engineCommand(harness, "tl-engine", "noop/index.ts");
+    const command = engineCommand(harness, "tl-engine", NOOP);
     const sampling = ["--cpu-prof", `--cpu-prof-dir=${harness.folder}/profile`];
     if (profile) command.args.unshift(...sampling);
     const queue = harness.names.queue("noop");

@@ -28,6 +28,9 @@ export const MEASURED_ENGINES: MeasuredEngine[] = [
   { definition: burials, share: 0.4, job: deadJob, succeeds: false },
 ];
 
+/** The entry of a worker, from the repository. */
+export const entryOf = ({ name }: WorkerDefinition) => `workers/${name}/index.ts`;
+
 export interface EngineMeasurement extends Measurement {
   engine: string;
 }
@@ -55,7 +58,7 @@ async function measureOne(
   const exchange = definition === burials ? names.burials : names.jobs;
   const queue = names.queue(name);
   const lane = amqpLane(harness, { exchange, routingKey: name, queue }, (n) => job(n, harness));
-  const command = engineCommand(harness, name, `../../workers/${name}/index.ts`);
+  const command = engineCommand(harness, name, entryOf(definition));
   const measurements: Measurement[] = [];
   for (let round = 1; round <= rounds; round++) {
     const idPrefix = `${ID_PREFIX}${Date.now().toString(36)}-${name}-${round}`;

@@ -1,5 +1,4 @@
 /** The harness's own connections: what publishes the load and counts the replies. It is idle while a worker is measured. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Channel, ChannelModel, ConfirmChannel } from "amqplib";
 import { Redis } from "ioredis";
@@ -9,6 +8,8 @@ import { openConnection } from "../../shared/connection.ts";
 import type { WorkerDefinition } from "../../shared/define-worker.ts";
 import { migrate, readMigrations } from "../../shared/migrate.ts";
 import { declareTopology, type Topology, topologyOf } from "../../shared/topology.ts";
+import { bundleWorkers } from "../images/bundle.ts";
+import { REPOSITORY } from "../images/image-set.ts";
 import { WORKERS } from "../workers.ts";
 import { ID_PREFIX, PREFIX, REPLY_QUEUE } from "./load.ts";
 
@@ -29,16 +30,27 @@ export interface Harness {
   redis: Redis;
   /** Folder of the results and the workers' logs. */
   folder: string;
+  /** Folder of the bundled workers. */
+  bundles: string;
   topology: Topology;
 }
 
-/** Connects, migrates, and declares the engines' topology under the benchmark's own prefix. */
+export interface Engine {
+  definition: WorkerDefinition;
+  /** Its file, from the repository. */
+  entry: string;
+}
+
+/** Bundles the engines, connects, migrates, and declares their topology under the benchmark's own prefix. */
 export async function openHarness(
   urls: ServiceUrls,
-  engines: WorkerDefinition[],
+  measured: Engine[],
   folder: string,
 ): Promise<Harness> {
-  mkdirSync(folder, { recursive: true });
+  const engines = measured.map(({ definition }) => definition);
+  const bundles = join(folder, "bundles");
+  const entries = measured.map(({ entry }) => entry);
+  await bundleWorkers(REPOSITORY, entries, bundles);
   const { model, profile } = await openConnection(
     { AMQP_URL: urls.AMQP_URL, AMQP_HEARTBEAT_S: 30, BROKER_PROFILE: "auto" },
     "tl-bench",
@@ -57,7 +69,7 @@ export async function openHarness(
     product: profile.product,
     version: String(model.connection.serverProperties.version),
   };
-  return { urls, names, broker, model, channel, database, redis, folder, topology };
+  return { urls, names, broker, model, channel, database, redis, folder, bundles, topology };
 }
 
 /** A durable quorum queue, the kind that every AMQP peer consumes from and replies to. */

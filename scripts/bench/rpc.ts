@@ -1,6 +1,6 @@
 /** The latency of a call with one job in flight, the engine beside raw, call by call in turn; and the engine's idle RSS. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { engineCommand, peerCommand, RAW_QUEUE } from "./contestants.ts";
+import { engineCommand, NOOP, peerCommand, RAW_QUEUE } from "./contestants.ts";
 import { declareQueue, type Harness } from "./harness.ts";
 import { noopJob } from "./lanes.ts";
 import { ID_PREFIX } from "./load.ts";
@@ -36,7 +36,7 @@ export async function measureRpc(harness: Harness, calls: number): Promise<RpcRe
   await declareQueue(channel, RAW_QUEUE);
   for (const { queue } of Object.values(sides)) await channel.purgeQueue(queue);
   const raw = startProcess(peerCommand("raw", urls.AMQP_URL, RAW_QUEUE), folder);
-  const engine = startProcess(engineCommand(harness, "tl-engine-rpc", "noop/index.ts"), folder);
+  const engine = startProcess(engineCommand(harness, "tl-engine-rpc", NOOP), folder);
   const caller = await openCaller(harness);
   try {
     await consuming(harness, sides.raw.queue, raw);

@@ -5,11 +5,17 @@ import { type Contents, contentProblems } from "./check-contents.ts";
 const EXPECTED = {
   sources: ["package.json", "package-lock.json", "shared/main.ts"],
   packages: ["a@1.0.0", "@s/b@2.0.0"],
+  bundles: ["shared/main.js", "workers/one/index.js"],
 };
 const GOOD: Contents = {
   files: [
     "app/package.json",
     "app/shared/main.ts",
+    "app/shared/main.js",
+    "app/shared/main.js.map",
+    "app/shared/rolldown-runtime.js",
+    "app/workers/one/index.js",
+    "app/workers/one/index.js.map",
     "app/sbom.json",
     "app/engine",
     "app/compile-cache/v24/00c2e5a6",
@@ -29,8 +35,21 @@ test("an image as it should be", () => {
   expect(contentProblems(GOOD, EXPECTED)).toEqual([]);
 });
 
+test("no bundle where none is made", () => {
+  expect(contentProblems(GOOD, { ...EXPECTED, bundles: [] })).toEqual(
+    GOOD.files
+      .filter((path) => /^app\/(shared|workers)\/.*\.js(\.map)?$/.test(path))
+      .map((path) => `a file that does not belong here: ${path}`),
+  );
+});
+
 test.each<[string, Partial<Contents>]>([
   ["missing file: app/shared/main.ts", { files: without(GOOD.files, "app/shared/main.ts") }],
+  ["missing file: app/shared/main.js", { files: without(GOOD.files, "app/shared/main.js") }],
+  [
+    "a file that does not belong here: app/workers/one/other.js",
+    { files: [...GOOD.files, "app/workers/one/other.js"] },
+  ],
   ["a file that does not belong here: bin/sh", { files: [...GOOD.files, "bin/sh"] }],
   ["a file that does not belong here: app/.env", { files: [...GOOD.files, "app/.env"] }],
   [

@@ -5,6 +5,8 @@ export interface Expected {
   sources: string[];
   /** `name@version`, the workspaces included. */
   packages: string[];
+  /** What the bundler makes, as paths under /app; it may add more files of JavaScript under shared/. */
+  bundles: string[];
 }
 
 export interface Contents {
@@ -18,6 +20,8 @@ export interface Contents {
 
 /** What the build makes itself. The manifests say how npm's packages are found. */
 const MADE = /^app\/(sbom\.json|engine|compile-cache\/.+|node_modules\/.+)$/;
+/** What several bundles share, and the source maps. */
+const BUNDLED = /^app\/(shared\/[\w-]+\.js|.+\.js\.map)$/;
 /** Outside of /app; and what Docker puts into every container. */
 const SYSTEM =
   /^(usr\/local\/bin\/node|lib(64)?\/[\w./+-]+\.so[\d.]*|usr\/lib(64)?\/[\w./+-]+\.so[\d.]*|usr\/share\/doc\/[\w.+-]+\/copyright|var\/lib\/dpkg\/status\.d\/[\w.+-]+|etc\/(passwd|group|nsswitch\.conf|os-release))$/;
@@ -31,13 +35,18 @@ const missingFrom = (there: Iterable<string>, wanted: string[]) => {
 };
 
 /** One line per difference; none when the image is as it should be. */
-export function contentProblems(contents: Contents, { sources, packages }: Expected): string[] {
-  const ours = sources
+export function contentProblems(contents: Contents, expected: Expected): string[] {
+  const { sources, packages, bundles } = expected;
+  const ours = [...sources, ...bundles]
     // Read by npm at build; nothing needs it later.
     .filter((path) => path !== "package-lock.json")
     .map((path) => `app/${path}`);
   const others = contents.files.filter(
-    (path) => !MADE.test(path) && !SYSTEM.test(path) && !DOCKERS.test(path),
+    (path) =>
+      !MADE.test(path) &&
+      !SYSTEM.test(path) &&
+      !DOCKERS.test(path) &&
+      !(bundles.length > 0 && BUNDLED.test(path)),
   );
   const npm = contents.sbom.filter((reference) => !PLATFORM.test(reference));
   const say = (problem: string, entries: string[]) =>

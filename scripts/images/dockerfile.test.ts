@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { workerFolders } from "../workers.ts";
+import { NODE_FLAGS } from "./bundle.ts";
 import { ignoreRules, parseDockerfile, sourceFilesOf } from "./dockerfile.ts";
 import { REPOSITORY, TOOLS } from "./image-set.ts";
 
@@ -47,6 +48,11 @@ describe("the Dockerfile", () => {
     const [made] = textsOf("built", "ENV");
     expect(made).toMatch(/^NODE_COMPILE_CACHE=/);
     expect(textsOf("image", "ENV")[0]).toContain(made);
+  });
+
+  test("an engine's image runs its bundle", () => {
+    const [command = ""] = textsOf("engine", "CMD");
+    expect(JSON.parse(command)).toEqual([...NODE_FLAGS, "shared/main.js", "engine/index.js"]);
   });
 
   test("says what is missing from it by line", () => {

@@ -73,6 +73,10 @@ export function sourceFilesOf(name: string): string[] {
   return files.filter(kept).sort();
 }
 
+/** What the build bundles for an image, as paths under /app. */
+export const bundlesOf = (name: string): string[] =>
+  name === TOOLS ? [] : ["shared/main.js", `workers/${name}/index.js`];
+
 function filesUnder(folder: string): string[] {
   return globSync(`${folder}/**`, {
     cwd: REPOSITORY,

@@ -1,5 +1,5 @@
 /**
- * From the start of the process to the reply to the job that waits in the queue: the same worker in its
+ * From the start of the process to the reply to the job that waits in the queue: the same bundle in its
  * image and outside of it, in turn. The time in which Docker or Kubernetes prepares a container is not in it.
  */
 import { spawn } from "node:child_process";
@@ -7,9 +7,12 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import type { TestFleet } from "../../shared/testing/fleet.ts";
 import { median } from "../bench/statistics.ts";
+import { bundleWorkers, NODE_FLAGS } from "../images/bundle.ts";
 import { REPOSITORY } from "../images/image-set.ts";
 import { startContainer } from "./container.ts";
 import type { SampleJobs } from "./sample-jobs.ts";
+
+const BUNDLES = `${REPOSITORY}out/try-image`;
 
 export interface ColdStart {
   insideMs: number;
@@ -26,6 +29,7 @@ export interface Tried {
 }
 
 export async function measureColdStart(tried: Tried, starts: number): Promise<ColdStart> {
+  await bundleWorkers(REPOSITORY, [`workers/${tried.name}/index.ts`], BUNDLES);
   const times = { inside: [] as number[], outside: [] as number[] };
   // The first start of each reads its files from the disk and, outside, fills the cache; it is not counted.
   for (let n = 0; n <= starts; n++) {
@@ -76,8 +80,9 @@ async function startInside(tried: Tried, n: number): Promise<number> {
 async function startOutside(tried: Tried, n: number): Promise<number> {
   const { fleet, name, jobs, env } = tried;
   const id = await fleet.publish(name, jobs.action, jobs.input(n));
-  const child = spawn(process.execPath, ["shared/main.ts", `workers/${name}/index.ts`], {
-    cwd: REPOSITORY,
+  const script = [...NODE_FLAGS, "shared/main.js", `workers/${name}/index.js`];
+  const child = spawn(process.execPath, script, {
+    cwd: BUNDLES,
     env: { ...process.env, NODE_ENV: "production", ...env, NODE_OPTIONS: TELLS_ITS_START },
     stdio: ["ignore", "pipe", "ignore"],
   });

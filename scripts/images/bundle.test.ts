@@ -1,0 +1,112 @@
+/** A bundled worker on the real services, and what the bundler leaves alone or refuses. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { text } from "node:stream/consumers";
+import { pathToFileURL } from "node:url";
+import { expect, onTestFinished, test } from "vitest";
+import type { WorkerDefinition } from "../../shared/define-worker.ts";
+import { openTestFleet } from "../../shared/testing/fleet.ts";
+import { bundleWorkers, NODE_FLAGS } from "./bundle.ts";
+import { REPOSITORY } from "./image-set.ts";
+
+/** A worker of its own in a folder that git ignores, where the repository's packages are found. */
+function writeWorker(files: Record<string, string>): { folder: string; entry: string } {
+  mkdirSync(join(REPOSITORY, "out"), { recursive: true });
+  const folder = mkdtempSync(join(REPOSITORY, "out/bundle-test-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  for (const [path, source] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), source);
+  }
+  return { folder, entry: relative(REPOSITORY, join(folder, "bundled/index.ts")) };
+}
+
+const WORKER = `
+import { action, defineWorker } from "@tl-engine/shared";
+import { z } from "zod";
+import { fail } from "./deep/fail.ts";
+
+export default defineWorker({
+  name: "bundled",
+  concurrency: 10,
+  timeoutMs: 5_000,
+  maxAttempts: 1,
+  actions: {
+    double: action({
+      version: 1,
+      input: z.object({ n: z.int() }),
+      output: z.object({ n: z.int() }),
+      handle: ({ n }) => ({ n: n < 0 ? fail() : 2 * n }),
+    }),
+  },
+});
+`;
+const FAIL =
+  "// The line below is the third.\n\nexport const fail = (): number => { throw new Error('no'); };\n";
+
+test("it works, names lines of the sources in its log, and drains", async () => {
+  const { folder, entry } = writeWorker({
+    "bundled/index.ts": WORKER,
+    "bundled/deep/fail.ts": FAIL,
+    "bundled/migrations/001_none.sql": "select 1;",
+  });
+  const bundles = join(folder, "bundles");
+  await bundleWorkers(REPOSITORY, [entry], bundles);
+  const script = join(bundles, entry.replace(/\.ts$/, ".js"));
+  expect(readFileSync(join(dirname(script), "migrations/001_none.sql"), "utf8")).toBe("select 1;");
+  rmSync(join(dirname(script), "migrations"), { recursive: true });
+
+  const definition = (
+    (await import(pathToFileURL(join(REPOSITORY, entry)).href)) as {
+      default: WorkerDefinition;
+    }
+  ).default;
+  const fleet = await openTestFleet([definition]);
+  const worker = spawn(process.execPath, [...NODE_FLAGS, join(bundles, "shared/main.js"), script], {
+    env: { ...process.env, ENGINE_PREFIX: fleet.config.ENGINE_PREFIX, HEALTH_PORT: "0" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const exited = once(worker, "exit");
+  const log = text(worker.stdout);
+  try {
+    const good = await fleet.publish("bundled", "double", { n: 21 });
+    const bad = await fleet.publish("bundled", "double", { n: -1 });
+    expect((await fleet.reply(good)).reply).toEqual({ status: "succeeded", output: { n: 42 } });
+    expect((await fleet.reply(bad)).reply).toMatchObject({ status: "failed" });
+  } finally {
+    worker.kill("SIGTERM");
+    expect(await exited).toEqual([0, null]);
+    await fleet.close();
+  }
+  const failed = (await log)
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line))
+    .find(({ msg }) => msg === "the last attempt failed");
+  expect(failed.err.stack).toMatch(/at fail \(\S+bundled\/deep\/fail\.ts:3:\d+\)/);
+  expect(failed.err.stack).toMatch(/at runHandler \(\S+shared\/run\.ts:\d+:\d+\)/);
+});
+
+test("a worker's own packages stay outside, the library's do not", async () => {
+  const { folder, entry } = writeWorker({
+    "bundled/index.ts":
+      'import { z } from "zod";\nimport native from "some-native-package";\nexport default [z, native];\n',
+  });
+  await bundleWorkers(REPOSITORY, [entry], join(folder, "bundles"));
+  const code = readFileSync(join(folder, "bundles", entry.replace(/\.ts$/, ".js")), "utf8");
+  const imported = [...code.matchAll(/from\s*["'`]([^"'`]+)/g)].map(([, from]) => from);
+  expect(imported).toContain("some-native-package");
+  expect(imported.filter((from) => !from?.startsWith("."))).toEqual(["some-native-package"]);
+});
+
+test("code that finds a file by its own place and would lose it is refused", async () => {
+  const { folder, entry } = writeWorker({
+    "bundled/index.ts": 'export { default } from "./deep/chart.ts";\n',
+    "bundled/deep/chart.ts": 'export default new URL("./font.ttf", import.meta.url);\n',
+  });
+  await expect(bundleWorkers(REPOSITORY, [entry], join(folder, "bundles"))).rejects.toThrow(
+    /bundled\/deep\/chart\.ts uses import\.meta\.url .* hand it on/,
+  );
+});
