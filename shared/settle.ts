@@ -67,7 +67,7 @@ export function createSettle(options: SettleOptions): Settle {
       {
         exchange: "",
         routingKey: replyTo,
-        body: Buffer.from(body),
+        body,
         messageId: replyId(engine, id, generation, ending),
         type: `${type || engine}.${suffix}`,
         correlationId: envelope.correlationId ?? id,
@@ -97,7 +97,7 @@ export function createSettle(options: SettleOptions): Settle {
           {
             exchange: names.events,
             routingKey: type,
-            body: Buffer.from(body),
+            body,
             messageId: id,
             type,
             correlationId: envelope.correlationId ?? row.jobId,
