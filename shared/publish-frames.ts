@@ -121,16 +121,7 @@ export function publishFrames(
     at += 8;
   }
 
-  /** Writes a text and returns its bytes; most are short and ASCII, where a call of Node costs more than a loop. */
-  function text(value: string): number {
-    const { length } = value;
-    for (let n = 0; n < length; n++) {
-      const code = value.charCodeAt(n);
-      if (code > 0x7f) return chunk.write(value, at, "utf8");
-      chunk[at + n] = code;
-    }
-    return length;
-  }
+  const text = (value: string): number => chunk.write(value, at, "utf8");
 
   function shortString(value: string): void {
     const start = at++;
