@@ -8,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import type { WorkerDefinition } from "../../shared/define-worker.ts";
 import { openTestFleet } from "../../shared/testing/fleet.ts";
+import { workerFolders } from "../workers.ts";
 import { bundleWorkers, NODE_FLAGS } from "./bundle.ts";
 import { REPOSITORY } from "./image-set.ts";
 
@@ -87,6 +88,16 @@ test("it works, names lines of the sources in its log, and drains", async () => 
     .find(({ msg }) => msg === "the last attempt failed");
   expect(failed.err.stack).toMatch(/at fail \(\S+bundled\/deep\/fail\.ts:3:\d+\)/);
   expect(failed.err.stack).toMatch(/at runHandler \(\S+shared\/run\.ts:\d+:\d+\)/);
+});
+
+test.each(await workerFolders())("the worker %s can be bundled", async (name) => {
+  const { folder } = writeWorker({});
+  await bundleWorkers(REPOSITORY, [`workers/${name}/index.ts`], folder);
+  const bundle = join(folder, `workers/${name}/index.js`);
+  const { default: definition } = (await import(pathToFileURL(bundle).href)) as {
+    default: WorkerDefinition;
+  };
+  expect(definition.name).toBe(name);
 });
 
 test("a worker's own packages stay outside, the library's do not", async () => {
