@@ -118,11 +118,26 @@ interface Walk {
   keys: number;
 }
 
+const FEW_KEYS = 20;
+
+/** In the order of `sort()`, whose working memory would be a twentieth of all that a job takes. */
+function sortedKeys(value: object): string[] {
+  const keys = Object.keys(value);
+  if (keys.length > FEW_KEYS) return keys.sort();
+  for (let i = 1; i < keys.length; i++) {
+    const key = keys[i] as string;
+    let j = i;
+    for (; j > 0 && (keys[j - 1] as string) > key; j--) keys[j] = keys[j - 1] as string;
+    keys[j] = key;
+  }
+  return keys;
+}
+
 /** A copy whose objects have their keys in one order, whatever order they came in. */
 function withSortedKeys(value: unknown, walk: Walk, path: string): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map((item) => withSortedKeys(item, walk, path));
-  const keys = Object.keys(value).sort();
+  const keys = sortedKeys(value);
   walk.keys += keys.length;
   const sorted: Record<string, unknown> = {};
   for (const key of keys) {

@@ -3,24 +3,28 @@
  * with the field types of RabbitMQ's errata), as amqplib does, byte for byte, at a third of the cost: all
  * messages of one turn of the event loop go into one buffer.
  */
+import { HEADERS } from "./client/wire.ts";
 
-/** A message and where it goes. What is undefined is left out. */
-export interface Message {
+/** Everything that we ever put on a message: nothing is copied from a delivery. It is always persistent. */
+export interface Outgoing {
   exchange: string;
   routingKey: string;
-  mandatory: boolean;
   body: Buffer | string;
-  contentType: string;
-  headers: Record<string, string | number | undefined>;
-  persistent: boolean;
-  correlationId: string | undefined;
-  replyTo: string | undefined;
   messageId: string | undefined;
-  /** Epoch seconds. */
-  timestamp: number;
   type: string | undefined;
-  appId: string;
+  /** Whether a message that reaches no queue counts as failed. Events have no such duty. */
+  mandatory: boolean;
+  correlationId?: string | undefined;
+  replyTo?: string | undefined;
+  headers?: Record<string, string | number>;
+  /** Epoch seconds, as AMQP has it. Default: now. */
+  timestamp?: number | undefined;
+  /** Default: application/json. */
+  contentType?: string;
 }
+
+const APP_ID = "tl-engine";
+const PERSISTENT = 2;
 
 const FRAME_METHOD = 1;
 const FRAME_HEADER = 2;
@@ -46,8 +50,8 @@ const HAS = {
 };
 
 const CHUNK_BYTES = 64 * 1024;
-/** What of a method and a header frame is no text comes to less. */
-const FIXED_BYTES = 200;
+/** What all messages have in their method and header frames comes to less. */
+const FIXED_BYTES = 250;
 const TWO_TO_32 = 2 ** 32;
 
 /** A short string longer than AMQP allows. */
@@ -57,7 +61,8 @@ export class TooLong extends RangeError {
 
 /**
  * Returns a function that queues one message; those of one turn leave together, in order. It throws
- * {@link TooLong}, and then nothing of that message was queued.
+ * {@link TooLong}, and then nothing of that message was queued. A mandatory message carries `number` in
+ * a header, which a return brings back.
  * @param send takes bytes that stay as they are.
  * @param frameMax the negotiated size of a frame, in bytes.
  */
@@ -65,7 +70,7 @@ export function publishFrames(
   channel: number,
   frameMax: number,
   send: (bytes: Buffer) => void,
-): (message: Message) => void {
+): (outgoing: Outgoing, number: number) => void {
   const maxBody = frameMax - FRAME_OVERHEAD_BYTES;
   let chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   /** Up to where it was sent, and up to where it is filled. */
@@ -163,19 +168,21 @@ export function publishFrames(
     }
   }
 
-  function table(headers: Message["headers"]): void {
+  function table(headers: Outgoing["headers"], number: number | undefined): void {
     const start = at;
     at += 4;
     for (const name in headers) {
-      const value = headers[name];
-      if (value === undefined) continue;
       shortString(name);
-      field(value);
+      field(headers[name] as string | number);
+    }
+    if (number !== undefined) {
+      shortString(HEADERS.publish);
+      field(number);
     }
     uint32(at - start - 4, start);
   }
 
-  function method({ exchange, routingKey, mandatory }: Message): void {
+  function method({ exchange, routingKey, mandatory }: Outgoing): void {
     const start = startFrame(FRAME_METHOD);
     uint16(CLASS_BASIC);
     uint16(METHOD_PUBLISH);
@@ -186,12 +193,12 @@ export function publishFrames(
     endFrame(start);
   }
 
-  function header(message: Message, bodyBytes: number): void {
+  function header(outgoing: Outgoing, number: number, bodyBytes: number): void {
     const start = startFrame(FRAME_HEADER);
     uint16(CLASS_BASIC);
     uint16(0);
     int64(bodyBytes);
-    const { correlationId, replyTo, messageId, type } = message;
+    const { correlationId, replyTo, messageId, type } = outgoing;
     uint16(
       HAS.contentType |
         HAS.headers |
@@ -203,15 +210,15 @@ export function publishFrames(
         (type === undefined ? 0 : HAS.type) |
         HAS.appId,
     );
-    shortString(message.contentType);
-    table(message.headers);
-    chunk[at++] = message.persistent ? 2 : 1;
+    shortString(outgoing.contentType ?? "application/json");
+    table(outgoing.headers, outgoing.mandatory ? number : undefined);
+    chunk[at++] = PERSISTENT;
     if (correlationId !== undefined) shortString(correlationId);
     if (replyTo !== undefined) shortString(replyTo);
     if (messageId !== undefined) shortString(messageId);
-    int64(message.timestamp);
+    int64(outgoing.timestamp ?? Math.floor(Date.now() / 1000));
     if (type !== undefined) shortString(type);
-    shortString(message.appId);
+    shortString(APP_ID);
     endFrame(start);
   }
 
@@ -231,15 +238,15 @@ export function publishFrames(
     }
   }
 
-  return (message) => {
-    const { body } = message;
+  return (outgoing, number) => {
+    const { body } = outgoing;
     const bodyBytes = typeof body === "string" ? Buffer.byteLength(body) : body.length;
-    const frames = Math.ceil(bodyBytes / maxBody);
-    reserve(FIXED_BYTES + longestBytes(message) + bodyBytes + frames * FRAME_OVERHEAD_BYTES);
+    const bodyFrames = Math.ceil(bodyBytes / maxBody);
+    reserve(FIXED_BYTES + longestBytes(outgoing) + bodyBytes + bodyFrames * FRAME_OVERHEAD_BYTES);
     const begin = at;
     try {
-      method(message);
-      header(message, bodyBytes);
+      method(outgoing);
+      header(outgoing, number, bodyBytes);
     } catch (error) {
       at = begin;
       throw error;
@@ -252,13 +259,21 @@ export function publishFrames(
 }
 
 /** More than the bytes of all texts can come to, whatever they are. */
-function longestBytes(message: Message): number {
-  const { exchange, routingKey, contentType, correlationId, replyTo, messageId, type } = message;
-  let units = exchange.length + routingKey.length + contentType.length + message.appId.length;
+function longestBytes(outgoing: Outgoing): number {
+  const {
+    exchange,
+    routingKey,
+    contentType = "",
+    correlationId,
+    replyTo,
+    messageId,
+    type,
+  } = outgoing;
+  let units = exchange.length + routingKey.length + contentType.length;
   units += (correlationId ?? "").length + (replyTo ?? "").length;
   units += (messageId ?? "").length + (type ?? "").length;
-  for (const name in message.headers) {
-    const value = message.headers[name];
+  for (const name in outgoing.headers) {
+    const value = outgoing.headers[name];
     units += name.length + 5 + (typeof value === "string" ? value.length : 3);
   }
   // A UTF-16 unit takes at most three bytes.

@@ -5,25 +5,8 @@ import type { Logger } from "pino";
 import { HEADERS } from "./client/wire.ts";
 import type { Config } from "./config.ts";
 import { type BrokerConfig, openConnection } from "./connection.ts";
-import { type Message, publishFrames } from "./publish-frames.ts";
+import { type Outgoing, publishFrames } from "./publish-frames.ts";
 import { supervise } from "./supervise.ts";
-
-/** Everything that we ever put on a message: nothing is copied from a delivery. */
-export interface Outgoing {
-  exchange: string;
-  routingKey: string;
-  body: Buffer | string;
-  messageId: string | undefined;
-  type: string | undefined;
-  /** Whether a message that reaches no queue counts as failed. Events have no such duty. */
-  mandatory: boolean;
-  correlationId?: string | undefined;
-  replyTo?: string | undefined;
-  headers?: Record<string, string | number>;
-  /** Epoch seconds, as AMQP has it. Default: now. */
-  timestamp?: number | undefined;
-  contentType?: string;
-}
 
 export type Published = "routed" | "returned";
 
@@ -43,7 +26,6 @@ interface Link {
 }
 
 const REFUSED_DELAY_MS = 500;
-const APP_ID = "tl-engine";
 
 /** Resolves when the first connection stands. */
 export async function openPublisher(
@@ -137,7 +119,7 @@ function confirmed(confirmChannel: ConfirmChannel): Link {
       const number = ++sequence;
       try {
         if (closed) throw new Error("the channel has closed");
-        queue(messageOf(outgoing, number));
+        queue(outgoing, number);
       } catch (error) {
         onEnd(error as Error, "routed");
         return;
@@ -147,25 +129,5 @@ function confirmed(confirmChannel: ConfirmChannel): Link {
         onEnd(error, isReturned ? "returned" : "routed");
       });
     },
-  };
-}
-
-function messageOf(outgoing: Outgoing, number: number): Message {
-  const headers = outgoing.headers ?? {};
-  if (outgoing.mandatory) headers[HEADERS.publish] = number;
-  return {
-    exchange: outgoing.exchange,
-    routingKey: outgoing.routingKey,
-    mandatory: outgoing.mandatory,
-    body: outgoing.body,
-    contentType: outgoing.contentType ?? "application/json",
-    headers,
-    persistent: true,
-    correlationId: outgoing.correlationId,
-    replyTo: outgoing.replyTo,
-    messageId: outgoing.messageId,
-    timestamp: outgoing.timestamp ?? Math.floor(Date.now() / 1000),
-    type: outgoing.type,
-    appId: APP_ID,
   };
 }

@@ -11,7 +11,8 @@ import {
   replyId,
 } from "./client/wire.ts";
 import type { StoredEvent } from "./job-context.ts";
-import type { Outgoing, Published, Publisher } from "./publish.ts";
+import type { Published, Publisher } from "./publish.ts";
+import type { Outgoing } from "./publish-frames.ts";
 import type { Envelope, Problem } from "./receive.ts";
 import type { ResultRow } from "./result-rows.ts";
 import type { Tier } from "./retry.ts";

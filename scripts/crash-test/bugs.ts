@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Acks } from "../../shared/acks.ts";
-import type { Outgoing } from "../../shared/publish.ts";
+import type { Outgoing } from "../../shared/publish-frames.ts";
 import type { ReceivedJob } from "../../shared/receive.ts";
 import type { ResultRow } from "../../shared/result-rows.ts";
 import type { Parts } from "../../shared/worker.ts";

@@ -14,7 +14,8 @@ import { Gate } from "../../shared/gate.ts";
 import { createLife, type Life } from "../../shared/life.ts";
 import { createLog } from "../../shared/log.ts";
 import type { Metrics } from "../../shared/metrics.ts";
-import type { Outgoing, Publisher } from "../../shared/publish.ts";
+import type { Publisher } from "../../shared/publish.ts";
+import type { Outgoing } from "../../shared/publish-frames.ts";
 import { createReception, receive } from "../../shared/receive.ts";
 import type { ResultRow } from "../../shared/result-rows.ts";
 import { RetryBudget } from "../../shared/retry.ts";
@@ -366,5 +367,6 @@ const redelivered = (message: ConsumeMessage): ConsumeMessage => ({
 
 function messageOf({ body, messageId, type, replyTo, headers, contentType }: Outgoing) {
   const properties = { messageId, type, replyTo, headers, contentType };
-  return { content: body, fields: fieldsOf(false), properties } as unknown as ConsumeMessage;
+  const content = typeof body === "string" ? Buffer.from(body) : body;
+  return { content, fields: fieldsOf(false), properties } as unknown as ConsumeMessage;
 }

@@ -1,7 +1,8 @@
 /** Dead letters of one engine: looks at them without taking them, and runs them again. */
 import { type BrokerNames, HEADERS } from "@tl-engine/shared/client/wire";
 import type { Connection } from "@tl-engine/shared/connection";
-import type { Outgoing, Publisher } from "@tl-engine/shared/publish";
+import type { Publisher } from "@tl-engine/shared/publish";
+import type { Outgoing } from "@tl-engine/shared/publish-frames";
 
 type Channel = Awaited<ReturnType<Connection["model"]["createChannel"]>>;
 type Message = Exclude<Awaited<ReturnType<Channel["get"]>>, false>;
