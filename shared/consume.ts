@@ -35,6 +35,14 @@ export interface ConsumerOptions {
   log: Logger;
 }
 
+/** The broker itself failed on our queue: it answers, and no consumer gets anything. */
+export class QueueFailed extends Error {
+  override readonly name = "QueueFailed";
+}
+
+/** AMQP's reply code for what the server could not help, which RabbitMQ also says of a queue without a leader. */
+const isInternalError = (error: Error) => (error as { code?: unknown }).code === 541;
+
 const CHECK_INTERVAL_MS = 120_000;
 
 interface Link {
@@ -126,7 +134,7 @@ export async function openConsumer(config: Config, options: ConsumerOptions): Pr
 }
 
 async function openLink(config: Config, options: ConsumerOptions, lost: (reason: Error) => void) {
-  const { engine, prefetch, onDelivery, onStaleAck } = options;
+  const { engine, prefetch, onDelivery, onStaleAck, log } = options;
   const names = brokerNames(config.ENGINE_PREFIX);
   const queue = names.queue(engine);
   const { model } = await openConnection(config, `${engine} consumer ${config.WORKER_ID}`);
@@ -151,11 +159,18 @@ async function openLink(config: Config, options: ConsumerOptions, lost: (reason:
       acks,
       tag: undefined,
       async consume() {
-        const { consumerTag } = await channel.consume(queue, (message) => {
-          if (message === null) end(new Error(`the broker cancelled the consumer of ${queue}`));
-          else onDelivery({ message, acks });
-        });
-        link.tag = consumerTag;
+        try {
+          const { consumerTag } = await channel.consume(queue, (message) => {
+            if (message === null) end(new Error(`the broker cancelled the consumer of ${queue}`));
+            else onDelivery({ message, acks });
+          });
+          link.tag = consumerTag;
+        } catch (error) {
+          if (!isInternalError(reason)) throw error;
+          const message = `the broker fails on ${queue} (541 INTERNAL-ERROR): a quorum queue without a leader must be started again, or the broker`;
+          log.error({ alert: "queue_closed" }, message);
+          throw new QueueFailed(message, { cause: reason });
+        }
       },
       async cancel() {
         const tag = link.tag;
