@@ -76,28 +76,35 @@ function consumerFault(kind: string, expression: string): Fault {
   };
 }
 
+/** Stops or restarts the one Raft member of the engine's queue. */
+async function onMember({ rabbitmqctl, reach }: Context, action: string): Promise<void> {
+  await rabbitmqctl(
+    "eval",
+    `{ok, Queue} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"${reach.vhost}">>, queue, <<"${reach.engineQueue}">>)),
+     ra:${action}(quorum_queues, amqqueue:get_pid(Queue)).`,
+  );
+}
+
+/** Quorum queues without a process, and the supervisor of their dead-lettering where it has none. */
+const STRANDED = `
+  [Name || Queue <- rabbit_amqqueue:list(), amqqueue:get_type(Queue) =:= rabbit_quorum_queue,
+    Name <- [element(1, amqqueue:get_pid(Queue))], whereis(Name) =:= undefined]
+  ++ [Name || Name <- [rabbit_fifo_dlx_sup], whereis(Name) =:= undefined].`;
+
 /**
  * RabbitMQ may strand at-least-once queues when one of them is deleted soon after a start: the supervisor
- * of their dead-lettering gives up, and takes the leaders of others along until somebody starts all of
- * them again (rabbitmq-server#16652, open in 4.2). That is the broker's own fault, and not what this
- * test is about.
+ * of their dead-lettering gives up and takes leaders of other queues along, and what is left of them
+ * dead-letters no more, until the broker starts again (rabbitmq-server#16652, open in 4.2). That is the
+ * broker's own fault, and not what this test is about.
  */
-const START_STRANDED = `
-  case whereis(rabbit_fifo_dlx_sup) of
-    undefined -> supervisor:restart_child(rabbit_sup, rabbit_fifo_dlx_sup);
-    _ -> alive
-  end,
-  Stranded = [Name || Queue <- rabbit_amqqueue:list(), amqqueue:get_type(Queue) =:= rabbit_quorum_queue,
-    Name <- [element(1, amqqueue:get_pid(Queue))], whereis(Name) =:= undefined],
-  [ra:restart_server(quorum_queues, {Name, node()}) || Name <- Stranded],
-  Stranded.`;
-
-async function reviveStranded({ own, rabbitmqctl, note }: Context): Promise<void> {
+async function restartIfStranded({ own, rabbitmqctl, note }: Context): Promise<void> {
   if (own === undefined) return;
   for (;;) {
-    const stranded = (await rabbitmqctl("eval", START_STRANDED)).trim();
+    const stranded = (await rabbitmqctl("eval", STRANDED)).trim().replace(/\s+/g, " ");
     if (stranded === "[]") return;
-    note(`the broker had stranded ${stranded.replace(/\s+/g, " ")}`);
+    note(`the broker had stranded ${stranded} and was restarted`);
+    await own.broker.kill();
+    await own.broker.start();
   }
 }
 
@@ -128,11 +135,23 @@ const brokerFaults: Fault[] = [
       // Told after the fact, so that everything published before it counts as swallowed.
       context.history.append({ kind: "queue-deleted" });
       return async () => {
-        await reviveStranded(context);
+        await restartIfStranded(context);
         await context.declareTopology();
-        await reviveStranded(context);
+        await restartIfStranded(context);
         context.history.append({ kind: "queue-deleted" });
       };
+    },
+  },
+  {
+    kind: "queue-without-leader",
+    needs: "own services",
+    touches: ["broker"],
+    weight: 0.5,
+    holdMs: 1_500,
+    async inject(context) {
+      await context.load.burst(20);
+      await onMember(context, "stop_server");
+      return () => onMember(context, "restart_server");
     },
   },
   alarm(
