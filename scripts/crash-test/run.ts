@@ -9,10 +9,13 @@ import { randomFrom } from "./random.ts";
 import { type Round, scheduleFaults } from "./schedule.ts";
 import type { CrashServices } from "./services.ts";
 import { LEASE_MS, openStage, type Stage } from "./stage.ts";
+import { restartIfStranded } from "./stranded.ts";
 
 const WORKERS = 3;
 /** After a round, all workers are to consume again within this time, unaided. */
 const RECOVERY_TIMEOUT_MS = 60_000;
+/** A fleet that has not come back after this has its broker looked at. */
+const BROKER_PATIENCE_MS = 20_000;
 const REST_TIMEOUT_MS = 180_000;
 /** A fault that can't be injected or healed in this time is a fault of the crash test's. */
 const FAULT_TIMEOUT_MS = 45_000;
@@ -84,7 +87,7 @@ async function play(stage: Stage, rounds: Round[], { jobs, say }: RunOptions): P
     const rest = perRound - (context.load.jobs() - before);
     if (rest > 0) void context.load.burst(rest);
     await Promise.race([loaded, sleep(5_000)]);
-    const recovered = await recovers(stage);
+    const recovered = await recovers(stage, say);
     if (!recovered) {
       const message = `after ${names} not all workers consumed within ${RECOVERY_TIMEOUT_MS} ms`;
       findings.push({ rule: "f", category: "stuck", message });
@@ -127,10 +130,16 @@ async function playFault(
   return findings;
 }
 
-async function recovers({ supervisor, context }: Stage): Promise<boolean> {
-  const giveUpAt = performance.now() + RECOVERY_TIMEOUT_MS;
+async function recovers(stage: Stage, say: (line: string) => void): Promise<boolean> {
+  if (await consuming(stage, BROKER_PATIENCE_MS)) return true;
+  await restartIfStranded(stage.context, (detail) => say(`  ${detail}`));
+  return consuming(stage, RECOVERY_TIMEOUT_MS);
+}
+
+async function consuming({ supervisor, context }: Stage, withinMs: number): Promise<boolean> {
+  const giveUpAt = performance.now() + withinMs;
   try {
-    await supervisor.allReady(RECOVERY_TIMEOUT_MS);
+    await supervisor.allReady(withinMs);
   } catch {
     return false;
   }

@@ -1,5 +1,6 @@
 /** Faults of the services themselves: killed, emptied, full, under an alarm, out of connections. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { restartIfStranded } from "../stranded.ts";
 import type { Context, Fault, ServiceName } from "./fault.ts";
 
 function killed(service: ServiceName, weight: number): Fault {
@@ -85,29 +86,6 @@ async function onMember({ rabbitmqctl, reach }: Context, action: string): Promis
   );
 }
 
-/** Quorum queues without a process, and the supervisor of their dead-lettering where it has none. */
-const STRANDED = `
-  [Name || Queue <- rabbit_amqqueue:list(), amqqueue:get_type(Queue) =:= rabbit_quorum_queue,
-    Name <- [element(1, amqqueue:get_pid(Queue))], whereis(Name) =:= undefined]
-  ++ [Name || Name <- [rabbit_fifo_dlx_sup], whereis(Name) =:= undefined].`;
-
-/**
- * RabbitMQ may strand at-least-once queues when one of them is deleted soon after a start: the supervisor
- * of their dead-lettering gives up and takes leaders of other queues along, and what is left of them
- * dead-letters no more, until the broker starts again (rabbitmq-server#16652, open in 4.2). That is the
- * broker's own fault, and not what this test is about.
- */
-async function restartIfStranded({ own, rabbitmqctl, note }: Context): Promise<void> {
-  if (own === undefined) return;
-  for (;;) {
-    const stranded = (await rabbitmqctl("eval", STRANDED)).trim().replace(/\s+/g, " ");
-    if (stranded === "[]") return;
-    note(`the broker had stranded ${stranded} and was restarted`);
-    await own.broker.kill();
-    await own.broker.start();
-  }
-}
-
 const brokerFaults: Fault[] = [
   {
     kind: "connection-closed",
@@ -135,9 +113,9 @@ const brokerFaults: Fault[] = [
       // Told after the fact, so that everything published before it counts as swallowed.
       context.history.append({ kind: "queue-deleted" });
       return async () => {
-        await restartIfStranded(context);
+        await restartIfStranded(context, context.note);
         await context.declareTopology();
-        await restartIfStranded(context);
+        await restartIfStranded(context, context.note);
         context.history.append({ kind: "queue-deleted" });
       };
     },
