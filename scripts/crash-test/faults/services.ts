@@ -77,15 +77,6 @@ function consumerFault(kind: string, expression: string): Fault {
   };
 }
 
-/** Stops or restarts the one Raft member of the engine's queue. */
-async function onMember({ rabbitmqctl, reach }: Context, action: string): Promise<void> {
-  await rabbitmqctl(
-    "eval",
-    `{ok, Queue} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"${reach.vhost}">>, queue, <<"${reach.engineQueue}">>)),
-     ra:${action}(quorum_queues, amqqueue:get_pid(Queue)).`,
-  );
-}
-
 const brokerFaults: Fault[] = [
   {
     kind: "connection-closed",
@@ -118,18 +109,6 @@ const brokerFaults: Fault[] = [
         await restartIfStranded(context, context.note);
         context.history.append({ kind: "queue-deleted" });
       };
-    },
-  },
-  {
-    kind: "queue-without-leader",
-    needs: "own services",
-    touches: ["broker"],
-    weight: 0.5,
-    holdMs: 1_500,
-    async inject(context) {
-      await context.load.burst(20);
-      await onMember(context, "stop_server");
-      return () => onMember(context, "restart_server");
     },
   },
   alarm(
