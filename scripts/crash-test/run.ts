@@ -52,7 +52,9 @@ export async function runCrashTest(options: RunOptions): Promise<Outcome> {
   const unknown = options.only.filter((kind) => !all.some((fault) => fault.kind === kind));
   if (unknown.length > 0) throw new RangeError(`no such kind of fault: ${unknown.join(", ")}`);
   const chosen =
-    options.only.length === 0 ? kinds : kinds.filter(({ kind }) => options.only.includes(kind));
+    options.only.length === 0
+      ? kinds.filter(({ weight }) => weight > 0)
+      : kinds.filter(({ kind }) => options.only.includes(kind));
   const rounds = scheduleFaults(chosen, options.faults, randomFrom(seed));
   const stage = await openStage({ ...options, workers: WORKERS, folder: `seed-${seed}` });
   try {

@@ -49,7 +49,7 @@ export interface Fault {
   needs?: "own services" | "management";
   /** Two faults of a pair never touch the same thing. */
   touches: (ServiceName | "workers")[];
-  /** How often it comes, beside the others. */
+  /** How often it comes, beside the others; 0 only when KINDS names it. */
   weight: number;
   /** How long it lasts between injection and healing, milliseconds. */
   holdMs: number;
