@@ -69,7 +69,7 @@ simulate: setup ## See what KEDA would do in virtual time [ENGINE=activities] [L
 cost: setup ## What a month costs, expected and at worst, beside the budget [ENV=dev] [JOBS_PER_DAY=n] [JSON=1]
 	@$(RUN) scripts/cost.ts
 
-crash-test: setup ## Break everything under load and count what is lost [FAULTS=n] [SEED=s] [HOURS=h]
+crash-test: setup ## Break everything under load and count what is lost [FAULTS=n] [SEED=s] [HOURS=h] [KINDS=a,b]
 	@$(RUN) scripts/crash-test.ts
 
 crash-test-selfcheck: setup ## Plant bugs and see that the crash test finds each

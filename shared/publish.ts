@@ -99,13 +99,13 @@ interface OpenChannel {
 function confirmed(confirmChannel: ConfirmChannel): Link {
   const channel = confirmChannel as ConfirmChannel & OpenChannel;
   const { connection } = channel;
-  const queue = publishFrames(channel.ch, connection.frameMax, (bytes) => {
-    if (!closed) connection.sendBytes(bytes);
-  });
   let closed = false;
   // Before amqplib's own listener, which fails all that is unconfirmed: later messages would stay so for ever.
   channel.prependListener("close", () => {
     closed = true;
+  });
+  const queue = publishFrames(channel.ch, connection.frameMax, (bytes) => {
+    if (!closed) connection.sendBytes(bytes);
   });
   let sequence = 0;
   // basic.return carries no tag, so each mandatory message has a number in a header; it comes before the ack.

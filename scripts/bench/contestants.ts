@@ -1,7 +1,7 @@
 /** Who takes part: how each worker is started and which lane feeds it. */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { NODE_FLAGS } from "../images/bundle.ts";
+import { bundleOf, NODE_FLAGS } from "../images/bundle.ts";
 import type { Harness } from "./harness.ts";
 import {
   amqpLane,
@@ -49,7 +49,7 @@ export const NOOP = "scripts/bench/noop/index.ts";
  * @param worker its entry, from the repository; one of those that the harness bundled.
  */
 export function engineCommand(harness: Harness, name: string, worker: string): Command {
-  const script = (entry: string) => `${harness.bundles}/${entry.replace(/\.ts$/, ".js")}`;
+  const script = (entry: string) => `${harness.bundles}/${bundleOf(entry)}`;
   return {
     name,
     command: process.execPath,

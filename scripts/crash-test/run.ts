@@ -12,7 +12,7 @@ import { LEASE_MS, openStage, type Stage } from "./stage.ts";
 import { restartIfStranded } from "./stranded.ts";
 
 const WORKERS = 3;
-/** After a round, all workers are to consume again within this time, unaided. */
+/** After a round, or a restart of a broker that had failed itself, all workers are to consume again within this time. */
 const RECOVERY_TIMEOUT_MS = 60_000;
 /** A fleet that has not come back after this has its broker looked at. */
 const BROKER_PATIENCE_MS = 20_000;
@@ -134,8 +134,8 @@ async function playFault(
 
 async function recovers(stage: Stage, say: (line: string) => void): Promise<boolean> {
   if (await consuming(stage, BROKER_PATIENCE_MS)) return true;
-  await restartIfStranded(stage.context, (detail) => say(`  ${detail}`));
-  return consuming(stage, RECOVERY_TIMEOUT_MS);
+  const restarted = await restartIfStranded(stage.context, (detail) => say(`  ${detail}`));
+  return consuming(stage, RECOVERY_TIMEOUT_MS - (restarted ? 0 : BROKER_PATIENCE_MS));
 }
 
 async function consuming({ supervisor, context }: Stage, withinMs: number): Promise<boolean> {

@@ -14,19 +14,25 @@ const STRANDED = `
     case catch ra:members({Name, node()}, 2000) of {ok, _, {_, _}} -> false; _ -> true end]
   ++ [Name || Name <- [rabbit_fifo_dlx_sup], whereis(Name) =:= undefined].`;
 
-/** Restarts the own broker until every quorum queue has a leader; a given one is left as it is. */
+const MAX_RESTARTS = 3;
+
+/**
+ * Restarts the own broker until every quorum queue has a leader; a given one is left as it is.
+ * @returns whether it was restarted.
+ */
 export async function restartIfStranded(
   { own, rabbitmqctl }: Context,
   note: (detail: string) => void,
-): Promise<void> {
-  if (own === undefined) return;
-  for (;;) {
+): Promise<boolean> {
+  if (own === undefined) return false;
+  for (let restarts = 0; restarts < MAX_RESTARTS; restarts++) {
     // A broker that is still on its way up can't be asked, and needs nothing but time.
     const answer = await rabbitmqctl("eval", STRANDED).catch(() => "[]");
     const stranded = answer.trim().replace(/\s+/g, " ");
-    if (stranded === "[]") return;
+    if (stranded === "[]") return restarts > 0;
     note(`the broker had stranded ${stranded} and was restarted`);
     await own.broker.kill();
     await own.broker.start();
   }
+  return true;
 }

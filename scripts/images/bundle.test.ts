@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from "vitest";
 import type { WorkerDefinition } from "../../shared/define-worker.ts";
 import { openTestFleet } from "../../shared/testing/fleet.ts";
 import { workerFolders } from "../workers.ts";
-import { bundleWorkers, NODE_FLAGS } from "./bundle.ts";
+import { bundleOf, bundleWorkers, NODE_FLAGS } from "./bundle.ts";
 import { REPOSITORY } from "./image-set.ts";
 
 /** A worker of its own in a folder that git ignores, where the repository's packages are found. */
@@ -55,7 +55,7 @@ test("it works, names lines of the sources in its log, and drains", async () => 
   });
   const bundles = join(folder, "bundles");
   await bundleWorkers(REPOSITORY, [entry], bundles);
-  const script = join(bundles, entry.replace(/\.ts$/, ".js"));
+  const script = join(bundles, bundleOf(entry));
   expect(readFileSync(join(dirname(script), "migrations/001_none.sql"), "utf8")).toBe("select 1;");
   rmSync(join(dirname(script), "migrations"), { recursive: true });
 
@@ -106,7 +106,7 @@ test("a worker's own packages stay outside, the library's do not", async () => {
       'import { z } from "zod";\nimport native from "some-native-package";\nexport default [z, native];\n',
   });
   await bundleWorkers(REPOSITORY, [entry], join(folder, "bundles"));
-  const code = readFileSync(join(folder, "bundles", entry.replace(/\.ts$/, ".js")), "utf8");
+  const code = readFileSync(join(folder, "bundles", bundleOf(entry)), "utf8");
   const imported = [...code.matchAll(/from\s*["'`]([^"'`]+)/g)].map(([, from]) => from);
   expect(imported).toContain("some-native-package");
   expect(imported.filter((from) => !from?.startsWith("."))).toEqual(["some-native-package"]);

@@ -18,6 +18,9 @@ const MAIN = "shared/main.ts";
  */
 export const NODE_FLAGS = ["--min-semi-space-size=16"];
 
+/** The file that an entry is bundled into, both from the root. */
+export const bundleOf = (entry: string) => entry.replace(/\.ts$/, ".js");
+
 /**
  * Bundles shared/main.ts and the workers with it, laid out as their sources are.
  * @param root the repository, or what of it is in an image.

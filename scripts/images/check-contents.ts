@@ -20,8 +20,8 @@ export interface Contents {
 
 /** What the build makes itself. The manifests say how npm's packages are found. */
 const MADE = /^app\/(sbom\.json|engine|compile-cache\/.+|node_modules\/.+)$/;
-/** What several bundles share, and the source maps. */
-const BUNDLED = /^app\/(shared\/[\w-]+\.js|.+\.js\.map)$/;
+/** What the bundles share, with its source maps. */
+const BUNDLED = /^app\/shared\/[\w-]+\.js(\.map)?$/;
 /** Outside of /app; and what Docker puts into every container. */
 const SYSTEM =
   /^(usr\/local\/bin\/node|lib(64)?\/[\w./+-]+\.so[\d.]*|usr\/lib(64)?\/[\w./+-]+\.so[\d.]*|usr\/share\/doc\/[\w.+-]+\/copyright|var\/lib\/dpkg\/status\.d\/[\w.+-]+|etc\/(passwd|group|nsswitch\.conf|os-release))$/;
@@ -37,7 +37,7 @@ const missingFrom = (there: Iterable<string>, wanted: string[]) => {
 /** One line per difference; none when the image is as it should be. */
 export function contentProblems(contents: Contents, expected: Expected): string[] {
   const { sources, packages, bundles } = expected;
-  const ours = [...sources, ...bundles]
+  const ours = [...sources, ...bundles.flatMap((path) => [path, `${path}.map`])]
     // Read by npm at build; nothing needs it later.
     .filter((path) => path !== "package-lock.json")
     .map((path) => `app/${path}`);
