@@ -5,7 +5,9 @@
 local RUN, BUSY, STALE, DONE, SUSPECT, CANCELLED = 0, 1, 2, 3, 4, 5
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local leaseEnd, ttl = string.format('%.0f', now + ARGV[1]), ARGV[2]
+local leaseEnd = string.format('%.0f', now + ARGV[1])
+-- A time costs Redis less than a span, which it first turns into one, for each key.
+local expiry = string.format('%.0f', now + ARGV[2])
 local suspectAfter, quarantineAfter, alone = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5] == '1'
 local unclaimed = ' 0 0 ' .. leaseEnd .. ' '
 local answers = {}
@@ -14,7 +16,7 @@ local function claim(key, job)
   local token, generation, attempt, crashes = string.match(job, '^(%S+) (%d+) (%d+) (%d+)$')
   generation, attempt, crashes = tonumber(generation), tonumber(attempt), tonumber(crashes)
   local mayRun = alone or crashes < suspectAfter
-  if mayRun and redis.call('SET', key, job .. unclaimed, 'NX', 'PX', ttl) then return RUN, crashes end
+  if mayRun and redis.call('SET', key, job .. unclaimed, 'NX', 'PXAT', expiry) then return RUN, crashes end
 
   local r = read(redis.call('GET', key)) or blank()
   if generation > r.generation then
@@ -36,7 +38,7 @@ local function claim(key, job)
   end
   -- A suspect is not claimed yet: while it waits for its turn alone, a crash is not its own.
   r.token, r.leaseEnd = code ~= SUSPECT and token, leaseEnd
-  redis.call('SET', key, text(r), 'PX', ttl)
+  redis.call('SET', key, text(r), 'PXAT', expiry)
   return code, r.crashes
 end
 

@@ -6,7 +6,9 @@ import { takeDistinct } from "./batcher.ts";
 import { type DatabaseTrouble, troubleOf } from "./database.ts";
 import {
   bounded,
+  insertFirst,
   insertResults,
+  isFirst,
   keyOf,
   type ResultRow,
   StatementLost,
@@ -98,7 +100,10 @@ export function createCommits(options: CommitOptions): Commits {
     while (waiting.length > 0) {
       const { group, rest } = takeDistinct(waiting, MAX_GROUP, ({ row }) => keyOf(row));
       waiting = rest;
-      await flush(group, LOCK_TIMEOUT_MS);
+      const others = group.filter(({ row }) => !isFirst(row));
+      const firsts = others.length === 0 ? group : group.filter(({ row }) => isFirst(row));
+      if (firsts.length > 0) await flush(firsts, LOCK_TIMEOUT_MS);
+      if (others.length > 0) await flush(others, LOCK_TIMEOUT_MS);
     }
     flushing = false;
   }
@@ -129,14 +134,21 @@ export function createCommits(options: CommitOptions): Commits {
     }
   }
 
+  /** Returns the rows that were there before, or, inside of a transaction, those of which one was. */
   async function insert(
     client: Pick<pg.ClientBase, "query">,
     rows: ResultRow[],
     lockTimeoutMs: number,
   ): Promise<ResultRow[]> {
     const { worker } = options;
+    const statement = { worker, prepared, lockTimeoutMs };
     try {
-      return await insertResults(client, rows, { worker, prepared, lockTimeoutMs });
+      if (rows.every(isFirst)) {
+        if (await insertFirst(client, rows, statement)) return [];
+        // An error ends a transaction: nothing more can be asked in it.
+        if (client !== pool) return rows;
+      }
+      return await insertResults(client, rows, statement);
     } catch (error) {
       if (!(error instanceof StatementLost)) throw error;
       if (prepared)
@@ -144,7 +156,7 @@ export function createCommits(options: CommitOptions): Commits {
       prepared = false;
       // Inside of a transaction nothing can be said any more: its job runs again.
       if (client !== pool) throw error;
-      return insertResults(pool, rows, { worker, prepared, lockTimeoutMs });
+      return insert(pool, rows, lockTimeoutMs);
     }
   }
 
