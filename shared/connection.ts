@@ -61,11 +61,22 @@ function profileOf(model: ChannelModel, configured: BrokerConfig["BROKER_PROFILE
 }
 
 /**
+ * Ends a connection at once, without asking a broker that may no longer answer: its "close" comes with the
+ * given reason, and whatever waits on it fails.
+ */
+export function sever(model: ChannelModel, reason: Error): void {
+  socketOf(model)?.destroy(reason);
+}
+
+const socketOf = (model: ChannelModel) =>
+  (model.connection as unknown as { stream?: Socket }).stream;
+
+/**
  * amqplib writes every frame to the socket by itself, a system call each. Here all frames of one turn
  * of the event loop leave in one piece.
  */
 function coalesceWrites(model: ChannelModel): void {
-  const socket = (model.connection as unknown as { stream?: Socket }).stream;
+  const socket = socketOf(model);
   if (typeof socket?.write !== "function") return;
   const write = socket.write.bind(socket);
   let frames: Buffer[] = [];

@@ -4,7 +4,8 @@ import type { ConfirmChannel } from "amqplib";
 import type { Logger } from "pino";
 import { HEADERS } from "./client/wire.ts";
 import type { Config } from "./config.ts";
-import { type BrokerConfig, openConnection } from "./connection.ts";
+import { type ConfirmWatch, watchConfirms } from "./confirm-watch.ts";
+import { type BrokerConfig, openConnection, sever } from "./connection.ts";
 import { type Outgoing, publishFrames } from "./publish-frames.ts";
 import { supervise } from "./supervise.ts";
 
@@ -26,12 +27,18 @@ interface Link {
 }
 
 const REFUSED_DELAY_MS = 500;
+/**
+ * A connection on which a message waits for its confirm this long is replaced: RabbitMQ can lose track of a
+ * queue that was deleted and declared again, and then confirms nothing that goes there.
+ */
+const CONFIRM_TIMEOUT_MS = 20_000;
 
 /** Resolves when the first connection stands. */
 export async function openPublisher(
   config: BrokerConfig & Pick<Config, "WORKER_ID">,
   engine: string,
   log: Logger,
+  confirmTimeoutMs = CONFIRM_TIMEOUT_MS,
 ): Promise<Publisher> {
   const supervised = await supervise<Link>(
     "publisher",
@@ -39,14 +46,26 @@ export async function openPublisher(
       const { model } = await openConnection(config, `${engine} publisher ${config.WORKER_ID}`);
       const channel = await model.createConfirmChannel();
       let reason = new Error("the connection was closed");
-      channel.on("error", (error) => {
+      const because = (error: Error) => {
         reason = error;
-      });
-      channel.on("close", () => lost(reason));
+      };
+      model.on("error", because);
+      channel.on("error", because);
       model.on("close", (error) => lost(error ?? reason));
-      model.on("blocked", (why) => log.warn({ why }, "the broker blocks publishing"));
-      model.on("unblocked", () => log.info("the broker takes publishes again"));
-      return { link: confirmed(channel), close: () => model.close() };
+      const watch = watchConfirms(confirmTimeoutMs, () => {
+        const why = `the broker left a message unconfirmed for ${confirmTimeoutMs} ms`;
+        sever(model, new Error(why));
+      });
+      model.on("blocked", (why) => {
+        watch.pause();
+        log.warn({ why }, "the broker blocks publishing");
+      });
+      model.on("unblocked", () => {
+        watch.resume();
+        log.info("the broker takes publishes again");
+      });
+      model.on("close", watch.stop);
+      return { link: confirmed(channel, watch, () => lost(reason)), close: () => model.close() };
     },
     log,
   );
@@ -96,13 +115,19 @@ interface OpenChannel {
   pushConfirmCallback(onConfirm: (error: Error | null) => void): void;
 }
 
-function confirmed(confirmChannel: ConfirmChannel): Link {
+function confirmed(
+  confirmChannel: ConfirmChannel,
+  watch: ConfirmWatch,
+  onClosed: () => void,
+): Link {
   const channel = confirmChannel as ConfirmChannel & OpenChannel;
   const { connection } = channel;
   let closed = false;
-  // Before amqplib's own listener, which fails all that is unconfirmed: later messages would stay so for ever.
+  // Before amqplib's own listener, which fails all that is unconfirmed: later messages would stay so for
+  // ever, and those that fail would be taken for refused.
   channel.prependListener("close", () => {
     closed = true;
+    onClosed();
   });
   const queue = publishFrames(channel.ch, connection.frameMax, (bytes) => {
     if (!closed) connection.sendBytes(bytes);
@@ -124,7 +149,9 @@ function confirmed(confirmChannel: ConfirmChannel): Link {
         onEnd(error as Error, "routed");
         return;
       }
+      const sentIn = watch.sent();
       channel.pushConfirmCallback((error) => {
+        watch.settled(sentIn);
         const isReturned = returned.size > 0 && returned.delete(number);
         onEnd(error, isReturned ? "returned" : "routed");
       });

@@ -109,8 +109,8 @@ export async function insertFirst(
   rows: ResultRow[],
   options: StatementOptions,
 ): Promise<boolean> {
-  const joined = (valueOf: (row: ResultRow) => string | number | null) =>
-    rows.map(valueOf).join(SEPARATOR);
+  const joined = (read: (row: ResultRow) => string | number | null) =>
+    rows.map(read).join(SEPARATOR);
   const values = [
     `${options.lockTimeoutMs}ms`,
     rows[0]?.engine,
@@ -157,12 +157,7 @@ export async function insertResults(
     v: row.events,
     b: row.startedAtMs,
   }));
-  const values = [
-    JSON.stringify(input),
-    options.worker,
-    `${options.lockTimeoutMs}ms`,
-    rows.length,
-  ];
+  const values = [JSON.stringify(input), options.worker, `${options.lockTimeoutMs}ms`, rows.length];
   const result = await query(client, INSERT, INSERT_NAME, values, options);
   const [[keys]] = result.rows as [[string[] | null]];
   if (keys === null) return [];

@@ -1,4 +1,5 @@
 /** The client while the broker dies, freezes, blocks, or loses a queue: nothing is missed, nothing hangs. */
+import { setTimeout as sleep } from "node:timers/promises";
 import amqplib from "amqplib";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { startProxy } from "../testing/proxy.ts";
@@ -127,6 +128,34 @@ describe.skipIf(!CAN_OWN_BROKER)("with a broker of its own", () => {
     proxy.apply({ kind: "blackHole" });
     await rejected;
     await lost;
+    await proxy.close();
+  }, 30_000);
+
+  test("a channel without confirms is replaced, and the connection kept", async () => {
+    const target = new URL(broker.url);
+    const proxy = await startProxy({ host: target.hostname, port: Number(target.port) });
+    const amqpUrl = broker.url.replace(`:${target.port}`, `:${proxy.port}`);
+    const { client, trouble } = await open({ amqpUrl, publishTimeoutMs: 2_000 });
+    await using _ = client;
+    await client.call("echo", "say", { value: 1 });
+    proxy.apply({ kind: "muteConfirms" });
+    const connections = proxy.connections();
+    const lost = trouble("connection_lost").then(() => "lost");
+    const overdue = trouble("confirms_overdue");
+    const first = client.send("echo", "say", { value: 2 });
+    const rejected = expect(first).rejects.toMatchObject({
+      code: "confirm_timeout",
+      maybeAccepted: true,
+    });
+    await sleep(1_800);
+    // Its confirm stays away as well, but its time is not up when the channel is replaced.
+    const second = client.send("echo", "say", { value: 3 }, { id: "in-time" });
+    await overdue;
+    await rejected;
+    expect(await second).toEqual({ id: "in-time" });
+    expect(await client.call("echo", "say", { value: 4 })).toEqual({ value: 4 });
+    expect(proxy.connections()).toBe(connections);
+    expect(await Promise.race([lost, "kept"])).toBe("kept");
     await proxy.close();
   }, 30_000);
 

@@ -7,6 +7,8 @@ import { HEADERS } from "./wire.ts";
 
 const SWEEP_MS = 200;
 const REOPEN_DELAY_MS = 250;
+/** While confirms are overdue the channel is replaced no more often: a broker that is only slow gains nothing. */
+const REPLACE_EVERY_MS = 30_000;
 /** Channel errors that trying again won't mend. */
 const REFUSALS = { 403: "access_refused", 404: "topology_missing" } as const;
 
@@ -44,6 +46,7 @@ export class Publisher {
   /** What had been received at the last sweep that saw it grow, and when that was. */
   #heard = { bytes: 0, at: 0 };
   #sweeper: NodeJS.Timeout | undefined;
+  #replacedAt = -REPLACE_EVERY_MS;
   #closed = false;
   #onIdle: (() => void) | undefined;
 
@@ -199,6 +202,24 @@ export class Publisher {
     if (entry) entry.returned = true;
   }
 
+  /**
+   * The broker answers, but left a publish unconfirmed: RabbitMQ's channel can lose track of a queue that was
+   * deleted and declared again. What is in flight goes out once more, on a new channel.
+   */
+  #replaceChannel(): void {
+    const channel = this.#channel;
+    if (this.#closed || channel === undefined) return;
+    if (this.#nowMs - this.#replacedAt < REPLACE_EVERY_MS) return;
+    this.#replacedAt = this.#nowMs;
+    this.#channel = undefined;
+    // The library forgets what is unconfirmed on a channel that we close ourselves.
+    for (const entry of this.#inFlight.values()) if (!entry.settled) this.#waiting.add(entry);
+    this.#inFlight.clear();
+    channel.close().catch(() => {});
+    this.#options.report("confirms_overdue");
+    void this.#open();
+  }
+
   #sweep(): void {
     const { timeoutMs } = this.#options;
     this.#nowMs += SWEEP_MS;
@@ -206,14 +227,19 @@ export class Publisher {
     const { connection } = this.#link;
     const bytes = connection?.bytesRead ?? 0;
     if (bytes !== this.#heard.bytes) this.#heard = { bytes, at: this.#nowMs };
+    let isOverdue = false;
     for (const [key, entry] of this.#inFlight) {
       if ((entry.writtenAt as number) > oldest) continue;
       this.#inFlight.delete(key);
+      isOverdue = true;
       entry.reject(this.#link.unavailable(true));
-      // An answer to something earlier may still have come in after the write: that is no sign of life now.
-      const silentMs = this.#nowMs - this.#heard.at;
-      if (connection && connection.blocked === undefined && silentMs >= timeoutMs / 2)
+    }
+    // An answer to something earlier may still have come in after the write: that is no sign of life now.
+    const isSilent = this.#nowMs - this.#heard.at >= timeoutMs / 2;
+    if (isOverdue && connection && connection.blocked === undefined) {
+      if (isSilent)
         connection.destroy(new Error("half-open: nothing received while confirms were due"));
+      else this.#replaceChannel();
     }
     for (const entry of this.#waiting) {
       const since = entry.writtenAt ?? Math.max(entry.queuedAt, this.#progressAt);

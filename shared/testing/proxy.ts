@@ -1,6 +1,7 @@
 /** A TCP proxy in front of one service, whose toxics make network faults without any privilege. */
 import { once } from "node:events";
 import { createServer, type Socket, connect as tcpConnect } from "node:net";
+import { type Mute, openMute } from "./amqp-mute.ts";
 
 /** `up` is from the client to the service, `down` the way back. */
 export type Direction = "up" | "down";
@@ -22,7 +23,9 @@ export type Toxic =
    * Resets the connection on which the client sends `needle`, in any case; once. `lose: "request"`: the service
    * never sees these bytes. `lose: "response"`: it sees and answers them, and the answer is lost.
    */
-  | { kind: "cutWhen"; needle: string; lose: "request" | "response" };
+  | { kind: "cutWhen"; needle: string; lose: "request" | "response" }
+  /** The AMQP channels that are open now get no more confirms; all else passes. */
+  | { kind: "muteConfirms" };
 
 /** A toxic at work. */
 export interface Applied {
@@ -119,6 +122,8 @@ function openLink(
   let orphaned = false;
   let isClosed = false;
   const pumps: Pump[] = [];
+  const confirms = openMute();
+  let isMuted = false;
   const has = (kind: Toxic["kind"]) => [...armed].some((entry) => entry.toxic.kind === kind);
 
   const reset = () => {
@@ -136,8 +141,8 @@ function openLink(
       if (!orphaned && pumps.every((pump) => pump.ended())) reset();
     });
     const inspect = inspectorOf(armed, reset);
-    pumps.push(pumpOf(client, upstream, "up", armed, inspect));
-    pumps.push(pumpOf(upstream, client, "down", armed, inspect));
+    pumps.push(pumpOf(client, upstream, "up", armed, inspect, confirms));
+    pumps.push(pumpOf(upstream, client, "down", armed, inspect, confirms));
   };
   client.on("error", reset);
   client.on("close", reset);
@@ -147,6 +152,11 @@ function openLink(
     refresh() {
       if (isClosed) return;
       if (has("refuse")) return reset();
+      if (has("muteConfirms") !== isMuted) {
+        isMuted = !isMuted;
+        if (isMuted) confirms.mute();
+        else confirms.unmute();
+      }
       if (has("halfOpen")) {
         if (orphaned) return;
         orphaned = true;
@@ -224,6 +234,7 @@ function pumpOf(
   direction: Direction,
   armed: Set<Armed>,
   inspect: Inspect,
+  confirms: Mute,
 ): Pump {
   const queue: { chunk: Buffer; dueAtMs: number }[] = [];
   let timer: NodeJS.Timeout | undefined;
@@ -263,7 +274,9 @@ function pumpOf(
   };
   from.on("data", (chunk: Buffer) => {
     if (isStopped || inspect(direction, chunk) === "cut") return;
-    queue.push({ chunk, dueAtMs: performance.now() + (find("latency")?.delayMs ?? 0) });
+    const passing = confirms[direction](chunk);
+    if (passing.length === 0) return;
+    queue.push({ chunk: passing, dueAtMs: performance.now() + (find("latency")?.delayMs ?? 0) });
     if (!timer) flush();
   });
   from.on("end", () => {

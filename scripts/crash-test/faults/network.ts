@@ -45,6 +45,13 @@ export function networkFaults(): Fault[] {
     ]),
     cutFault("commit-answer-lost", "COMMIT", "response"),
     cutFault("commit-lost", "COMMIT", "request"),
+    {
+      kind: "broker-confirms-lost",
+      touches: ["broker"],
+      weight: 1,
+      holdMs: 1_500,
+      inject: (context) => poison(context, "broker", { kind: "muteConfirms" }),
+    },
     // The statement's name, since a prepared one sends its text but once on each connection.
     cutFault("insert-answer-lost", "engine-insert-", "response"),
     {

@@ -94,8 +94,7 @@ const brokerFaults: Fault[] = [
   consumerFault("consumer-timeout", TIME_OUT),
   consumerFault("channel-crashed", "exit(Ch, crash_test)"),
   {
-    // RabbitMQ 3.10 does not always bear it: a channel that published to the old queue may then get no
-    // confirm from the new one for a minute and more, and see stranded.ts.
+    // RabbitMQ 3.10 does not always bear it, least of all when it is killed later: see stranded.ts.
     kind: "queue-deleted",
     needs: "management",
     touches: ["broker"],
