@@ -16,7 +16,7 @@ const MAIN = "shared/main.ts";
  * How Node runs a bundle. A start allocates some 30 MB that stay: copying them out of a new space that
  * begins with 1 MB would be work for nothing.
  */
-export const NODE_FLAGS = ["--min-semi-space-size=16"];
+export const NODE_FLAGS = ["--min-semi-space-size=32", "--max-semi-space-size=32"];
 
 /** The file that an entry is bundled into, both from the root. */
 export const bundleOf = (entry: string) => entry.replace(/\.ts$/, ".js");
