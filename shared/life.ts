@@ -347,6 +347,7 @@ function batchJob(me: LiveJob): BatchJob {
 }
 
 function succeeded({ job, context, startedAtMs }: LiveJob, reply: string): ResultRow {
+  const { events } = context;
   return {
     engine: job.engine,
     jobId: job.id,
@@ -357,7 +358,8 @@ function succeeded({ job, context, startedAtMs }: LiveJob, reply: string): Resul
     type: job.type,
     inputHash: job.inputHash,
     reply,
-    events: context.events.length === 0 ? null : JSON.stringify(context.events),
+    events: events.length === 0 ? null : JSON.stringify(events),
+    made: events,
     startedAtMs,
   };
 }
