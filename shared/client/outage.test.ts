@@ -27,6 +27,13 @@ async function open(options: Partial<ConnectOptions> = {}) {
   return { client, trouble };
 }
 
+/** A proxy before the broker, and the URL that leads through it. */
+async function openProxy() {
+  const target = new URL(broker.url);
+  const proxy = await startProxy({ host: target.hostname, port: Number(target.port) });
+  return { proxy, amqpUrl: broker.url.replace(`:${target.port}`, `:${proxy.port}`) };
+}
+
 describe.skipIf(!CAN_OWN_BROKER)("with a broker of its own", () => {
   beforeAll(async () => {
     broker = await ownBroker();
@@ -92,9 +99,7 @@ describe.skipIf(!CAN_OWN_BROKER)("with a broker of its own", () => {
   }, 150_000);
 
   test("half-open connection: rejects within 5 s, then reconnects and works", async () => {
-    const target = new URL(broker.url);
-    const proxy = await startProxy({ host: target.hostname, port: Number(target.port) });
-    const amqpUrl = broker.url.replace(`:${target.port}`, `:${proxy.port}`);
+    const { proxy, amqpUrl } = await openProxy();
     const { client, trouble } = await open({ amqpUrl, publishTimeoutMs: 1_000 });
     await using _ = client;
     await client.call("echo", "say", { value: 1 });
@@ -112,9 +117,7 @@ describe.skipIf(!CAN_OWN_BROKER)("with a broker of its own", () => {
   }, 30_000);
 
   test("half-open, though an earlier confirm came in after the write: seen all the same", async () => {
-    const target = new URL(broker.url);
-    const proxy = await startProxy({ host: target.hostname, port: Number(target.port) });
-    const amqpUrl = broker.url.replace(`:${target.port}`, `:${proxy.port}`);
+    const { proxy, amqpUrl } = await openProxy();
     const { client, trouble } = await open({ amqpUrl, publishTimeoutMs: 2_000 });
     await using _ = client;
     await client.send("echo", "say", { value: 0 }); // From now on its channel is open.
@@ -132,9 +135,7 @@ describe.skipIf(!CAN_OWN_BROKER)("with a broker of its own", () => {
   }, 30_000);
 
   test("a channel without confirms is replaced, and the connection kept", async () => {
-    const target = new URL(broker.url);
-    const proxy = await startProxy({ host: target.hostname, port: Number(target.port) });
-    const amqpUrl = broker.url.replace(`:${target.port}`, `:${proxy.port}`);
+    const { proxy, amqpUrl } = await openProxy();
     const { client, trouble } = await open({ amqpUrl, publishTimeoutMs: 2_000 });
     await using _ = client;
     await client.call("echo", "say", { value: 1 });
@@ -160,9 +161,7 @@ describe.skipIf(!CAN_OWN_BROKER)("with a broker of its own", () => {
   }, 30_000);
 
   test("connection cut before a confirm: published again, confirmed once", async () => {
-    const target = new URL(broker.url);
-    const proxy = await startProxy({ host: target.hostname, port: Number(target.port) });
-    const amqpUrl = broker.url.replace(`:${target.port}`, `:${proxy.port}`);
+    const { proxy, amqpUrl } = await openProxy();
     const { client } = await open({ amqpUrl });
     await using _ = client;
     await client.send("echo", "say", { value: 1 });
