@@ -102,6 +102,6 @@ CMD ["scripts/topology.ts"]
 FROM image AS engine
 # /healthz, /readyz, /metrics
 EXPOSE 9090
-CMD ["--min-semi-space-size=16", "shared/main.js", "engine/index.js"]
+CMD ["--min-semi-space-size=32", "--max-semi-space-size=32", "shared/main.js", "engine/index.js"]
 
 FROM ${KIND}
