@@ -84,7 +84,7 @@ export function createBatches(options: BatchOptions): (job: BatchJob) => Promise
       const spoiled = settleSpoiled(batch, encoded);
       if (spoiled.size > 0) return { kind: "without", settled: spoiled };
       const rows = batch.map((entry, i) => entry.rowOf((encoded[i] as { reply: string }).reply));
-      const commit = await commits.commitIn(transaction.client, rows);
+      const commit = await commits.commitIn(transaction.tx, rows);
       discard = commit.kind === "unknown";
       if (commit.kind === "unknown")
         return { kind: "failed", error: commit.error, databaseLost: true };

@@ -4,6 +4,7 @@ import type pg from "pg";
 import type { Logger } from "pino";
 import { takeDistinct } from "./batcher.ts";
 import { type DatabaseTrouble, troubleOf } from "./database.ts";
+import type { Tx } from "./define-worker.ts";
 import {
   bounded,
   insertFirst,
@@ -38,7 +39,7 @@ export interface Commits {
   /** Reads a stored row, waiting through outages. */
   read(engine: string, jobId: string): Promise<ResultRow | undefined>;
   /** Inserts the rows of jobs with own writes and commits, or rolls all of it back when any row was there before. */
-  commitIn(client: pg.PoolClient, rows: ResultRow[]): Promise<OwnCommit>;
+  commitIn(tx: Tx, rows: ResultRow[]): Promise<OwnCommit>;
   /** Gives up waiting for Postgres; everything that waits rejects. */
   stop(): void;
 }
@@ -191,14 +192,14 @@ export function createCommits(options: CommitOptions): Commits {
     process.nextTick(flushAll);
   }
 
-  async function commitIn(client: pg.PoolClient, rows: ResultRow[]): Promise<OwnCommit> {
-    const missing = await insert(client, rows, LOCK_TIMEOUT_MS);
+  async function commitIn(tx: Tx, rows: ResultRow[]): Promise<OwnCommit> {
+    const missing = await insert(tx, rows, LOCK_TIMEOUT_MS);
     if (missing.length > 0) {
-      await client.query(bounded("rollback"));
+      await tx.query(bounded("rollback"));
       return { kind: "conflict", stored: await persist(() => selectResults(pool, missing)) };
     }
     try {
-      await client.query(bounded("commit"));
+      await tx.query(bounded("commit"));
       return { kind: "committed" };
     } catch (error) {
       return { kind: "unknown", error: error as Error };

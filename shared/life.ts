@@ -254,7 +254,7 @@ export function createLife(options: LifeOptions): Life {
       if (ran.kind !== "output") return ran;
       const row = succeeded(me, ran.reply);
       if (context.transaction === undefined) return await commits.commit(row);
-      const own = await commits.commitIn(context.transaction.client, [row]);
+      const own = await commits.commitIn(context.transaction.tx, [row]);
       discard = own.kind === "unknown";
       if (own.kind === "committed") return { kind: "committed", row };
       if (own.kind === "unknown") return { kind: "outage", error: own.error };

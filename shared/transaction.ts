@@ -5,10 +5,8 @@ import type { Tx } from "./define-worker.ts";
 import { bounded } from "./result-rows.ts";
 
 export interface OwnTransaction {
-  /** What the handler may use. */
+  /** For the handler, and for the commit step after it. */
   readonly tx: Tx;
-  /** For the commit step. */
-  readonly client: pg.PoolClient;
   /** Whether the connection was lost under it. */
   lost(): boolean;
   /** Gives the connection back; with `discard` it is closed, which rolls back whatever is open. */
@@ -79,7 +77,6 @@ function own(client: pg.PoolClient, give: () => void): OwnTransaction {
   };
   return {
     tx: { query: query as Tx["query"] },
-    client,
     lost: () => lost,
     release(discard) {
       if (released) return;
