@@ -347,7 +347,6 @@ function batchJob(me: LiveJob): BatchJob {
 }
 
 function succeeded({ job, context, startedAtMs }: LiveJob, reply: string): ResultRow {
-  const { events } = context;
   return {
     engine: job.engine,
     jobId: job.id,
@@ -358,8 +357,7 @@ function succeeded({ job, context, startedAtMs }: LiveJob, reply: string): Resul
     type: job.type,
     inputHash: job.inputHash,
     reply,
-    events: events.length === 0 ? null : JSON.stringify(events),
-    made: events,
+    events: context.events.length === 0 ? null : JSON.stringify(context.events),
     startedAtMs,
   };
 }

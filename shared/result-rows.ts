@@ -1,7 +1,6 @@
 /** The statements on engine.results that the workers run. */
 import type pg from "pg";
 import type { ErrorCode } from "./client/wire.ts";
-import type { StoredEvent } from "./job-context.ts";
 import { digest } from "./json.ts";
 
 /** One row of engine.results, as a worker writes it. */
@@ -18,8 +17,6 @@ export interface ResultRow {
   reply: string;
   /** JSON of the stored events, or null. */
   events: string | null;
-  /** The same events, in the process that made them, which need not read them back. */
-  made?: readonly StoredEvent[];
   /** Epoch ms. */
   startedAtMs: number;
 }

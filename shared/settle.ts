@@ -91,7 +91,7 @@ export function createSettle(options: SettleOptions): Settle {
 
   async function announce(envelope: Envelope, row: ResultRow): Promise<void> {
     if (row.events === null) return;
-    const events = row.made ?? (JSON.parse(row.events) as StoredEvent[]);
+    const events = JSON.parse(row.events) as StoredEvent[];
     await Promise.all(
       events.map(({ id, type, body }) =>
         publisher.publish(
