@@ -5,15 +5,14 @@ import { openPublisher } from "./publish.ts";
 import type { Outgoing } from "./publish-frames.ts";
 import { openTestFleet, type TestFleet } from "./testing/fleet.ts";
 import { probe } from "./testing/probe-engine.ts";
-import { type ServiceProxy, startProxy } from "./testing/proxy.ts";
+import { proxyBefore, type UrlProxy } from "./testing/proxy.ts";
 
 let fleet: TestFleet;
-let proxy: ServiceProxy;
+let proxy: UrlProxy;
 
 beforeAll(async () => {
   fleet = await openTestFleet([probe]);
-  const { hostname, port } = new URL(fleet.config.AMQP_URL);
-  proxy = await startProxy({ host: hostname, port: Number(port) });
+  proxy = await proxyBefore(fleet.config.AMQP_URL);
 });
 afterAll(async () => {
   await proxy?.close();
@@ -21,11 +20,9 @@ afterAll(async () => {
 });
 
 async function open(confirmTimeoutMs: number) {
-  const url = new URL(fleet.config.AMQP_URL);
-  url.host = `127.0.0.1:${proxy.port}`;
   const lines: { msg: string; err?: { message: string } }[] = [];
   const log = pino({ level: "warn" }, { write: (line) => lines.push(JSON.parse(line)) });
-  const config = { ...fleet.config, AMQP_URL: url.href };
+  const config = { ...fleet.config, AMQP_URL: proxy.url };
   return { publisher: await openPublisher(config, "probe", log, confirmTimeoutMs), lines };
 }
 

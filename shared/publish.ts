@@ -51,7 +51,6 @@ export async function openPublisher(
       };
       model.on("error", because);
       channel.on("error", because);
-      model.on("close", (error) => lost(error ?? reason));
       const watch = watchConfirms(confirmTimeoutMs, () => {
         const why = `the broker left a message unconfirmed for ${confirmTimeoutMs} ms`;
         sever(model, new Error(why));
@@ -64,7 +63,10 @@ export async function openPublisher(
         watch.resume();
         log.info("the broker takes publishes again");
       });
-      model.on("close", watch.stop);
+      model.on("close", (error) => {
+        watch.stop();
+        lost(error ?? reason);
+      });
       return { link: confirmed(channel, watch, () => lost(reason)), close: () => model.close() };
     },
     log,

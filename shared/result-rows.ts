@@ -45,7 +45,7 @@ const QUERY_TIMEOUT_MS = 15_000;
 
 /** Between the values of a column: no id, type or JSON text contains it raw. */
 const SEPARATOR = "\x1f";
-const column = (parameter: string) => `string_to_array(${parameter}, E'\\x1f', '')`;
+const column = (parameter: string) => `string_to_array(${parameter}, '${SEPARATOR}', '')`;
 
 // What nearly every row is. Without ON CONFLICT, with the columns as joined texts, it costs Postgres less
 // than half of what INSERT costs. It fails as a whole when any key is there before.

@@ -5,7 +5,7 @@ local ttl = ARGV[1]
 -- One call for the usual end: the claim was still ours, and what else it said no longer matters.
 local function finish(key, token, generation, attempt)
   local ended = '- ' .. generation .. ' ' .. attempt .. ' 0 1 0 0 '
-  -- It expires with its claim, which spares Redis a third of the call.
+  -- It expires with its claim, which costs Redis less than another expiry.
   local before = redis.call('SET', key, ended, 'XX', 'KEEPTTL', 'GET')
   if not before then return redis.call('SET', key, ended, 'PX', ttl) end
   if string.sub(before, 1, #token + 1) == token .. ' ' then return end

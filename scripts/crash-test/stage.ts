@@ -4,7 +4,7 @@ import { join, relative, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import amqp from "amqplib";
-import { type ServiceProxy, startProxy } from "../../shared/testing/proxy.ts";
+import { proxyBefore, type UrlProxy } from "../../shared/testing/proxy.ts";
 import { openCaller } from "./caller.ts";
 import { check, type Finding } from "./checker.ts";
 import { LEDGER_SQL } from "./engine/index.ts";
@@ -131,7 +131,7 @@ async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
     entry: fileURLToPath(new URL("./worker.ts", import.meta.url)),
     count: options.workers,
     nodeOptions: nodeOptions(),
-    env: (index) => workerEnv(options, prefix, urls, proxies, observer.url, index),
+    env: (index) => workerEnv(options, prefix, proxies, observer.url, index),
     folder: ground.folder,
     history,
   });
@@ -202,40 +202,29 @@ function nodeOptions(): string[] {
 async function openProxies(
   urls: CrashServices["urls"],
   workers: number,
-): Promise<Record<ServiceName, ServiceProxy[]>> {
-  const open = (url: string, defaultPort: number) =>
-    Promise.all(
-      Array.from({ length: workers }, () => {
-        const { hostname, port } = new URL(url);
-        return startProxy({ host: hostname, port: Number(port || defaultPort) });
-      }),
-    );
+): Promise<Record<ServiceName, UrlProxy[]>> {
+  const open = (url: string) =>
+    Promise.all(Array.from({ length: workers }, () => proxyBefore(url)));
   return {
-    broker: await open(urls.amqp, 5672),
-    postgres: await open(urls.postgres, 5432),
-    redis: await open(urls.redis, 6379),
+    broker: await open(urls.amqp),
+    postgres: await open(urls.postgres),
+    redis: await open(urls.redis),
   };
 }
 
 function workerEnv(
   options: StageOptions,
   prefix: string,
-  urls: CrashServices["urls"],
-  proxies: Record<ServiceName, ServiceProxy[]>,
+  proxies: Record<ServiceName, UrlProxy[]>,
   observerUrl: string,
   index: number,
 ): Record<string, string> {
-  const through = (url: string, proxy: ServiceProxy | undefined) => {
-    const changed = new URL(url);
-    changed.hostname = "127.0.0.1";
-    changed.port = String(proxy?.port);
-    return changed.href;
-  };
+  const through = (service: ServiceName) => (proxies[service][index] as UrlProxy).url;
   return {
     PATH: process.env.PATH ?? "",
-    AMQP_URL: through(urls.amqp, proxies.broker[index]),
-    DATABASE_URL: through(urls.postgres, proxies.postgres[index]),
-    REDIS_URL: through(urls.redis, proxies.redis[index]),
+    AMQP_URL: through("broker"),
+    DATABASE_URL: through("postgres"),
+    REDIS_URL: through("redis"),
     ENGINE_PREFIX: prefix,
     LEASE_MS: String(LEASE_MS),
     AMQP_HEARTBEAT_S: "2",

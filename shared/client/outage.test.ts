@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import amqplib from "amqplib";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { startProxy } from "../testing/proxy.ts";
+import { proxyBefore } from "../testing/proxy.ts";
 import { connect } from "./client.ts";
 import type { ConnectOptions } from "./options.ts";
 import { type Broker, CAN_OWN_BROKER, ownBroker } from "./testing/broker.ts";
@@ -25,13 +25,6 @@ async function open(options: Partial<ConnectOptions> = {}) {
   });
   const trouble = (event: string) => new Promise<void>((resolve) => waiting.set(event, resolve));
   return { client, trouble };
-}
-
-/** A proxy before the broker, and the URL that leads through it. */
-async function openProxy() {
-  const target = new URL(broker.url);
-  const proxy = await startProxy({ host: target.hostname, port: Number(target.port) });
-  return { proxy, amqpUrl: broker.url.replace(`:${target.port}`, `:${proxy.port}`) };
 }
 
 describe.skipIf(!CAN_OWN_BROKER)("with a broker of its own", () => {
@@ -99,8 +92,8 @@ describe.skipIf(!CAN_OWN_BROKER)("with a broker of its own", () => {
   }, 150_000);
 
   test("half-open connection: rejects within 5 s, then reconnects and works", async () => {
-    const { proxy, amqpUrl } = await openProxy();
-    const { client, trouble } = await open({ amqpUrl, publishTimeoutMs: 1_000 });
+    const proxy = await proxyBefore(broker.url);
+    const { client, trouble } = await open({ amqpUrl: proxy.url, publishTimeoutMs: 1_000 });
     await using _ = client;
     await client.call("echo", "say", { value: 1 });
     const hole = proxy.apply({ kind: "blackHole" });
@@ -117,8 +110,8 @@ describe.skipIf(!CAN_OWN_BROKER)("with a broker of its own", () => {
   }, 30_000);
 
   test("half-open, though an earlier confirm came in after the write: seen all the same", async () => {
-    const { proxy, amqpUrl } = await openProxy();
-    const { client, trouble } = await open({ amqpUrl, publishTimeoutMs: 2_000 });
+    const proxy = await proxyBefore(broker.url);
+    const { client, trouble } = await open({ amqpUrl: proxy.url, publishTimeoutMs: 2_000 });
     await using _ = client;
     await client.send("echo", "say", { value: 0 }); // From now on its channel is open.
     proxy.apply({ kind: "latency", delayMs: 300 });
@@ -135,8 +128,8 @@ describe.skipIf(!CAN_OWN_BROKER)("with a broker of its own", () => {
   }, 30_000);
 
   test("a channel without confirms is replaced, and the connection kept", async () => {
-    const { proxy, amqpUrl } = await openProxy();
-    const { client, trouble } = await open({ amqpUrl, publishTimeoutMs: 2_000 });
+    const proxy = await proxyBefore(broker.url);
+    const { client, trouble } = await open({ amqpUrl: proxy.url, publishTimeoutMs: 2_000 });
     await using _ = client;
     await client.call("echo", "say", { value: 1 });
     proxy.apply({ kind: "muteConfirms" });
@@ -161,8 +154,8 @@ describe.skipIf(!CAN_OWN_BROKER)("with a broker of its own", () => {
   }, 30_000);
 
   test("connection cut before a confirm: published again, confirmed once", async () => {
-    const { proxy, amqpUrl } = await openProxy();
-    const { client } = await open({ amqpUrl });
+    const proxy = await proxyBefore(broker.url);
+    const { client } = await open({ amqpUrl: proxy.url });
     await using _ = client;
     await client.send("echo", "say", { value: 1 });
     const cut = proxy.apply({ kind: "cutWhen", needle: "cut-here", lose: "response" });

@@ -24,7 +24,7 @@ export interface Mute {
 /** Lets everything pass that is not AMQP. */
 export function openMute(): Mute {
   const open = new Set<number>();
-  let muted: ReadonlySet<number> = new Set();
+  let muted = new Set<number>();
   let isAmqp: boolean | undefined;
   const sent = splitter();
   const received = splitter();
@@ -46,7 +46,7 @@ export function openMute(): Mute {
       for (const frame of sent(frames)) {
         if (methodOf(frame) !== CHANNEL_OPEN) continue;
         open.add(channelOf(frame));
-        muted = muted.difference(new Set([channelOf(frame)]));
+        muted.delete(channelOf(frame));
       }
       return chunk;
     },

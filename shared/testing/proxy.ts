@@ -46,6 +46,33 @@ export interface ServiceProxy {
   close(): Promise<void>;
 }
 
+/** A proxy with the URL that leads through it. */
+export interface UrlProxy extends ServiceProxy {
+  readonly url: string;
+}
+
+const DEFAULT_PORTS: Record<string, number> = {
+  "amqp:": 5672,
+  "amqps:": 5671,
+  "postgres:": 5432,
+  "postgresql:": 5432,
+  "redis:": 6379,
+  "rediss:": 6379,
+};
+
+/** Starts a proxy before the service that `url` names. */
+export async function proxyBefore(url: string): Promise<UrlProxy> {
+  const through = new URL(url);
+  const { protocol, hostname, port } = through;
+  const proxy = await startProxy({
+    host: hostname,
+    port: Number(port || DEFAULT_PORTS[protocol]),
+  });
+  through.hostname = "127.0.0.1";
+  through.port = String(proxy.port);
+  return { ...proxy, url: through.href };
+}
+
 interface Armed {
   toxic: Toxic;
   fire(): void;

@@ -43,15 +43,9 @@ export function networkFaults(): Fault[] {
       toxicFault("sliced", service, 1_500, { kind: "slice", maxBytes: 3 }),
       toxicFault("cut-midway", service, 500, { kind: "cutAfter", bytes: 1_500, direction: "down" }),
     ]),
+    toxicFault("confirms-lost", "broker", 1_500, { kind: "muteConfirms" }),
     cutFault("commit-answer-lost", "COMMIT", "response"),
     cutFault("commit-lost", "COMMIT", "request"),
-    {
-      kind: "broker-confirms-lost",
-      touches: ["broker"],
-      weight: 1,
-      holdMs: 1_500,
-      inject: (context) => poison(context, "broker", { kind: "muteConfirms" }),
-    },
     // The statement's name, since a prepared one sends its text but once on each connection.
     cutFault("insert-answer-lost", "engine-insert-", "response"),
     {
