@@ -19,6 +19,8 @@ export async function openObserver(history: History): Promise<Observer> {
       response.destroy(); // the worker died while it sent its request
     }
   });
+  // Never: a worker that thaws would send on a connection that ended meanwhile, and its handler would fail.
+  server.keepAliveTimeout = 0;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as { port: number };
