@@ -1,4 +1,6 @@
 /** Acks on a real channel: whatever the order, each delivery is acked once, and none of another channel. */
+import type { Channel, ConsumeMessage } from "amqplib";
+import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Acks } from "./acks.ts";
 import { brokerNames } from "./client/wire.ts";
@@ -63,5 +65,67 @@ test("handed back deliveries return; a closed channel's acks are counted and dro
     (await fleet.channel.checkQueue(fleet.names.queue("probe"))).messageCount === 2
       ? true
       : undefined,
+  );
+});
+
+/** The broker's rule for tags: one that it was told before is an error; a run takes what is left. */
+class TagRules {
+  readonly settled = new Set<number>();
+  readonly told = new Set<number>();
+  lastWasRun = false;
+
+  ack({ fields: { deliveryTag } }: ConsumeMessage, upTo = false): void {
+    this.lastWasRun = upTo;
+    this.tell(deliveryTag);
+    if (upTo)
+      for (let tag = deliveryTag - 1; tag > 0; tag--) if (!this.told.has(tag)) this.tell(tag);
+  }
+
+  nack({ fields: { deliveryTag } }: ConsumeMessage): void {
+    this.tell(deliveryTag);
+  }
+
+  tell(tag: number): void {
+    if (this.told.has(tag)) throw new Error(`PRECONDITION_FAILED - unknown delivery tag ${tag}`);
+    if (!this.settled.has(tag)) throw new Error(`${tag} has not settled`);
+    this.told.add(tag);
+  }
+}
+
+test("each delivery is told once, and none before it settled, in whatever order", () => {
+  const step = fc.record({
+    pick: fc.nat(63),
+    what: fc.constantFrom("ack", "ack", "ack", "hand back", "flush"),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(step, { maxLength: 3_000, size: "max" }),
+      fc.nat(1_500),
+      (steps, heldFor) => {
+        const rules = new TagRules();
+        const acks = new Acks(rules as unknown as Channel, () => {});
+        const settle = (deliveryTag: number, what: string) => {
+          const message = { fields: { deliveryTag } } as ConsumeMessage;
+          rules.settled.add(deliveryTag);
+          if (what === "hand back") acks.handBack(message);
+          else acks.ack(message);
+        };
+        const last = steps.length + 1;
+        const open = Array.from(steps, (_, i) => i + 1);
+        for (const [i, { pick, what }] of steps.entries()) {
+          // The first is held so long that others pass the span that the acks begin with.
+          const [tag] = what === "flush" ? [] : open.splice(i < heldFor ? pick + 1 : pick, 1);
+          if (tag === undefined) acks.flush();
+          else settle(tag, what);
+        }
+        for (const tag of [...open, last]) settle(tag, "ack");
+        acks.flush();
+        expect(acks.closed).toBe(false);
+        expect(rules.told.size).toBe(last);
+        // No gap is left behind, or every later ack would be a frame of its own.
+        expect(rules.lastWasRun).toBe(true);
+      },
+    ),
+    { numRuns: 100, endOnFailure: true },
   );
 });

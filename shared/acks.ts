@@ -1,6 +1,13 @@
 /** Acks deliveries on the very channel that delivered them, many in one frame. */
 import type { Channel, ConsumeMessage } from "amqplib";
 
+/** What is known of a tag above the floor. */
+const OPEN = 0;
+/** Settled, and the broker is yet to be told. */
+const DUE = 1;
+const TOLD = 2;
+const FIRST_SPAN = 1024;
+
 /**
  * The acks of one channel. Tags restart on a new channel and a stale tag would ack another job, so a
  * closed channel's acks are dropped knowingly: the broker delivers those jobs again.
@@ -10,9 +17,10 @@ export class Acks {
   readonly #onStale: (count: number) => void;
   /** Every tag up to this one is settled. */
   #floor = 0;
-  /** Settled tags above the floor; true once the broker knows. */
-  #settled = new Map<number, boolean>();
-  #scheduled = false;
+  /** States of the tags above the floor, a ring by tag: one byte each, however long a single job holds the floor. */
+  #states = new Uint8Array(FIRST_SPAN);
+  /** The tags that are due, in the order of their acks. */
+  #due: number[] = [];
   #closed = false;
 
   constructor(channel: Channel, onStale: (count: number) => void) {
@@ -25,10 +33,8 @@ export class Acks {
       this.#onStale(1);
       return;
     }
-    this.#settled.set(message.fields.deliveryTag, false);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => this.flush());
+    this.#set(message.fields.deliveryTag, DUE);
+    if (this.#due.push(message.fields.deliveryTag) === 1) setImmediate(() => this.flush());
   }
 
   /** Gives a delivery back to the queue, unrun. */
@@ -37,7 +43,7 @@ export class Acks {
       this.#onStale(1);
       return;
     }
-    this.#settled.set(message.fields.deliveryTag, true);
+    this.#set(message.fields.deliveryTag, TOLD);
     try {
       this.channel.nack(message, false, true);
     } catch {
@@ -47,30 +53,46 @@ export class Acks {
 
   /** Sends what is due: one frame for the contiguous run from the floor, one each for the rest. */
   flush(): void {
-    this.#scheduled = false;
-    if (this.#closed) return;
-    let upTo = this.#floor;
+    if (this.#closed || this.#due.length === 0) return;
+    const due = this.#due;
+    this.#due = [];
     // RabbitMQ closes the channel over a tag that it was told before, also one that ends a run.
-    let lastUntold = 0;
-    for (
-      let told = this.#settled.get(upTo + 1);
-      told !== undefined;
-      told = this.#settled.get(upTo + 1)
-    ) {
-      this.#settled.delete(++upTo);
-      if (!told) lastUntold = upTo;
-    }
-    this.#floor = upTo;
+    const lastUntold = this.#raiseFloor();
     try {
       if (lastUntold > 0) this.channel.ack(tagged(lastUntold), true);
-      for (const [tag, told] of this.#settled) {
-        if (told) continue;
+      for (const tag of due) {
+        if (tag <= this.#floor) continue;
         this.channel.ack(tagged(tag));
-        this.#settled.set(tag, true);
+        this.#set(tag, TOLD);
       }
     } catch {
       this.close();
     }
+  }
+
+  /** Up to the first tag that is open; returns the last one on the way that was due, or 0. */
+  #raiseFloor(): number {
+    let lastUntold = 0;
+    for (;;) {
+      const next = this.#floor + 1;
+      const state = this.#states[next % this.#states.length];
+      if (state === OPEN) return lastUntold;
+      if (state === DUE) lastUntold = next;
+      this.#states[next % this.#states.length] = OPEN;
+      this.#floor = next;
+    }
+  }
+
+  #set(tag: number, state: number): void {
+    while (tag - this.#floor > this.#states.length) this.#widen();
+    this.#states[tag % this.#states.length] = state;
+  }
+
+  #widen(): void {
+    const before = this.#states;
+    this.#states = new Uint8Array(2 * before.length);
+    for (let tag = this.#floor + 1; tag <= this.#floor + before.length; tag++)
+      this.#states[tag % this.#states.length] = before[tag % before.length] as number;
   }
 
   get closed(): boolean {
@@ -79,10 +101,8 @@ export class Acks {
 
   close(): void {
     this.#closed = true;
-    let dropped = 0;
-    for (const told of this.#settled.values()) if (!told) dropped++;
-    if (dropped > 0) this.#onStale(dropped);
-    this.#settled.clear();
+    if (this.#due.length > 0) this.#onStale(this.#due.length);
+    this.#due = [];
   }
 }
 

@@ -10,22 +10,13 @@ import type { Action, WorkerDefinition } from "./define-worker.ts";
 import type { Gate } from "./gate.ts";
 import { Aborted, JobContext, type Tools } from "./job-context.ts";
 import { redactUrls } from "./log.ts";
+import type { LiveJob, LiveJobs } from "./live-jobs.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Problem, Received, ReceivedJob, RefusedJob } from "./receive.ts";
 import type { ResultRow } from "./result-rows.ts";
 import { type RetryBudget, retryTier, waitTier } from "./retry.ts";
 import { type Ran, runHandler } from "./run.ts";
 import { failure, type Outcome, type Settle } from "./settle.ts";
-
-/** A job that this worker holds a claim on, for heartbeats, cancellation and the drain. */
-export interface LiveJob {
-  readonly job: ReceivedJob;
-  readonly startedAtMs: number;
-  /** When its lease was last set. */
-  renewedAtMs: number;
-  token: string | undefined;
-  context: JobContext;
-}
 
 export interface LifeOptions {
   definition: WorkerDefinition;
@@ -38,7 +29,7 @@ export interface LifeOptions {
   budget: RetryBudget;
   metrics: Metrics;
   log: Logger;
-  live: Set<LiveJob>;
+  live: LiveJobs;
   /** Nothing new starts once this is true. */
   draining(): boolean;
   /** Aborts when the drain is over. */
@@ -108,8 +99,7 @@ export function createLife(options: LifeOptions): Life {
     const token = "token" in claim ? claim.token : undefined;
     const nowMs = Date.now();
     const context = new JobContext(job, tools);
-    const me: LiveJob = { job, token, startedAtMs: nowMs, renewedAtMs: nowMs, context };
-    live.add(me);
+    const me = live.add({ job, token, startedAtMs: nowMs, renewedAtMs: nowMs, context });
     return finish(job, act(me, claim), me);
   }
 

@@ -3,8 +3,47 @@ import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { Claims } from "./claim.ts";
 import { redisKeys } from "./client/wire.ts";
-import { Aborted } from "./job-context.ts";
-import type { LiveJob } from "./life.ts";
+import { Aborted, type JobContext } from "./job-context.ts";
+import type { ReceivedJob } from "./receive.ts";
+
+/** A job that this worker holds a claim on, for heartbeats, cancellation and the drain. */
+export interface LiveJob {
+  readonly job: ReceivedJob;
+  readonly startedAtMs: number;
+  /** When its lease was last set. */
+  renewedAtMs: number;
+  token: string | undefined;
+  context: JobContext;
+  /** Its place among the others. */
+  place: number;
+}
+
+/**
+ * The jobs in hand, in no order. No Set: that one moves to a new table every few hundred jobs, and an old
+ * table that V8 has promoted keeps all that it held, and its successor, alive until the next full collection.
+ */
+export class LiveJobs {
+  readonly #jobs: LiveJob[] = [];
+
+  add(job: Omit<LiveJob, "place">): LiveJob {
+    const live = job as LiveJob;
+    live.place = this.#jobs.push(live) - 1;
+    return live;
+  }
+
+  /** The last one takes its place. */
+  delete({ place }: LiveJob): void {
+    const last = this.#jobs.pop() as LiveJob;
+    if (last.place === place) return;
+    this.#jobs[place] = last;
+    last.place = place;
+  }
+
+  /** What passes the test now; later changes don't show. */
+  filter(test: (job: LiveJob) => boolean): LiveJob[] {
+    return this.#jobs.filter(test);
+  }
+}
 
 /** Of a lease: how often to look, and the age since its start or last renewal from which a claim is renewed. */
 const LOOK = 1 / 4;
@@ -16,7 +55,7 @@ const cancelled = () => new Aborted("cancelled", "cancelled by the caller");
  * Jobs shorter than half a lease cost no command. Returns the function that stops it.
  */
 export function beatHearts(
-  live: Set<LiveJob>,
+  live: LiveJobs,
   claims: Claims,
   leaseMs: number,
   log: Logger,
@@ -25,9 +64,7 @@ export function beatHearts(
   const timer = setInterval(async () => {
     const nowMs = Date.now();
     const due = nowMs - leaseMs * RENEW_FROM;
-    const jobs = [...live].filter(
-      ({ token, renewedAtMs }) => token !== undefined && renewedAtMs <= due,
-    );
+    const jobs = live.filter(({ token, renewedAtMs }) => token !== undefined && renewedAtMs <= due);
     if (jobs.length === 0 || beating) return;
     beating = true;
     const answers = await claims.heartbeat(
@@ -62,17 +99,13 @@ interface CancelOptions {
  * A message on the engine's channel names the job to cancel. Subscribing costs one command; the flag
  * that the caller also sets is what jobs that have not started, and heartbeats, go by.
  */
-export function listenForCancels(
-  live: Set<LiveJob>,
-  redis: Redis,
-  options: CancelOptions,
-): () => void {
+export function listenForCancels(live: LiveJobs, redis: Redis, options: CancelOptions): () => void {
   const { prefix, engine, log } = options;
   const subscriber = redis.duplicate({ enableOfflineQueue: true, maxRetriesPerRequest: null });
   // Redis may be away; ioredis connects and subscribes again by itself.
   subscriber.on("error", (error) => log.debug({ err: error }, "redis: the cancel channel is down"));
   subscriber.on("message", (_channel, id: string) => {
-    for (const { job, context } of live) if (job.id === id) context.abort(cancelled());
+    for (const { context } of live.filter(({ job }) => job.id === id)) context.abort(cancelled());
   });
   subscriber.subscribe(redisKeys.cancel(prefix, engine)).catch((error) => {
     log.debug({ err: error }, "redis: the cancel channel is down");

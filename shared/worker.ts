@@ -12,8 +12,8 @@ import { drainDeadlineMs } from "./deadlines.ts";
 import type { WorkerDefinition } from "./define-worker.ts";
 import { Gate } from "./gate.ts";
 import { serveHealth } from "./health.ts";
-import { createLife, type Life, type LiveJob, shutdown } from "./life.ts";
-import { beatHearts, listenForCancels } from "./live-jobs.ts";
+import { createLife, type Life, shutdown } from "./life.ts";
+import { beatHearts, LiveJobs, listenForCancels } from "./live-jobs.ts";
 import { createLog } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { type Migration, readMigrations, verifySchema } from "./migrate.ts";
@@ -72,7 +72,7 @@ export async function startWorker(
     createLog({ engine, env: config.ENGINE_ENV, worker: config.WORKER_ID }, config.LOG_LEVEL);
   const prefetch = Math.min(definition.concurrency, config.MAX_PREFETCH ?? definition.concurrency);
   const closers: (() => Promise<unknown> | unknown)[] = [];
-  const live = new Set<LiveJob>();
+  const live = new LiveJobs();
   const ending = new AbortController();
   let inFlight = 0;
   let draining = false;
@@ -247,7 +247,7 @@ export async function startWorker(
     await consumer?.cancel();
     if (!(await idle(drainDeadlineMs(definition)))) {
       log.warn({ inFlight }, "the drain deadline passed, giving back what still runs");
-      for (const { context } of live) context.abort(shutdown());
+      for (const { context } of live.filter(() => true)) context.abort(shutdown());
       parts.commits.stop();
       ending.abort(shutdown());
       await idle(ABORT_GRACE_MS);

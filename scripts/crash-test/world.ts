@@ -12,6 +12,7 @@ import type { Commits } from "../../shared/commit.ts";
 import { action, defineWorker } from "../../shared/define-worker.ts";
 import { Gate } from "../../shared/gate.ts";
 import { createLife, type Life } from "../../shared/life.ts";
+import { LiveJobs } from "../../shared/live-jobs.ts";
 import { createLog } from "../../shared/log.ts";
 import type { Metrics } from "../../shared/metrics.ts";
 import type { Publisher } from "../../shared/publish.ts";
@@ -234,7 +235,7 @@ export class World {
       budget: new RetryBudget(1),
       metrics,
       log,
-      live: new Set(),
+      live: new LiveJobs(),
       draining: () => false,
       signal,
     });
