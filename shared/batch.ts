@@ -106,22 +106,23 @@ export function createBatches(options: BatchOptions): (job: BatchJob) => Promise
   }
 
   async function runBatch(batch: Waiting[], tx: Batch["tx"]): Promise<unknown[]> {
-    const timeout = new AbortController();
-    const timer = setTimeout(
-      () =>
-        timeout.abort(new Aborted("timeout", `the batch took longer than ${tools.timeoutMs} ms`)),
-      tools.timeoutMs,
-    );
-    const either = AbortSignal.any([timeout.signal, signal]);
-    const aborted = new Promise<never>((_, reject) =>
-      either.addEventListener("abort", () => reject(either.reason), { once: true }),
-    );
+    signal.throwIfAborted();
+    // No AbortSignal.any: while it has a listener, Node keeps its signal for as long as the worker lives.
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
     aborted.catch(() => {});
+    const ending = new AbortController();
+    const end = (reason: unknown) => {
+      ending.abort(reason);
+      reject(reason);
+    };
+    const tooLong = `the batch took longer than ${tools.timeoutMs} ms`;
+    const timer = setTimeout(() => end(new Aborted("timeout", tooLong)), tools.timeoutMs);
+    const onStop = () => end(signal.reason);
+    signal.addEventListener("abort", onStop, { once: true });
     try {
-      either.throwIfAborted();
       const shared: Batch = {
         tx,
-        signal: either,
+        signal: ending.signal,
         log: tools.log,
         db: tools.pool,
         redis: tools.redis,
@@ -133,6 +134,7 @@ export function createBatches(options: BatchOptions): (job: BatchJob) => Promise
       return outputs;
     } finally {
       clearTimeout(timer);
+      signal.removeEventListener("abort", onStop);
     }
   }
 

@@ -83,10 +83,12 @@ export async function supervise<Link>(
     get(signal) {
       if (opened !== undefined) return Promise.resolve(opened.link);
       if (closing.signal.aborted) return Promise.reject(new LinkClosed(`${name} was closed`));
-      return new Promise((resolve, reject) => {
-        waiters.push({ resolve, reject });
-        signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
-      });
+      const { promise, resolve, reject } = Promise.withResolvers<Link>();
+      waiters.push({ resolve, reject });
+      if (signal === undefined) return promise;
+      const onAbort = () => reject(signal.reason);
+      signal.addEventListener("abort", onAbort, { once: true });
+      return promise.finally(() => signal.removeEventListener("abort", onAbort));
     },
     drop(link, reason) {
       if (opened?.link === link) void reopen(opened, reason);
