@@ -4,6 +4,7 @@ import type { Redis } from "ioredis";
 import { batcher } from "./batcher.ts";
 import { RECORD_LUA } from "./client/claim-record.ts";
 import { redisKeys } from "./client/wire.ts";
+import { isUnanswered } from "./redis.ts";
 
 /** Claims that ended neither way after which a job runs alone in its worker. */
 export const SUSPECT_AFTER = 2;
@@ -112,8 +113,7 @@ export function createClaims(options: ClaimOptions): Claims {
       return await question();
     } catch (error) {
       brokenUntil = performance.now() + BREAK_MS;
-      // A command that got no answer may mean a half-open connection, which only a new one cures.
-      if ((error as Error).message === "Command timed out") redis.disconnect(true);
+      if (isUnanswered(error)) redis.disconnect(true);
       onSkipped(jobs, error);
       return undefined;
     }

@@ -1,8 +1,16 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { Redis } from "ioredis";
+import { expect, test, vi } from "vitest";
+import { redisKeys } from "./client/wire.ts";
+import { readConfig } from "./config.ts";
 import type { JobContext } from "./job-context.ts";
-import { type LiveJob, LiveJobs } from "./live-jobs.ts";
+import { type LiveJob, LiveJobs, listenForCancels } from "./live-jobs.ts";
+import { createLog } from "./log.ts";
 import type { ReceivedJob } from "./receive.ts";
+import { openRedis } from "./redis.ts";
+import { proxyBefore } from "./testing/proxy.ts";
 
 test("holds what a Set would hold, however jobs come and go", () => {
   fc.assert(
@@ -25,4 +33,39 @@ test("holds what a Set would hold, however jobs come and go", () => {
       }
     }),
   );
+});
+
+test("the cancel channel outlives a Redis that is lost just when it subscribes again", async () => {
+  const { REDIS_URL } = readConfig(process.env);
+  const [prefix, engine] = [`t-${randomUUID().slice(0, 8)}`, "probe"];
+  const proxy = await proxyBefore(REDIS_URL);
+  const log = createLog({ engine, env: "dev", worker: "test" }, "silent");
+  const redis = openRedis(proxy.url, log);
+  const caller = new Redis(REDIS_URL);
+  const live = new LiveJobs();
+  const abort = vi.fn();
+  const [job, context] = [{ id: "long" }, { abort }] as unknown as [ReceivedJob, JobContext];
+  live.add({ job, context, token: "", startedAtMs: 0, renewedAtMs: 0 });
+  const stop = listenForCancels(live, redis, { prefix, engine, log });
+  const isCancelled = async () => {
+    await caller.publish(redisKeys.cancel(prefix, engine), "long");
+    expect(abort).toHaveBeenCalled();
+  };
+  try {
+    await vi.waitFor(isCancelled, { timeout: 5_000 });
+    const cut = proxy.apply({ kind: "cutWhen", needle: "subscribe", lose: "request" });
+    proxy.reset();
+    await cut.fired;
+    const away = proxy.apply({ kind: "refuse" });
+    // Past the timeout of a command: what nobody waits for must not end the process.
+    await sleep(1_500);
+    away.remove();
+    abort.mockClear();
+    await vi.waitFor(isCancelled, { timeout: 10_000 });
+  } finally {
+    stop();
+    redis.disconnect();
+    caller.disconnect();
+    await proxy.close();
+  }
 });

@@ -5,6 +5,7 @@ import type { Claims } from "./claim.ts";
 import { redisKeys } from "./client/wire.ts";
 import { Aborted, type JobContext } from "./job-context.ts";
 import type { ReceivedJob } from "./receive.ts";
+import { isUnanswered } from "./redis.ts";
 
 /** A job that this worker holds a claim on, for heartbeats, cancellation and the drain. */
 export interface LiveJob {
@@ -101,14 +102,18 @@ interface CancelOptions {
  */
 export function listenForCancels(live: LiveJobs, redis: Redis, options: CancelOptions): () => void {
   const { prefix, engine, log } = options;
-  const subscriber = redis.duplicate({ enableOfflineQueue: true, maxRetriesPerRequest: null });
-  // Redis may be away; ioredis connects and subscribes again by itself.
-  subscriber.on("error", (error) => log.debug({ err: error }, "redis: the cancel channel is down"));
+  const isDown = (error: unknown) => log.debug({ err: error }, "redis: the cancel channel is down");
+  // ioredis subscribes again by itself too, but nobody catches its error, which would end the process.
+  const subscriber = redis.duplicate({ autoResubscribe: false });
+  subscriber.on("error", isDown);
+  subscriber.on("ready", () => {
+    subscriber.subscribe(redisKeys.cancel(prefix, engine)).catch((error: Error) => {
+      isDown(error);
+      if (isUnanswered(error)) subscriber.disconnect(true);
+    });
+  });
   subscriber.on("message", (_channel, id: string) => {
     for (const { context } of live.filter(({ job }) => job.id === id)) context.abort(cancelled());
-  });
-  subscriber.subscribe(redisKeys.cancel(prefix, engine)).catch((error) => {
-    log.debug({ err: error }, "redis: the cancel channel is down");
   });
   return () => subscriber.disconnect();
 }

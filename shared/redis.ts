@@ -31,6 +31,9 @@ export function openRedis(redisUrl: string, log: Logger, options: RedisOptions =
   return redis;
 }
 
+/** A command that got no answer may mean a half-open connection, which only a new one cures. */
+export const isUnanswered = (error: unknown) => (error as Error).message === "Command timed out";
+
 /** Redis may throw claims away when memory runs short. */
 export class RedisMayEvict extends Error {
   override readonly name = "RedisMayEvict";
