@@ -66,6 +66,8 @@ export class Acks {
         this.#set(tag, TOLD);
       }
     } catch {
+      // A channel refuses all or none: it has closed, and these count as dropped.
+      this.#due = due;
       this.close();
     }
   }
