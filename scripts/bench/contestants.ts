@@ -34,7 +34,7 @@ const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 /** Queues of the peers that consume from RabbitMQ. */
 export const RAW_QUEUE = "tl-bench.raw";
 export const BARE_QUEUE = "tl-bench.bare";
-const NAIVE_QUEUE = "tl-bench.naive";
+export const NAIVE_QUEUE = "tl-bench.naive";
 const CELERY_QUEUE = "tl-bench.celery";
 export const PEER_QUEUES = [RAW_QUEUE, BARE_QUEUE, NAIVE_QUEUE, CELERY_QUEUE];
 
@@ -68,6 +68,11 @@ export function peerCommand(name: string, ...args: string[]): Command {
   };
 }
 
+export const rawCommand = ({ urls }: Harness) => peerCommand("raw", urls.AMQP_URL, RAW_QUEUE);
+
+export const naiveCommand = ({ urls }: Harness) =>
+  peerCommand("naive", urls.AMQP_URL, NAIVE_QUEUE, urls.DATABASE_URL, urls.REDIS_URL);
+
 /** The contestants that `options` names and that this machine can run; `leftOut` says which it can't. */
 export async function assemble(
   harness: Harness,
@@ -94,20 +99,14 @@ const CONTESTANTS: Record<PeerName, Assemble> = {
     share: 1,
     persists: false,
     lane: await ownQueueLane(harness, RAW_QUEUE, noopJob),
-    command: peerCommand("raw", harness.urls.AMQP_URL, RAW_QUEUE),
+    command: rawCommand(harness),
   }),
   naive: async (harness) => ({
     does: "SET NX, INSERT, confirmed reply, SET, ack, one after another",
     share: 0.5,
     persists: true,
     lane: await ownQueueLane(harness, NAIVE_QUEUE, noopJob),
-    command: peerCommand(
-      "naive",
-      harness.urls.AMQP_URL,
-      NAIVE_QUEUE,
-      harness.urls.DATABASE_URL,
-      harness.urls.REDIS_URL,
-    ),
+    command: naiveCommand(harness),
   }),
   bullmq: async (harness) => ({
     does: "BullMQ worker with the same INSERT, no AMQP reply",

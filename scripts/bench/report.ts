@@ -70,11 +70,11 @@ export function describe(result: BenchResult): string[] {
     "",
   ];
   if (rpc) {
-    const { raw, engine, ratio } = rpc;
+    const { raw, naive, engine, ratio } = rpc;
     const of = (side: typeof raw) =>
       `p50 ${side.p50Ms.toFixed(2)} ms, p99 ${side.p99Ms.toFixed(2)} ms`;
     lines.push(
-      `RPC, one in flight: raw ${of(raw)}; tl-engine ${of(engine)}; ${ratio.toFixed(2)} ×`,
+      `RPC, one in flight: raw ${of(raw)}; naive ${of(naive)}; tl-engine ${of(engine)}; ${ratio.toFixed(2)} × raw`,
     );
     lines.push(`Idle RSS of a connected worker: ${rpc.idleRssMb.toFixed(1)} MB`);
   }
