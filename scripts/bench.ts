@@ -46,7 +46,7 @@ async function bench(harness: Harness, options: BenchOptions): Promise<BenchResu
       rpc: runs("rpc") ? await measureRpc(harness, options.calls) : undefined,
       coldStart: runs("cold-start") ? await measureColdStart(harness, options.starts) : undefined,
       engines: runs("engines")
-        ? await measureEngines(harness, Math.ceil(options.jobs / 2), 3)
+        ? await measureEngines(harness, Math.ceil(options.jobs / 6), 3)
         : undefined,
     };
   } finally {

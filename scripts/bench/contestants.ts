@@ -103,21 +103,21 @@ const CONTESTANTS: Record<PeerName, Assemble> = {
   }),
   naive: async (harness) => ({
     does: "SET NX, INSERT, confirmed reply, SET, ack, one after another",
-    share: 0.5,
+    share: 0.15,
     persists: true,
     lane: await ownQueueLane(harness, NAIVE_QUEUE, noopJob),
     command: naiveCommand(harness),
   }),
   bullmq: async (harness) => ({
     does: "BullMQ worker with the same INSERT, no AMQP reply",
-    share: 0.5,
+    share: 0.15,
     persists: true,
     lane: bullmqLane(harness, "tl-bench"),
     command: peerCommand("bullmq", harness.urls.REDIS_URL, "tl-bench", harness.urls.DATABASE_URL),
   }),
   graphile: async (harness) => ({
     does: "graphile-worker, unbatched, with the same INSERT, no AMQP reply",
-    share: 0.25,
+    share: 0.1,
     persists: true,
     lane: await graphileLane(harness),
     command: graphileCommand(harness),
@@ -127,7 +127,7 @@ const CONTESTANTS: Record<PeerName, Assemble> = {
     if (!python) return undefined;
     return {
       does: "Celery, prefork 2, late acks, same INSERT, confirmed reply",
-      share: 0.1,
+      share: 0.03,
       persists: true,
       lane: await ownQueueLane(harness, CELERY_QUEUE, celeryJob),
       command: celeryCommand(python, harness),

@@ -35,7 +35,7 @@ export function readOptions(env: NodeJS.ProcessEnv): BenchOptions {
     throw new Error(`ONLY: ${unknown.join(", ")} is none of ${known.join(", ")}`);
   const chosen = (name: string) => only.length === 0 || only.includes(name);
   return {
-    jobs: wholeNumber(env, "JOBS", 20_000),
+    jobs: wholeNumber(env, "JOBS", 60_000),
     rounds: wholeNumber(env, "ROUNDS", 5),
     calls: wholeNumber(env, "CALLS", 500),
     starts: wholeNumber(env, "STARTS", 9),
