@@ -97,6 +97,27 @@ test("a group in which one row was there before goes in without it, and finds it
   expect(found.get(`probe/${before.jobId}`)?.reply).toBe(before.reply);
 });
 
+test.each([1, 2])(
+  "a lock on one of %i first rows is waited for no longer than asked",
+  async (count) => {
+    const rows = Array.from({ length: count }, (_, n) => newRow({ reply: "{}", events: null }, n));
+    const zombie = await fleet.pool.connect();
+    try {
+      await zombie.query("begin");
+      await insertFirst(zombie, rows.slice(0, 1), OPTIONS);
+      // lock_not_available
+      const refusal = { code: "55P03" };
+      await expect(
+        insertFirst(fleet.pool, rows, { ...OPTIONS, lockTimeoutMs: 50 }),
+      ).rejects.toMatchObject(refusal);
+      await zombie.query("rollback");
+    } finally {
+      zombie.release();
+    }
+    expect(await insertFirst(fleet.pool, rows, OPTIONS)).toBe(true);
+  },
+);
+
 test("only a success of the job as published is a first row: a replay and a failure overwrite", () => {
   const row = newRow({ reply: "{}", events: null });
   expect(isFirst(row)).toBe(true);

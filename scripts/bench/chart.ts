@@ -61,10 +61,10 @@ function panelsOf({ peers, rpc, coldStart }: BenchResult): Panel[] {
     waits.push({ label, value: ms, text: `${ms.toFixed(ms < 100 ? 2 : 0)} ms`, ours });
   const starts: Bar[] = [];
   if (rpc) {
-    wait("raw p50", rpc.raw.p50Ms, false);
-    wait("tl-engine p50", rpc.engine.p50Ms, true);
-    wait("raw p99", rpc.raw.p99Ms, false);
-    wait("tl-engine p99", rpc.engine.p99Ms, true);
+    wait("raw p50", rpc.engine.raw.p50Ms, false);
+    wait("tl-engine p50", rpc.engine.other.p50Ms, true);
+    wait("raw p99", rpc.engine.raw.p99Ms, false);
+    wait("tl-engine p99", rpc.engine.other.p99Ms, true);
   }
   if (coldStart) {
     const { bareMs, engineMs } = coldStart;

@@ -2,7 +2,7 @@
 import type { ColdStartResult } from "./cold-start.ts";
 import type { EngineMeasurement } from "./engines.ts";
 import type { BenchOptions, PeerName } from "./options.ts";
-import type { RpcResult } from "./rpc.ts";
+import type { Latency, RpcResult } from "./rpc.ts";
 import { median } from "./statistics.ts";
 import type { Measurement, Rounds } from "./throughput.ts";
 
@@ -70,12 +70,15 @@ export function describe(result: BenchResult): string[] {
     "",
   ];
   if (rpc) {
-    const { raw, naive, engine, ratio } = rpc;
-    const of = (side: typeof raw) =>
+    const of = (side: Latency) =>
       `p50 ${side.p50Ms.toFixed(2)} ms, p99 ${side.p99Ms.toFixed(2)} ms`;
-    lines.push(
-      `RPC, one in flight: raw ${of(raw)}; naive ${of(naive)}; tl-engine ${of(engine)}; ${ratio.toFixed(2)} × raw`,
-    );
+    for (const [name, { raw, other, ratio }] of [
+      ["tl-engine", rpc.engine],
+      ["naive", rpc.naive],
+    ] as const)
+      lines.push(
+        `RPC, one in flight: raw ${of(raw)}; ${name} ${of(other)}; ${ratio.toFixed(2)} × raw`,
+      );
     lines.push(`Idle RSS of a connected worker: ${rpc.idleRssMb.toFixed(1)} MB`);
   }
   if (coldStart) {
@@ -108,7 +111,7 @@ export function lastLine({ peers, rpc, coldStart }: BenchResult): string {
     ["bullmq_ratio", peer("bullmq")?.engineRatio, 2],
     ["celery_ratio", peer("celery")?.engineRatio, 2],
     ["cpu_us_per_job", peer("tl-engine")?.cpuUsPerJob, 1],
-    ["rpc_ratio", rpc?.ratio, 2],
+    ["rpc_ratio", rpc?.engine.ratio, 2],
     ["cold_start_ratio", coldStart?.ratio, 2],
     ["idle_rss_mb", rpc?.idleRssMb, 1],
   ];

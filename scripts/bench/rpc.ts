@@ -1,7 +1,7 @@
 /**
- * The latency of a call with one job in flight, the engine beside raw and naive, call by call in turn; and
- * the engine's idle RSS. Raw is the broker alone; naive is what the two round trips to Redis and Postgres
- * cost at least.
+ * The latency of a call with one job in flight, the engine beside raw, call by call in turn, and naive beside
+ * raw in the same way; and the engine's idle RSS. Raw is the broker alone; naive is what the two round trips,
+ * to Redis and to Postgres, cost at least.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -25,18 +25,23 @@ const WARM_UP_CALLS = 1_000;
 const START_TIMEOUT_MS = 30_000;
 const IDLE_MS = 2_000;
 
-const SIDES = ["raw", "naive", "engine"] as const;
+const SIDES = ["raw", "engine", "naive"] as const;
+type Side = (typeof SIDES)[number];
 
 export interface Latency {
   p50Ms: number;
   p99Ms: number;
 }
-export interface RpcResult {
+/** One side beside raw. */
+export interface Pair {
   raw: Latency;
-  naive: Latency;
-  engine: Latency;
-  /** Median of the engine over median of raw. */
+  other: Latency;
+  /** Median of the other over median of raw. */
   ratio: number;
+}
+export interface RpcResult {
+  engine: Pair;
+  naive: Pair;
   /** Resident memory of the engine's worker, connected and waiting. */
   idleRssMb: number;
 }
@@ -61,22 +66,28 @@ export async function measureRpc(harness: Harness, calls: number): Promise<RpcRe
     await sleep(IDLE_MS);
     const idleRssMb = readUsage(workers.engine.pid).rssMb;
     const run = `${ID_PREFIX}${Date.now().toString(36)}-rpc`;
-    const times = { raw: [] as number[], naive: [] as number[], engine: [] as number[] };
-    for (let n = -WARM_UP_CALLS; n < calls; n++) {
-      for (const side of SIDES) {
-        const { exchange, routingKey } = lanes[side];
-        const startMs = performance.now();
-        const endMs = await caller.call(exchange, routingKey, `${run}-${side}-${n}`, noopJob(n));
-        if (n >= 0) times[side].push(endMs - startMs);
-      }
-    }
-    return {
-      raw: latency(times.raw),
-      naive: latency(times.naive),
-      engine: latency(times.engine),
-      ratio: median(times.engine) / median(times.raw),
-      idleRssMb,
+    const call = async (side: Side, n: number) => {
+      const { exchange, routingKey } = lanes[side];
+      const startMs = performance.now();
+      const endMs = await caller.call(exchange, routingKey, `${run}-${side}-${n}`, noopJob(n));
+      return endMs - startMs;
     };
+    let n = 0;
+    const besideRaw = async (side: Side): Promise<Pair> => {
+      const times = { raw: [] as number[], other: [] as number[] };
+      for (let count = -WARM_UP_CALLS; count < calls; count++, n++) {
+        const [rawMs, otherMs] = [await call("raw", n), await call(side, n)];
+        if (count < 0) continue;
+        times.raw.push(rawMs);
+        times.other.push(otherMs);
+      }
+      return {
+        raw: latency(times.raw),
+        other: latency(times.other),
+        ratio: median(times.other) / median(times.raw),
+      };
+    };
+    return { engine: await besideRaw("engine"), naive: await besideRaw("naive"), idleRssMb };
   } finally {
     await caller.close();
     await Promise.all(Object.values(workers).map((worker) => worker.stop()));
