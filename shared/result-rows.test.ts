@@ -60,8 +60,7 @@ function newRow({ reply, events }: { reply: string; events: string | null }, n =
   };
 }
 
-const anyTexts = fc.record({ reply: anyJson, events: fc.option(anyJson) });
-const someRows = rowsOf(anyTexts);
+const someRows = rowsOf(fc.record({ reply: anyJson, events: fc.option(anyJson) }));
 
 /** A row that is alone has a statement of its own. */
 const insertLone: typeof insertResults = async (pool, rows, options) => {
@@ -110,8 +109,8 @@ test.each([1, 2])(
       await expect(
         insertFirst(fleet.pool, rows, { ...OPTIONS, lockTimeoutMs: 50 }),
       ).rejects.toMatchObject(refusal);
-      await zombie.query("rollback");
     } finally {
+      await zombie.query("rollback");
       zombie.release();
     }
     expect(await insertFirst(fleet.pool, rows, OPTIONS)).toBe(true);

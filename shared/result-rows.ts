@@ -47,29 +47,40 @@ const QUERY_TIMEOUT_MS = 15_000;
 const SEPARATOR = "\x1f";
 const column = (parameter: string) => `string_to_array(${parameter}, '${SEPARATOR}', '')`;
 
+interface Statement {
+  name: string;
+  text: string;
+}
+
+/** Poolers share connections among workers of all versions: another text needs another name. */
+const statement = (text: string): Statement => ({
+  name: `engine-insert-${digest(text).slice(0, 12)}`,
+  text,
+});
+
 const FIRST_COLUMNS =
   "engine, job_id, status, attempt, type, input_hash, reply, events, worker, started_at";
 
 // What nearly every row is. Without ON CONFLICT, with the columns as joined texts, it costs Postgres less
 // than half of what INSERT costs. It fails as a whole when any key is there before.
-const INSERT_FIRST = `
+const INSERT_FIRST = statement(`
 with settings as (select set_config('lock_timeout', $1, true))
 insert into engine.results (${FIRST_COLUMNS})
 select $2, i.j, 'succeeded', i.a::int, i.t, i.h, i.r::json, i.v::json, $3, to_timestamp(i.b::float8 / 1000.0)
 from settings, unnest(${["$4", "$5", "$6", "$7", "$8", "$9", "$10"].map(column).join(", ")})
   as i(j, a, t, h, r, v, b)
-order by i.j`;
+order by i.j`);
 
 // The same of a row that is alone, as in a worker with little to do, where nothing else hides the time:
 // without texts to take apart and rows to sort, an answer comes a fifth earlier.
-const INSERT_LONE_FIRST = `
+const INSERT_LONE_FIRST = statement(`
 insert into engine.results (${FIRST_COLUMNS})
 select $2, $4, 'succeeded', $5::int, $6, $7, $8::json, nullif($9, '')::json, $3, to_timestamp($10::float8 / 1000.0)
-from set_config('lock_timeout', $1, true)`;
+from set_config('lock_timeout', $1, true)`);
 
 // One JSON parameter with any rows. A failed row gives way to a later generation (a replay), a succeeded
 // one never.
-const INSERT = `
+const INSERT = statement(`
 with settings as (select set_config('lock_timeout', $3, true)),
 inserted as (
 insert into engine.results as r
@@ -86,13 +97,7 @@ on conflict (engine, job_id) do update set
   where r.status = 'failed' and r.generation < excluded.generation
 returning r.engine, r.job_id)
 select case when count(*) < $4 then coalesce(json_agg(engine || '/' || job_id), '[]') end
-from inserted`;
-
-/** Poolers share connections among workers of all versions: another text needs another name. */
-const nameOf = (text: string) => `engine-insert-${digest(text).slice(0, 12)}`;
-const INSERT_FIRST_NAME = nameOf(INSERT_FIRST);
-const INSERT_LONE_FIRST_NAME = nameOf(INSERT_LONE_FIRST);
-const INSERT_NAME = nameOf(INSERT);
+from inserted`);
 
 const SELECT = `
 select r.engine, r.job_id, r.generation, r.status, r.code, r.attempt, r.type, r.input_hash,
@@ -134,9 +139,7 @@ export async function insertFirst(
     joined((row) => row.startedAtMs),
   ];
   try {
-    if (rows.length === 1)
-      await query(client, INSERT_LONE_FIRST, INSERT_LONE_FIRST_NAME, values, options);
-    else await query(client, INSERT_FIRST, INSERT_FIRST_NAME, values, options);
+    await query(client, rows.length === 1 ? INSERT_LONE_FIRST : INSERT_FIRST, values, options);
     return true;
   } catch (error) {
     const { code, constraint } = error as { code?: unknown; constraint?: unknown };
@@ -170,7 +173,7 @@ export async function insertResults(
     b: row.startedAtMs,
   }));
   const values = [JSON.stringify(input), options.worker, `${options.lockTimeoutMs}ms`, rows.length];
-  const result = await query(client, INSERT, INSERT_NAME, values, options);
+  const result = await query(client, INSERT, values, options);
   const [[keys]] = result.rows as [[string[] | null]];
   if (keys === null) return [];
   const inserted = new Set(keys);
@@ -179,12 +182,11 @@ export async function insertResults(
 
 async function query(
   client: Queryable,
-  text: string,
-  name: string,
+  { name, text }: Statement,
   values: unknown[],
   { prepared }: StatementOptions,
 ): Promise<pg.QueryArrayResult> {
-  const statement: pg.QueryArrayConfig & { query_timeout: number } = {
+  const config: pg.QueryArrayConfig & { query_timeout: number } = {
     ...(prepared ? { name } : {}),
     text,
     values,
@@ -192,7 +194,7 @@ async function query(
     query_timeout: QUERY_TIMEOUT_MS,
   };
   try {
-    return await client.query(statement);
+    return await client.query(config);
   } catch (error) {
     const { code } = error as { code?: unknown };
     if (!prepared || typeof code !== "string" || !UNPREPARED.has(code)) throw error;

@@ -66,26 +66,23 @@ export async function measureRpc(harness: Harness, calls: number): Promise<RpcRe
     await sleep(IDLE_MS);
     const idleRssMb = readUsage(workers.engine.pid).rssMb;
     const run = `${ID_PREFIX}${Date.now().toString(36)}-rpc`;
-    const call = async (side: Side, n: number) => {
-      const { exchange, routingKey } = lanes[side];
-      const startMs = performance.now();
-      const endMs = await caller.call(exchange, routingKey, `${run}-${side}-${n}`, noopJob(n));
-      return endMs - startMs;
-    };
-    let n = 0;
     const besideRaw = async (side: Side): Promise<Pair> => {
-      const times = { raw: [] as number[], other: [] as number[] };
-      for (let count = -WARM_UP_CALLS; count < calls; count++, n++) {
-        const [rawMs, otherMs] = [await call("raw", n), await call(side, n)];
-        if (count < 0) continue;
-        times.raw.push(rawMs);
-        times.other.push(otherMs);
-      }
-      return {
-        raw: latency(times.raw),
-        other: latency(times.other),
-        ratio: median(times.other) / median(times.raw),
+      const call = async (to: Side, n: number) => {
+        const { exchange, routingKey } = lanes[to];
+        const id = `${run}-${side}-${to}-${n}`;
+        const startMs = performance.now();
+        return (await caller.call(exchange, routingKey, id, noopJob(n))) - startMs;
       };
+      const raw: number[] = [];
+      const other: number[] = [];
+      for (let n = -WARM_UP_CALLS; n < calls; n++) {
+        const rawMs = await call("raw", n);
+        const otherMs = await call(side, n);
+        if (n < 0) continue;
+        raw.push(rawMs);
+        other.push(otherMs);
+      }
+      return { raw: latency(raw), other: latency(other), ratio: median(other) / median(raw) };
     };
     return { engine: await besideRaw("engine"), naive: await besideRaw("naive"), idleRssMb };
   } finally {

@@ -14,8 +14,8 @@ import { startProcess, type WorkerProcess } from "./worker-process.ts";
 
 /**
  * Jobs before the clock starts, as a part of those that are measured. A worker lives for hours, and V8
- * compiles for its first 50,000 jobs or so: with 20,000 instead of 60,000 each, the engine takes a fifth
- * more CPU per job. All contestants get the same time for it.
+ * compiles through its first tens of thousands: with JOBS=20000 the engine takes a fifth more CPU per job
+ * than with 60000. All contestants get the same time for it.
  */
 const WARM_UP = 1;
 /** The broker writes segments behind the preload; let it finish. */
