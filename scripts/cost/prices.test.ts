@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { BadFiles } from "../kubernetes/bad-files.ts";
+import { DEFAULT_PRICES } from "../simulate/result.ts";
+import { REDIS_COMMANDS } from "../simulate/usage.ts";
 import { readPrices } from "./prices.ts";
 
 const OURS = "manifests/prices.yaml";
@@ -32,6 +34,18 @@ test("our own file is accepted, and nothing in it is old yet", () => {
   expect(prices.redis.plans.payg?.usdPer100kCommands).toBe(0.2);
   expect(warnings).toEqual([]);
   expect(toConfirm).toBe(text.match(/confirm: /g)?.length);
+});
+
+test("what the simulation assumes by itself is what our file says", () => {
+  const { kubernetes, measured } = readPrices(TODAY, OURS).prices;
+  expect(DEFAULT_PRICES).toEqual({
+    usdPerCpuHour: kubernetes.vcpuUsdPerHour,
+    usdPerGibHour: kubernetes.memoryUsdPerGibHour,
+  });
+  expect(REDIS_COMMANDS).toEqual({
+    job: measured.redisCommandsPerJob,
+    start: measured.redisCommandsPerStart,
+  });
 });
 
 test("figures that are too old are warned about, with their lines and no more than they", () => {

@@ -2,10 +2,11 @@
 import type { EngineInTime } from "./engine-in-time.ts";
 import type { Usage } from "./result.ts";
 
-/** docs/infra/redis.md: to claim and to end. */
-const REDIS_COMMANDS_A_JOB = 2;
-/** docs/infra/redis.md: the connections' own, the memory policy, one subscription. */
-const REDIS_COMMANDS_A_START = 8;
+/**
+ * docs/infra/redis.md: a job's, to claim and to end; a start's, the connections' own, the memory policy and
+ * one subscription. A test holds them to manifests/prices.yaml.
+ */
+export const REDIS_COMMANDS = { job: 2, start: 8 };
 /** docs/infra/operacion.md, "Límites que conviene saber". */
 const CONNECTIONS = { amqp: 2, postgres: 2, redis: 2 };
 /** Rows of the engine's own tables for each job (make demo: 19,524 facts of 13,758 events). */
@@ -19,7 +20,7 @@ export function usageOf({ engine, arrived, done, maxReplicas, pods }: EngineInTi
   const { name } = engine;
   const published = FROM_EVENTS.has(name) ? 0 : arrived + done;
   return {
-    redisCommands: REDIS_COMMANDS_A_JOB * done + REDIS_COMMANDS_A_START * pods.started,
+    redisCommands: REDIS_COMMANDS.job * done + REDIS_COMMANDS.start * pods.started,
     brokerMessages: Math.round(published + done * (EVENTS[name] ?? 0)),
     postgresRows: Math.round(done * (1 + (OWN_ROWS[name] ?? 0))),
     postgresConnections: maxReplicas * CONNECTIONS.postgres,
