@@ -1,4 +1,5 @@
--- Claims jobs for one worker, all keys of a batch in one command; one call for a job that is new.
+-- Claims jobs for one worker, all keys of a batch in one command. A job that is new costs one call, and is not
+-- even taken apart: its text begins the record.
 -- KEYS: one record per job. ARGV: lease ms, ttl ms, suspect after, quarantine after, alone ('1' or '0');
 -- then per key: 'token generation attempt crashes'.
 -- Answers, for each key that is not to run as a new job: its index from 0, code, number.
@@ -9,15 +10,12 @@ local leaseEnd = string.format('%.0f', now + ARGV[1])
 -- A time costs Redis less than a span, which it first turns into one, for each key.
 local expiry = string.format('%.0f', now + ARGV[2])
 local suspectAfter, quarantineAfter, alone = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5] == '1'
-local unclaimed = ' 0 0 ' .. leaseEnd .. ' '
+local firstLease = ' 0 0 ' .. leaseEnd .. ' '
 local answers = {}
 
 local function claim(key, job)
   local token, generation, attempt, crashes = string.match(job, '^(%S+) (%d+) (%d+) (%d+)$')
   generation, attempt, crashes = tonumber(generation), tonumber(attempt), tonumber(crashes)
-  local mayRun = alone or crashes < suspectAfter
-  if mayRun and redis.call('SET', key, job .. unclaimed, 'NX', 'PXAT', expiry) then return RUN, crashes end
-
   local r = read(redis.call('GET', key)) or blank()
   if generation > r.generation then
     -- A replay starts afresh; what an earlier generation left no longer counts.
@@ -43,10 +41,15 @@ local function claim(key, job)
 end
 
 for i, key in ipairs(KEYS) do
-  local code, number = claim(key, ARGV[5 + i])
-  if code ~= RUN or number > 0 then
-    local at = #answers
-    answers[at + 1], answers[at + 2], answers[at + 3] = i - 1, code, number
+  local job = ARGV[5 + i]
+  local neverCrashed = string.sub(job, -2) == ' 0'
+  local isNew = neverCrashed and redis.call('SET', key, job .. firstLease, 'NX', 'PXAT', expiry)
+  if not isNew then
+    local code, number = claim(key, job)
+    if code ~= RUN or number > 0 then
+      local at = #answers
+      answers[at + 1], answers[at + 2], answers[at + 3] = i - 1, code, number
+    end
   end
 end
 return answers

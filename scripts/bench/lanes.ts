@@ -1,11 +1,11 @@
 /** How jobs get to each kind of worker, and how the harness counts those that are done without taking part. */
 import { Queue } from "bullmq";
 import { makeWorkerUtils } from "graphile-worker";
-import { declareQueue, type Harness } from "./harness.ts";
+import { clearClaims, declareQueue, type Harness } from "./harness.ts";
 import { NOOP_TYPE, PREFIX, payload, REPLY_QUEUE } from "./load.ts";
 
 export interface Lane {
-  /** Leaves the queue, and the count, empty. */
+  /** Leaves the queue, the count and what earlier jobs left beside them empty; stored results stay. */
   clear(): Promise<void>;
   /** Puts `count` jobs with ids `<idPrefix>-0…` into the queue, persistent and confirmed. */
   preload(count: number, idPrefix: string): Promise<void>;
@@ -25,14 +25,16 @@ export interface AmqpJob {
  * a passive declare asks the broker for their number, so the two cores are left to broker and worker.
  */
 export function amqpLane(
-  { channel }: Harness,
+  harness: Harness,
   target: { exchange: string; routingKey: string; queue: string },
   jobOf: (n: number, id: string) => AmqpJob,
 ): Lane {
+  const { channel } = harness;
   return {
     async clear() {
       await channel.purgeQueue(target.queue);
       await channel.purgeQueue(REPLY_QUEUE);
+      await clearClaims(harness);
     },
     async preload(count, idPrefix) {
       for (let n = 0; n < count; n++) {
