@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Claim, type Claimable, type Claims, createClaims } from "./claim.ts";
+import { type Claim, type Claimable, type Claims, createClaims, SUSPECT_AFTER } from "./claim.ts";
 import { readRecord, writeRecord } from "./client/claim-record.ts";
 import { redisKeys } from "./client/wire.ts";
 import { readConfig } from "./config.ts";
@@ -102,4 +102,25 @@ test("a cancellation that came first is the first claim's answer", async () => {
     writeRecord({ ...cancelled, token: undefined, generation: 0, attempt: 0 }),
   );
   expect((await one.claim(job, false)).kind).toBe("cancelled");
+});
+
+test("crashes that only the message tells of count, though Redis knows nothing of the job", async () => {
+  const claimNew = (crashes: number, alone: boolean) => one.claim({ ...newJob(), crashes }, alone);
+  expect(await claimNew(10, false)).toMatchObject({ kind: "run", crashes: 10 });
+  expect(await claimNew(SUSPECT_AFTER, false)).toEqual({ kind: "suspect", crashes: SUSPECT_AFTER });
+  expect(await claimNew(SUSPECT_AFTER, true)).toMatchObject({ crashes: SUSPECT_AFTER });
+  const job = { ...newJob(), crashes: 1 };
+  const first = await one.claim(job, false);
+  expect(first).toMatchObject({ kind: "run", crashes: 1 });
+  expect(await recordOf(job)).toEqual({
+    ...{ token: tokenOf(first), generation: 0, attempt: 1, crashes: 1, progress: "" },
+    ...{ done: false, cancelled: false, leaseEndMs: expect.closeTo(Date.now() + 60_000, -3) },
+  });
+  // What a job leaves that has never crashed is the same but for the crashes.
+  const other = newJob();
+  const its = await one.claim(other, false);
+  expect(await recordOf(other)).toEqual({
+    ...(await recordOf(job)),
+    ...{ token: tokenOf(its), crashes: 0, leaseEndMs: expect.any(Number) },
+  });
 });
