@@ -2,7 +2,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
-import { provideServices, type Services } from "../shared/testing/services/index.ts";
+import { provideServices, type Services } from "../shared/services/index.ts";
 import { drawChart } from "./bench/chart.ts";
 import { measureColdStart } from "./bench/cold-start.ts";
 import { assemble, NOOP, PEER_QUEUES } from "./bench/contestants.ts";

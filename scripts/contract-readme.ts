@@ -1,5 +1,7 @@
 /** The page for publishers in any language: how a job, a reply and an event look on the wire. */
-import { ERROR_CODES, HEADERS, JOB_ID } from "../shared/client/wire.ts";
+import { ERROR_CODES } from "../shared/wire/error-codes.ts";
+import { HEADERS } from "../shared/wire/headers.ts";
+import { JOB_ID } from "../shared/wire/names.ts";
 import type { EngineContract } from "./contract.ts";
 
 const MIB = 1_048_576;

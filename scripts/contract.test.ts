@@ -1,7 +1,7 @@
 /** The generated contract: types compile from a definition's schemas, names are right, it is not stale. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { action, defineWorker } from "../shared/define-worker.ts";
+import { action, defineWorker } from "../shared/engine/define-worker.ts";
 import { contractFiles, contractSource, engineContract } from "./contract.ts";
 
 const tiny = defineWorker({

@@ -8,7 +8,8 @@ import type { WorkerDefinition } from "@tl-engine/shared";
 import { compile } from "json-schema-to-typescript";
 import { z } from "zod";
 import { DEFAULT_MAX_BYTES } from "../shared/client/contract-of.ts";
-import { ERROR_CODES, jobType } from "../shared/client/wire.ts";
+import { ERROR_CODES } from "../shared/wire/error-codes.ts";
+import { jobType } from "../shared/wire/names.ts";
 import { contractReadme } from "./contract-readme.ts";
 import { loadWorkers } from "./workers.ts";
 

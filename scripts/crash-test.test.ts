@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { URLS_OF_SERVICE } from "../shared/testing/services/index.ts";
+import { URLS_OF_SERVICE } from "../shared/services/index.ts";
 
 const CRASH_TEST = fileURLToPath(new URL("./crash-test.ts", import.meta.url));
 const GIVEN = Object.values(URLS_OF_SERVICE).flat();

@@ -3,11 +3,11 @@
  * `dead-letters.ts replay`, with NAME, ID, ALL and LIMIT in the environment.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { brokerNames } from "@tl-engine/shared/client/wire";
-import { openConnection } from "@tl-engine/shared/connection";
-import { createLog } from "@tl-engine/shared/log";
-import { openPublisher } from "@tl-engine/shared/publish";
-import { BURIALS } from "@tl-engine/shared/topology";
+import { openConnection } from "@tl-engine/shared/broker/connection";
+import { openPublisher } from "@tl-engine/shared/broker/publish";
+import { BURIALS } from "@tl-engine/shared/broker/topology";
+import { createLog } from "@tl-engine/shared/process/log";
+import { brokerNames } from "@tl-engine/shared/wire/names";
 import { type Letter, listLetters, type Replayed, replayLetters } from "./dead-letters/letters.ts";
 import { readEnvironment } from "./environment.ts";
 import { loadWorkers } from "./workers.ts";

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { action, defineWorker } from "../shared/define-worker.ts";
+import { action, defineWorker } from "../shared/engine/define-worker.ts";
 import { openTestFleet, type TestFleet } from "../shared/testing/fleet.ts";
 import { copyRepository, type RepositoryCopy } from "./new-worker/repository-copy.ts";
 

@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { provideServices } from "../shared/testing/services/index.ts";
-import { startReaper } from "../shared/testing/services/reaper.ts";
+import { provideServices } from "../shared/services/index.ts";
+import { startReaper } from "../shared/services/reaper.ts";
 import { prettyLine } from "./dev/log-lines.ts";
 import { declareTopology, runMigrations } from "./dev/prepare.ts";
 import { watchFolder } from "./dev/watch-folder.ts";

@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
-import { ERROR_CODES } from "../shared/client/wire.ts";
-import { Environment } from "../shared/config.ts";
-import type { WorkerDefinition } from "../shared/define-worker.ts";
+import type { WorkerDefinition } from "../shared/engine/define-worker.ts";
+import { Environment } from "../shared/process/config.ts";
+import { ERROR_CODES } from "../shared/wire/error-codes.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
@@ -126,7 +126,7 @@ test("every variable of the schema has its line in the handbook", () => {
 
 test("the handbook's metrics are those of the code", () => {
   const told = firstCells("docs/infra/metricas.md").filter((name) => name.startsWith("engine_"));
-  const made = allOf(read("shared/metrics.ts"), /"(engine_[a-z_]+)"/g);
+  const made = allOf(read("shared/process/metrics.ts"), /"(engine_[a-z_]+)"/g);
   expect(told.toSorted()).toEqual(made.toSorted());
 });
 

@@ -1,5 +1,5 @@
 /** The environment of a tool: a bad one ends it with one message and exit status 2. */
-import { BadEnvironment, Environment, readVariables } from "@tl-engine/shared/config";
+import { BadEnvironment, Environment, readVariables } from "@tl-engine/shared/process/config";
 
 type Shape = typeof Environment.shape;
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { provideServices } from "../shared/testing/services/index.ts";
+import { provideServices } from "../shared/services/index.ts";
 import { declareTopology, runMigrations } from "./dev/prepare.ts";
 import { createFleet, type Fleet } from "./fleet/fleet.ts";
 import { gracePeriods } from "./fleet/grace-period.ts";

@@ -1,7 +1,8 @@
 /** Runs the SQL migrations of the library and of every worker. Use the direct host, not the pooler. */
-import { openDatabase } from "@tl-engine/shared/database";
-import { createLog } from "@tl-engine/shared/log";
-import { migrate, readMigrations } from "@tl-engine/shared/migrate";
+
+import { createLog } from "@tl-engine/shared/process/log";
+import { openDatabase } from "@tl-engine/shared/stores/database";
+import { migrate, readMigrations } from "@tl-engine/shared/stores/migrate";
 import { readEnvironment } from "./environment.ts";
 import { loadWorkers } from "./workers.ts";
 

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { NAME } from "@tl-engine/shared/client/wire";
+import { NAME } from "@tl-engine/shared/wire/names";
 import { linkPackage } from "./new-worker/link-package.ts";
 import { listEngine } from "./new-worker/list-engine.ts";
 import { LISTINGS, PARTS } from "./new-worker/parts.ts";

@@ -1,11 +1,11 @@
 /** An engine whose users have the rights of `make rights`, and no others, does its whole work on real services. */
 import { randomBytes } from "node:crypto";
-import { openConnection } from "@tl-engine/shared/connection";
-import { createLog } from "@tl-engine/shared/log";
-import { openRedis } from "@tl-engine/shared/redis";
+import { openConnection } from "@tl-engine/shared/broker/connection";
+import { createLog } from "@tl-engine/shared/process/log";
+import { openRedis } from "@tl-engine/shared/stores/redis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { action, defineWorker } from "../shared/define-worker.ts";
+import { action, defineWorker } from "../shared/engine/define-worker.ts";
 import { openTestFleet, type TestFleet } from "../shared/testing/fleet.ts";
 import { type Rights, rightsOf } from "./rights/statements.ts";
 

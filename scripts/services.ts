@@ -11,7 +11,7 @@ import {
   runningKept,
   SERVICES_DIR,
   URLS_OF_SERVICE,
-} from "../shared/testing/services/index.ts";
+} from "../shared/services/index.ts";
 
 const USAGE =
   "Usage: node scripts/services.ts up|down|status [--native|--docker] | with -- command…";

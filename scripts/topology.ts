@@ -1,7 +1,8 @@
 /** Declares every exchange, queue and binding: once at deploy, and daily, since shared plans delete idle queues. */
-import { brokerNames } from "@tl-engine/shared/client/wire";
-import { openConnection } from "@tl-engine/shared/connection";
-import { declareTopology, topologyOf } from "@tl-engine/shared/topology";
+
+import { openConnection } from "@tl-engine/shared/broker/connection";
+import { declareTopology, topologyOf } from "@tl-engine/shared/broker/topology";
+import { brokerNames } from "@tl-engine/shared/wire/names";
 import { readEnvironment } from "./environment.ts";
 import { loadWorkers } from "./workers.ts";
 

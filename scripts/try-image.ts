@@ -3,9 +3,9 @@
  * and says whether it starts quickly, works, loses nothing, and drains at SIGTERM.
  */
 import { existsSync } from "node:fs";
-import { drainDeadlineMs } from "../shared/deadlines.ts";
+import { drainDeadlineMs } from "../shared/engine/deadlines.ts";
+import { provideServices } from "../shared/services/index.ts";
 import { openTestFleet } from "../shared/testing/fleet.ts";
-import { provideServices } from "../shared/testing/services/index.ts";
 import { DockerFailed, DockerMissing, docker, requireDocker } from "./images/docker-cli.ts";
 import {
   BadImageRequest,

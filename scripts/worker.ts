@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { provideServices } from "../shared/testing/services/index.ts";
+import { provideServices } from "../shared/services/index.ts";
 import { declareTopology, runMigrations } from "./dev/prepare.ts";
 import { workerFolders } from "./workers.ts";
 

@@ -1,9 +1,9 @@
 /** Bad input for a job: one closed error code, one row where there is an id, one dead letter, and the next good job works. */
 import type { Options } from "amqplib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ERROR_CODES } from "./client/wire.ts";
 import { openTestFleet, type TestFleet } from "./testing/fleet.ts";
 import { PROBE_LEDGER, probe } from "./testing/probe-engine.ts";
+import type { ERROR_CODES } from "./wire/error-codes.ts";
 import type { RunningWorker } from "./worker.ts";
 
 let fleet: TestFleet;

@@ -1,3 +1,3 @@
 /** What the author of an engine imports. */
-export * from "./define-worker.ts";
-export * from "./errors.ts";
+export * from "./engine/define-worker.ts";
+export * from "./engine/errors.ts";

@@ -2,9 +2,9 @@
 import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Config } from "./config.ts";
-import type { WorkerDefinition } from "./define-worker.ts";
-import { withoutLocales } from "./lean-imports.ts";
+import type { WorkerDefinition } from "./engine/define-worker.ts";
+import type { Config } from "./process/config.ts";
+import { withoutLocales } from "./process/lean-imports.ts";
 
 const EXIT_FAILED = 1;
 const EXIT_MISCONFIGURED = 2;
@@ -16,7 +16,7 @@ async function main(path: string | undefined): Promise<void> {
   // imports, which take most of the start.
   const signals = listenForSignals();
   const withLocalesAgain = withoutLocales();
-  const { BadEnvironment, readConfig } = await import("./config.ts");
+  const { BadEnvironment, readConfig } = await import("./process/config.ts");
   withLocalesAgain();
   let config: Config;
   try {
@@ -25,8 +25,8 @@ async function main(path: string | undefined): Promise<void> {
     if (error instanceof BadEnvironment) return misconfigured(error.message);
     throw error;
   }
-  const { createLog } = await import("./log.ts");
-  const { exitDeadlineMs } = await import("./deadlines.ts");
+  const { createLog } = await import("./process/log.ts");
+  const { exitDeadlineMs } = await import("./engine/deadlines.ts");
   const { startWorker } = await import("./worker.ts");
   // An image names its worker by a link; the migrations are found by the folder's own name.
   const file = await realpath(path);

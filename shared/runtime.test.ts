@@ -1,8 +1,8 @@
 /** The runtime on a real RabbitMQ, Postgres and Redis: how jobs end. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { HEADERS } from "./client/wire.ts";
 import { openTestFleet, type TestFleet } from "./testing/fleet.ts";
 import { PROBE_LEDGER, probe, runs } from "./testing/probe-engine.ts";
+import { HEADERS } from "./wire/headers.ts";
 import type { RunningWorker } from "./worker.ts";
 
 let fleet: TestFleet;

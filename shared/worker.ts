@@ -1,31 +1,31 @@
 /** Puts a worker together from its parts, starts it, and stops it in order. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import { receiveBuried } from "./burials.ts";
-import { type Claims, createClaims } from "./claim.ts";
-import { brokerNames } from "./client/wire.ts";
-import { type Commits, createCommits } from "./commit.ts";
-import type { Config } from "./config.ts";
-import { type Consumer, type Delivery, openConsumer } from "./consume.ts";
-import { openDatabase } from "./database.ts";
-import { drainDeadlineMs } from "./deadlines.ts";
-import type { WorkerDefinition } from "./define-worker.ts";
-import { Gate } from "./gate.ts";
-import { serveHealth } from "./health.ts";
-import { createLife, type Life, shutdown } from "./life.ts";
-import { beatHearts, LiveJobs, listenForCancels } from "./live-jobs.ts";
-import { createLog } from "./log.ts";
-import { createMetrics } from "./metrics.ts";
-import { type Migration, readMigrations, verifySchema } from "./migrate.ts";
-import { PolicyOverride, refusePolicies } from "./policies.ts";
-import { openPublisher, type Publisher } from "./publish.ts";
-import { createPurge } from "./purge.ts";
-import { createReception, type Received, receive } from "./receive.ts";
-import { openRedis, refuseEviction } from "./redis.ts";
-import { RetryBudget } from "./retry.ts";
-import { createSettle } from "./settle.ts";
-import { BURIALS } from "./topology.ts";
-import { createTransactions, type Transactions } from "./transaction.ts";
+import { type Consumer, type Delivery, openConsumer } from "./broker/consume.ts";
+import { PolicyOverride, refusePolicies } from "./broker/policies.ts";
+import { openPublisher, type Publisher } from "./broker/publish.ts";
+import { BURIALS } from "./broker/topology.ts";
+import { drainDeadlineMs } from "./engine/deadlines.ts";
+import type { WorkerDefinition } from "./engine/define-worker.ts";
+import { receiveBuried } from "./job/burials.ts";
+import { type Claims, createClaims } from "./job/claim.ts";
+import { type Commits, createCommits } from "./job/commit.ts";
+import { Gate } from "./job/gate.ts";
+import { createLife, type Life, shutdown } from "./job/life.ts";
+import { beatHearts, LiveJobs, listenForCancels } from "./job/live-jobs.ts";
+import { createReception, type Received, receive } from "./job/receive.ts";
+import { RetryBudget } from "./job/retry.ts";
+import { createSettle } from "./job/settle.ts";
+import { createTransactions, type Transactions } from "./job/transaction.ts";
+import type { Config } from "./process/config.ts";
+import { serveHealth } from "./process/health.ts";
+import { createLog } from "./process/log.ts";
+import { createMetrics } from "./process/metrics.ts";
+import { openDatabase } from "./stores/database.ts";
+import { type Migration, readMigrations, verifySchema } from "./stores/migrate.ts";
+import { createPurge } from "./stores/purge.ts";
+import { openRedis, refuseEviction } from "./stores/redis.ts";
+import { brokerNames } from "./wire/names.ts";
 
 /** The steps that touch the world, replaceable one by one in tests of faults. */
 export interface Parts {

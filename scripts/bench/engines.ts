@@ -2,7 +2,7 @@
  * The engines themselves through the whole fleet path, with results, replies and events: what a replica
  * does in a second, which the targets of keda/ follow from.
  */
-import type { WorkerDefinition } from "../../shared/define-worker.ts";
+import type { WorkerDefinition } from "../../shared/engine/define-worker.ts";
 import activities from "../../workers/activities/index.ts";
 import analytics from "../../workers/analytics/index.ts";
 import burials from "../../workers/burials/index.ts";

@@ -41,7 +41,7 @@ export function describeProfile(folder: string, rows = 35): string[] {
 const add = (sums: Map<string, number>, key: string, value: number) =>
   sums.set(key, (sums.get(key) ?? 0) + value);
 
-/** `pg/lib/client.js`, `shared/commit.ts`, `node:net`. */
+/** `pg/lib/client.js`, `shared/job/commit.ts`, `node:net`. */
 function shortFile(url: string): string {
   const path = url.split("/node_modules/").at(-1) ?? "";
   return path.replace(/^file:.*\/(?=(shared|workers|scripts)\/)/, "");

@@ -3,10 +3,10 @@
  * catch every one of them, or it can't be trusted when it finds nothing.
  */
 import { randomUUID } from "node:crypto";
-import type { Acks } from "../../shared/acks.ts";
-import type { Outgoing } from "../../shared/publish-frames.ts";
-import type { ReceivedJob } from "../../shared/receive.ts";
-import type { ResultRow } from "../../shared/result-rows.ts";
+import type { Acks } from "../../shared/broker/acks.ts";
+import type { Outgoing } from "../../shared/broker/publish-frames.ts";
+import type { ReceivedJob } from "../../shared/job/receive.ts";
+import type { ResultRow } from "../../shared/job/result-rows.ts";
 import type { Parts } from "../../shared/worker.ts";
 
 type Bug = (parts: Parts) => Parts;

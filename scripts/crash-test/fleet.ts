@@ -1,9 +1,9 @@
 /** Makes the services ready for the engine under test, with the product's own topology and migrations. */
 import pg from "pg";
-import { brokerNames } from "../../shared/client/wire.ts";
-import { openConnection } from "../../shared/connection.ts";
-import { migrate, readMigrations } from "../../shared/migrate.ts";
-import { declareTopology as declare, topologyOf } from "../../shared/topology.ts";
+import { openConnection } from "../../shared/broker/connection.ts";
+import { declareTopology as declare, topologyOf } from "../../shared/broker/topology.ts";
+import { migrate, readMigrations } from "../../shared/stores/migrate.ts";
+import { brokerNames } from "../../shared/wire/names.ts";
 import definition from "./engine/index.ts";
 
 /** @param deliveryLimit replaces the product's own; for a planted bug. */

@@ -7,7 +7,7 @@
 import fc from "fast-check";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { redisKeys } from "../../shared/client/wire.ts";
+import { redisKeys } from "../../shared/wire/names.ts";
 import { World } from "./world.ts";
 
 const RUNS = Number(process.env.INTERLEAVINGS ?? 10_000);

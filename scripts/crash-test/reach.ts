@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import amqp from "amqplib";
 import { Redis } from "ioredis";
 import pg from "pg";
-import { readRecord } from "../../shared/client/claim-record.ts";
+import { readRecord } from "../../shared/wire/claim-record.ts";
 import type { EndState, ResultRow } from "./evidence.ts";
 
 export interface Urls {

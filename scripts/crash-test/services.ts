@@ -3,8 +3,8 @@ import { execFile } from "node:child_process";
 import { copyFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { findBinary } from "../../shared/testing/services/binaries.ts";
-import { provideServices } from "../../shared/testing/services/index.ts";
+import { findBinary } from "../../shared/services/binaries.ts";
+import { provideServices } from "../../shared/services/index.ts";
 import type { OwnService, ServiceName } from "./faults/fault.ts";
 import type { Urls } from "./reach.ts";
 

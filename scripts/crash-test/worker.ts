@@ -1,6 +1,7 @@
 /** A worker process of the crash test: the real runtime with the test engine, hooks at its steps, and perhaps a planted bug. */
-import { readConfig } from "../../shared/config.ts";
-import { exitDeadlineMs } from "../../shared/deadlines.ts";
+
+import { exitDeadlineMs } from "../../shared/engine/deadlines.ts";
+import { readConfig } from "../../shared/process/config.ts";
 import { type Parts, startWorker } from "../../shared/worker.ts";
 import { plantBug } from "./bugs.ts";
 import definition from "./engine/index.ts";

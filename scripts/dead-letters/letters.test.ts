@@ -1,9 +1,9 @@
 /** Dead letters on a real broker: looked at, replayed to success, and never lost. */
 import { action, defineWorker, Reject } from "@tl-engine/shared";
-import { HEADERS } from "@tl-engine/shared/client/wire";
-import { openConnection } from "@tl-engine/shared/connection";
-import { createLog } from "@tl-engine/shared/log";
-import { openPublisher, type Publisher } from "@tl-engine/shared/publish";
+import { openConnection } from "@tl-engine/shared/broker/connection";
+import { openPublisher, type Publisher } from "@tl-engine/shared/broker/publish";
+import { createLog } from "@tl-engine/shared/process/log";
+import { HEADERS } from "@tl-engine/shared/wire/headers";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import { openTestFleet, type TestFleet } from "../../shared/testing/fleet.ts";

@@ -1,8 +1,10 @@
 /** Dead letters of one engine: looks at them without taking them, and runs them again. */
-import { type BrokerNames, HEADERS } from "@tl-engine/shared/client/wire";
-import type { Connection } from "@tl-engine/shared/connection";
-import type { Publisher } from "@tl-engine/shared/publish";
-import type { Outgoing } from "@tl-engine/shared/publish-frames";
+
+import type { Connection } from "@tl-engine/shared/broker/connection";
+import type { Publisher } from "@tl-engine/shared/broker/publish";
+import type { Outgoing } from "@tl-engine/shared/broker/publish-frames";
+import { HEADERS } from "@tl-engine/shared/wire/headers";
+import type { BrokerNames } from "@tl-engine/shared/wire/names";
 
 type Channel = Awaited<ReturnType<Connection["model"]["createChannel"]>>;
 type Message = Exclude<Awaited<ReturnType<Channel["get"]>>, false>;

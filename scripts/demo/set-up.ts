@@ -1,7 +1,7 @@
 /** The three services, with the fleet's queues and tables in them. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { provideServices } from "../../shared/testing/services/index.ts";
+import { provideServices } from "../../shared/services/index.ts";
 import type { ServiceUrls } from "./run.ts";
 
 export interface DemoServices extends AsyncDisposable {

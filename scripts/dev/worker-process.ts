@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import type { Reaper } from "../../shared/testing/services/reaper.ts";
+import type { Reaper } from "../../shared/services/reaper.ts";
 
 export interface WorkerProcessOptions {
   name: string;

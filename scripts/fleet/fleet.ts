@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { startReaper } from "../../shared/testing/services/reaper.ts";
+import { startReaper } from "../../shared/services/reaper.ts";
 import type { TriggerReading } from "../autoscaler/autoscaler.ts";
 import type { RabbitMqTrigger, ScaledObject } from "../autoscaler/scaled-object.ts";
 import { createDeployment } from "./deployment.ts";

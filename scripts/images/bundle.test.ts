@@ -6,7 +6,7 @@ import { dirname, join, relative } from "node:path";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
-import type { WorkerDefinition } from "../../shared/define-worker.ts";
+import type { WorkerDefinition } from "../../shared/engine/define-worker.ts";
 import { openTestFleet } from "../../shared/testing/fleet.ts";
 import { workerFolders } from "../workers.ts";
 import { bundleOf, bundleWorkers, NODE_FLAGS } from "./bundle.ts";

@@ -12,6 +12,12 @@ import { type Plugin, rolldown } from "rolldown";
 
 const MAIN = "shared/main.ts";
 
+/** What finds its Lua or SQL by its own place, and so stays in a file of its own, there. */
+const BESIDE_THEIR_FILES = ["shared/wire/claim-scripts.ts", "shared/stores/migrate.ts"];
+
+/** All files that are bundled for every worker, from the root. */
+export const BUNDLED = [MAIN, ...BESIDE_THEIR_FILES];
+
 /**
  * How Node runs a bundle. A start allocates some 30 MB that stay: copying them out of a new space that
  * begins with 1 MB would be work for nothing. Under load every collection copies what is in flight, so
@@ -49,6 +55,12 @@ export async function bundleWorkers(
     dir: folder,
     entryFileNames: "[name].js",
     chunkFileNames: "shared/[name].js",
+    codeSplitting: {
+      groups: BESIDE_THEIR_FILES.map((file) => ({
+        name: file.slice("shared/".length, -".ts".length),
+        test: (id: string) => id.endsWith(`/${file}`),
+      })),
+    },
     // No names change, so a stack says who called whom; its lines are found by the source map.
     minify: { compress: false, mangle: false, codegen: true },
     sourcemap: true,
@@ -56,7 +68,7 @@ export async function bundleWorkers(
   });
   await bundle.close();
   if (resolve(folder) === resolve(root)) return;
-  for (const from of entries.map(dirname))
+  for (const from of [...BUNDLED, ...workers].map(dirname))
     for (const file of globSync(`${from}/{*.lua,migrations/*.sql}`, { cwd: root }))
       cpSync(join(root, file), join(folder, file));
 }

@@ -125,7 +125,7 @@ describe.each([...(await workerFolders()), TOOLS])("the image of %s", (name) => 
     expect(reached.size).toBeGreaterThan(10);
     // Code is no use without the SQL and Lua beside it.
     expect(files).toEqual(
-      expect.arrayContaining(["shared/claim.lua", "shared/migrations/001_results.sql"]),
+      expect.arrayContaining(["shared/wire/claim.lua", "shared/stores/migrations/001_results.sql"]),
     );
     for (const worker of workers)
       if (existsSync(`${REPOSITORY}${worker}/migrations`))
@@ -136,12 +136,11 @@ describe.each([...(await workerFolders()), TOOLS])("the image of %s", (name) => 
     const own = name === TOOLS ? await workerFolders() : [name];
     expect(workers.toSorted()).toEqual(own.map((worker) => `workers/${worker}`));
     expect(
-      files.filter((path) => /\.(test|bench|fixture)\.|testing|node_modules|\.env/.test(path)),
+      files.filter((path) =>
+        /\.(test|bench|fixture)\.|testing|services|node_modules|\.env/.test(path),
+      ),
     ).toEqual([]);
-    expect(files.filter((path) => path.startsWith("shared/client/"))).toEqual([
-      "shared/client/claim-record.ts",
-      "shared/client/wire.ts",
-    ]);
+    expect(files.filter((path) => path.startsWith("shared/client/"))).toEqual([]);
     expect(files.filter((path) => path.startsWith("scripts/"))).toHaveLength(
       name === TOOLS ? 4 : 0,
     );

@@ -1,6 +1,7 @@
 /** Reads the Dockerfile and .dockerignore, as far as it takes to tell what goes into an image. */
 import { globSync, readFileSync, statSync } from "node:fs";
 import { matchesGlob } from "node:path";
+import { BUNDLED, bundleOf } from "./bundle.ts";
 import { REPOSITORY, TOOLS } from "./image-set.ts";
 
 export interface Instruction {
@@ -75,7 +76,7 @@ export function sourceFilesOf(name: string): string[] {
 
 /** What the build bundles for an image, as paths under /app. */
 export const bundlesOf = (name: string): string[] =>
-  name === TOOLS ? [] : ["shared/main.js", `workers/${name}/index.js`];
+  name === TOOLS ? [] : [...BUNDLED, `workers/${name}/index.ts`].map(bundleOf);
 
 function filesUnder(folder: string): string[] {
   return globSync(`${folder}/**`, {

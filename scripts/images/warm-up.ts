@@ -26,7 +26,7 @@ const modules = bundled.length > 0 ? bundled : globSync(["workers/*/index.ts", "
 // An engine is data, and importing it starts nothing; so are the parts of the library.
 for (const file of modules)
   if (!/^shared\/main\./.test(file)) await import(pathToFileURL(resolve(file)).href);
-if (bundled.length === 0) createRequire(resolve("shared/metrics.ts"))("prom-client");
+if (bundled.length === 0) createRequire(resolve("shared/process/metrics.ts"))("prom-client");
 
 // Without an argument or an environment these only say what they need. They count: a single file that
 // is not in the cache has Node load its TypeScript parser, a tenth of a second.

@@ -1,5 +1,5 @@
 /** The least that one engine may do in the broker, in Postgres and in Redis. */
-import { brokerNames, DELAY_TIERS } from "@tl-engine/shared/client/wire";
+import { brokerNames, DELAY_TIERS } from "@tl-engine/shared/wire/names";
 
 export interface Rights {
   /** Regular expressions over names, as both brokers take them. */

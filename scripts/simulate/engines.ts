@@ -1,6 +1,6 @@
 /** Reads the engines as they would be deployed: keda/*.yaml, the Deployments of manifests/, and the worker definitions. */
 import { globSync } from "node:fs";
-import { drainDeadlineMs } from "../../shared/deadlines.ts";
+import { drainDeadlineMs } from "../../shared/engine/deadlines.ts";
 import { readScaledObjects } from "../autoscaler/read-scaled-objects.ts";
 import type { ScaledObject } from "../autoscaler/scaled-object.ts";
 import { PLACEHOLDER_CREDENTIALS } from "../autoscaler/trigger-authentication.ts";

@@ -1,7 +1,7 @@
 /** Asks for cancellations and reads progress, in the claims that workers keep in Redis. */
 import type { Redis } from "ioredis";
-import { type ClaimRecord, RECORD_LUA, readRecord } from "./claim-record.ts";
-import { redisKeys } from "./wire.ts";
+import { type ClaimRecord, RECORD_LUA, readRecord } from "../wire/claim-record.ts";
+import { redisKeys } from "../wire/names.ts";
 
 /** Progress as the handler last reported it. */
 export interface Progress {

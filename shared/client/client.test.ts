@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { inspect } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { freePorts } from "../testing/services/ready.ts";
+import { freePorts } from "../services/ready.ts";
 import { connect } from "./client.ts";
 import type { ConnectOptions } from "./options.ts";
 import type { JobReply } from "./replies.ts";

@@ -1,5 +1,6 @@
 /** What a caller's await can reject with: one class for each ending, each with a `code`. */
-import type { ErrorCode, JobError } from "./wire.ts";
+import type { ErrorCode } from "../wire/error-codes.ts";
+import type { JobError } from "../wire/reply.ts";
 
 /** Base of all errors of the client. */
 export class EngineError extends Error {

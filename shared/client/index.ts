@@ -1,4 +1,8 @@
 /** What callers of the engines import. */
+
+export { ERROR_CODES, type ErrorCode } from "../wire/error-codes.ts";
+export { JOB_ID } from "../wire/names.ts";
+export type { JobError } from "../wire/reply.ts";
 export type { Progress } from "./claims.ts";
 export {
   type CallOptions,
@@ -17,4 +21,3 @@ export type { ConnectOptions } from "./options.ts";
 export type { JobReply } from "./replies.ts";
 export type { JobResult } from "./results.ts";
 export type { JobStatus } from "./status.ts";
-export { ERROR_CODES, type ErrorCode, JOB_ID, type JobError } from "./wire.ts";

@@ -1,10 +1,11 @@
 /** Builds a job's message from what the caller gave, and refuses what could never be accepted. */
 import { randomUUID } from "node:crypto";
 import type { Field } from "@cloudamqp/amqp-client";
+import { HEADERS } from "../wire/headers.ts";
+import { type BrokerNames, JOB_ID, jobType } from "../wire/names.ts";
 import type { Contract } from "./contract-of.ts";
 import { InvalidArgument } from "./errors.ts";
 import type { Outgoing } from "./publisher.ts";
-import { type BrokerNames, HEADERS, JOB_ID, jobType } from "./wire.ts";
 
 /** What can be said about any job. */
 export interface JobOptions {

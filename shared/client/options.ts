@@ -1,9 +1,10 @@
 /** What `connect` is given, with defaults, checked. */
+
+import { type BrokerNames, brokerNames } from "../wire/names.ts";
 import type { Contract } from "./contract-of.ts";
 import { InvalidArgument } from "./errors.ts";
 import type { Report } from "./link.ts";
 import { checkReplyQueue } from "./replies.ts";
-import { type BrokerNames, brokerNames } from "./wire.ts";
 
 /** Below the 5 s after which a caller must know that the broker is away. */
 const PUBLISH_TIMEOUT_MS = 4_500;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { freePorts } from "../testing/services/ready.ts";
+import { freePorts } from "../services/ready.ts";
 
 const FOLDER = fileURLToPath(new URL(".", import.meta.url));
 const TSC = join(FOLDER, "../../node_modules/.bin/tsc");

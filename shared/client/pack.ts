@@ -3,7 +3,7 @@
  * inside it is its TypeScript, and npm has no other place than package.json to say so.
  */
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -11,7 +11,7 @@ const FOLDER = fileURLToPath(new URL(".", import.meta.url));
 const PACKAGE = join(FOLDER, "package.json");
 const DIST = join(FOLDER, "dist");
 const INSIDE = "./index.ts";
-const OUTSIDE = { types: "./dist/index.d.ts", default: "./dist/index.js" };
+const OUTSIDE = { types: "./dist/client/index.d.ts", default: "./dist/client/index.js" };
 
 /** Sets where the package's name leads; doing it twice, or after a crash, does no harm. */
 function setExports(target: typeof INSIDE | typeof OUTSIDE): void {
@@ -22,9 +22,9 @@ function setExports(target: typeof INSIDE | typeof OUTSIDE): void {
 
 /** tsc rewrites the imports of .js files, but not those of declarations. */
 function rewriteDeclarations(): void {
-  for (const name of readdirSync(DIST).filter((file) => file.endsWith(".d.ts"))) {
+  for (const name of globSync("**/*.d.ts", { cwd: DIST })) {
     const text = readFileSync(join(DIST, name), "utf8");
-    writeFileSync(join(DIST, name), text.replace(/(from "\.\/[^"]+)\.ts"/g, '$1.js"'));
+    writeFileSync(join(DIST, name), text.replace(/(from "\.\.?\/[^"]+)\.ts"/g, '$1.js"'));
   }
 }
 

@@ -1,11 +1,12 @@
 /** Reads replies, and hands those of a durable reply queue to a handler, each once. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { AMQPChannel, AMQPMessage } from "@cloudamqp/amqp-client";
+import { HEADERS } from "../wire/headers.ts";
+import type { JobError, Reply } from "../wire/reply.ts";
 import { brokerCode } from "./connection.ts";
 import { Consumer } from "./consumer.ts";
 import { InvalidArgument } from "./errors.ts";
 import type { Link, Report } from "./link.ts";
-import { HEADERS, type JobError, type Reply } from "./wire.ts";
 
 /** A reply as a handler gets it. */
 export type JobReply<Output = unknown> = {

@@ -1,7 +1,8 @@
 /** Reads how jobs ended, from Postgres. */
 import type { EventEmitter } from "node:events";
 import type { ClientConfig, Client as ClientType, Pool } from "pg";
-import type { ErrorCode, JobError } from "./wire.ts";
+import type { ErrorCode } from "../wire/error-codes.ts";
+import type { JobError } from "../wire/reply.ts";
 
 /** How a job ended. */
 export type JobResult<Output = unknown> = {

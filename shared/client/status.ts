@@ -1,7 +1,8 @@
 /** Tells how a job stands, from its claim in Redis and its result in Postgres. */
+
+import type { JobError } from "../wire/reply.ts";
 import type { Claims, Progress } from "./claims.ts";
 import type { Results } from "./results.ts";
-import type { JobError } from "./wire.ts";
 
 export interface JobStatus {
   id: string;

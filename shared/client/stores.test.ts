@@ -1,7 +1,7 @@
 /** Results, progress and cancellation by id, against the true runtime on Postgres and Redis. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { action, defineWorker } from "../define-worker.ts";
+import { action, defineWorker } from "../engine/define-worker.ts";
 import { openTestFleet, type TestFleet } from "../testing/fleet.ts";
 import { connect } from "./client.ts";
 import { contractOf } from "./contract-of.ts";

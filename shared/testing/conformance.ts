@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { WorkerDefinition } from "../define-worker.ts";
+import type { WorkerDefinition } from "../engine/define-worker.ts";
 import { openTestFleet, type TestFleet } from "./fleet.ts";
 
 export interface Conformance {

@@ -2,12 +2,13 @@
 import { randomBytes } from "node:crypto";
 import type { ChannelModel, ConfirmChannel, ConsumeMessage, Options } from "amqplib";
 import pg from "pg";
-import { type BrokerNames, brokerNames, jobType, type Reply } from "../client/wire.ts";
-import { type Config, readConfig } from "../config.ts";
-import { openConnection } from "../connection.ts";
-import type { WorkerDefinition } from "../define-worker.ts";
-import { migrate, readMigrations } from "../migrate.ts";
-import { declareTopology, topologyOf } from "../topology.ts";
+import { openConnection } from "../broker/connection.ts";
+import { declareTopology, topologyOf } from "../broker/topology.ts";
+import type { WorkerDefinition } from "../engine/define-worker.ts";
+import { type Config, readConfig } from "../process/config.ts";
+import { migrate, readMigrations } from "../stores/migrate.ts";
+import { type BrokerNames, brokerNames, jobType } from "../wire/names.ts";
+import type { Reply } from "../wire/reply.ts";
 import { type RunningWorker, type StartOptions, startWorker } from "../worker.ts";
 
 /** A reply, an event or a dead letter, as it came out. */

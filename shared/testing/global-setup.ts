@@ -1,5 +1,5 @@
 /** Once per test run: provides the services, and puts their URLs into the environment of every test. */
-import { provideServices } from "./services/index.ts";
+import { provideServices } from "../services/index.ts";
 
 /**
  * TEST_SERVICES=none leaves them out, for a quick look at tests of pure code:

@@ -1,6 +1,6 @@
 /** An engine that kills its own process when told to, as an out-of-memory or a native crash would. */
 import { z } from "zod";
-import { action, defineWorker } from "../define-worker.ts";
+import { action, defineWorker } from "../engine/define-worker.ts";
 
 const HOLD_MS = 200;
 

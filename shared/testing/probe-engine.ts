@@ -1,7 +1,7 @@
 /** An engine that does what its input says, for tests of the runtime. */
 import { z } from "zod";
-import { action, defineWorker } from "../define-worker.ts";
-import { Reject, RetryLater } from "../errors.ts";
+import { action, defineWorker } from "../engine/define-worker.ts";
+import { Reject, RetryLater } from "../engine/errors.ts";
 
 const Input = z.object({
   do: z

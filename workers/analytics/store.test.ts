@@ -1,8 +1,8 @@
 /** The actions on a real Postgres: what is stored once, what is read back, and what concurrent workers do. */
 import { randomUUID } from "node:crypto";
-import { openDatabase } from "@tl-engine/shared/database";
-import { createLog } from "@tl-engine/shared/log";
-import { migrate, readMigrations } from "@tl-engine/shared/migrate";
+import { createLog } from "@tl-engine/shared/process/log";
+import { openDatabase } from "@tl-engine/shared/stores/database";
+import { migrate, readMigrations } from "@tl-engine/shared/stores/migrate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import worker from "./index.ts";
 import { FlowInput, IngestInput } from "./schemas.ts";

@@ -1,6 +1,6 @@
 /** The engine of the benchmark: it does nothing, so that what is measured is the fleet around it. */
 import { z } from "zod";
-import { action, defineWorker } from "../../../shared/define-worker.ts";
+import { action, defineWorker } from "../../../shared/engine/define-worker.ts";
 import { ENGINE_IN_FLIGHT } from "../load.ts";
 
 export default defineWorker({

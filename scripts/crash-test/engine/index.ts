@@ -1,7 +1,7 @@
 /** The engine under test: one action for each way in which a job can behave. */
 import { z } from "zod";
-import { action, type Batch, defineWorker, type Tx } from "../../../shared/define-worker.ts";
-import { Reject, RetryLater } from "../../../shared/errors.ts";
+import { action, type Batch, defineWorker, type Tx } from "../../../shared/engine/define-worker.ts";
+import { Reject, RetryLater } from "../../../shared/engine/errors.ts";
 import { reach } from "./steps.ts";
 
 /** No unique constraint anywhere: an effect that happens twice must show. */

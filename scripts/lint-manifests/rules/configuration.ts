@@ -1,5 +1,5 @@
 /** The variables that pods are given are those that the code reads. */
-import { Environment } from "../../../shared/config.ts";
+import { Environment } from "../../../shared/process/config.ts";
 import type { Place } from "../../kubernetes/kustomize/placed.ts";
 import { listIn, mapIn } from "../../kubernetes/value-at.ts";
 import { containersOf } from "../../kubernetes/workload.ts";
@@ -16,7 +16,9 @@ function unknownVariable(name: string, place: Place, where: string, report: Repo
   report(
     place,
     `${where} gives ${name}, which no worker reads`,
-    near === undefined ? "remove it; shared/config.ts has all variables" : `did you mean ${near}?`,
+    near === undefined
+      ? "remove it; shared/process/config.ts has all variables"
+      : `did you mean ${near}?`,
   );
 }
 

@@ -1,6 +1,6 @@
 /** Every engine has all of its parts in the cluster, under the names that the code gives. */
 import { basename } from "node:path/posix";
-import { brokerNames } from "../../../shared/client/wire.ts";
+import { brokerNames } from "../../../shared/wire/names.ts";
 import { CLUSTER_KINDS } from "../../kubernetes/kustomize/change-objects.ts";
 import { listIn, mapIn, textIn, valueAt } from "../../kubernetes/value-at.ts";
 import {

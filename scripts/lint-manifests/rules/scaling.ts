@@ -1,5 +1,5 @@
 /** ScaledObjects that do what their author meant, and the time that a pod gets to leave. */
-import { drainDeadlineMs, exitDeadlineMs } from "../../../shared/deadlines.ts";
+import { drainDeadlineMs, exitDeadlineMs } from "../../../shared/engine/deadlines.ts";
 import { quantity } from "../../kubernetes/quantity.ts";
 import { listIn, textIn, valueAt } from "../../kubernetes/value-at.ts";
 import { graceSecondsOf } from "../../kubernetes/workload.ts";

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findBinary } from "../../testing/services/binaries.ts";
-import { provideServices, type ServiceControl } from "../../testing/services/index.ts";
+import { findBinary } from "../../services/binaries.ts";
+import { provideServices, type ServiceControl } from "../../services/index.ts";
 
 /** Where there is none to start, only given brokers, such tests can't be. */
 export const CAN_OWN_BROKER = findBinary("rabbitmq-server") !== undefined;

@@ -1,6 +1,8 @@
 /** A stand-in for a worker: answers jobs as the wire says, and misbehaves when the input asks for it. */
 import amqplib from "amqplib";
-import { brokerNames, HEADERS, replyId } from "../wire.ts";
+import { HEADERS } from "../../wire/headers.ts";
+import { brokerNames } from "../../wire/names.ts";
+import { replyId } from "../../wire/reply.ts";
 
 export interface StandIn {
   /** How often each job id arrived. */

@@ -1,0 +1,160 @@
+/** Every exchange, queue and binding of the fleet, derived from the worker definitions. */
+import type { Channel, ChannelModel } from "amqplib";
+import type { WorkerDefinition } from "../engine/define-worker.ts";
+import { type BrokerNames, DELAY_TIERS } from "../wire/names.ts";
+import type { BrokerProfile } from "./connection.ts";
+
+/** The internal worker that ends what the broker dead-lettered; its queue is the burials queue. */
+export const BURIALS = "burials";
+
+/**
+ * Hand-backs of rolling deploys and crashes of a neighbour count on the broker's limit too, so it is
+ * only a last resort: the worker's own count of crashes decides much earlier.
+ */
+const DELIVERY_LIMIT = 2_000;
+
+interface Exchange {
+  name: string;
+  type: "direct" | "topic" | "fanout";
+  arguments?: Record<string, unknown>;
+}
+interface Queue {
+  name: string;
+  arguments: Record<string, unknown>;
+}
+interface Binding {
+  queue: string;
+  exchange: string;
+  routingKey: string;
+}
+export interface Topology {
+  exchanges: Exchange[];
+  queues: Queue[];
+  bindings: Binding[];
+}
+
+type Engine = Pick<WorkerDefinition, "name" | "on">;
+
+/** @param engines all engines of the fleet. */
+export function topologyOf(
+  engines: Engine[],
+  names: BrokerNames,
+  profile: BrokerProfile,
+): Topology {
+  const kind = profile.quorum ? { "x-queue-type": "quorum" } : {};
+  const durable = (name: string, args: Record<string, unknown> = {}): Queue => ({
+    name,
+    arguments: { ...kind, "x-delivery-limit": DELIVERY_LIMIT, ...args },
+  });
+  // At-least-once dead-lettering holds a message until its target confirmed it; it needs reject-publish.
+  const safely = profile.quorum
+    ? { "x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish" }
+    : {};
+  const served = engines.filter((engine) => engine.name !== BURIALS);
+
+  const exchanges: Exchange[] = [
+    { name: names.unrouted, type: "fanout" },
+    { name: names.jobs, type: "direct", arguments: { "alternate-exchange": names.unrouted } },
+    { name: names.events, type: "topic" },
+    { name: names.burials, type: "fanout" },
+    ...DELAY_TIERS.map(({ name }): Exchange => ({ name: names.delay(name), type: "fanout" })),
+  ];
+  const queues: Queue[] = [
+    durable(names.unrouted),
+    durable(names.queue(BURIALS), {
+      ...safely,
+      "x-dead-letter-exchange": "",
+      "x-dead-letter-routing-key": names.dead(BURIALS),
+    }),
+    durable(names.dead(BURIALS)),
+    ...DELAY_TIERS.map(({ name, delayMs }) =>
+      // No dead-letter routing key: the engine's name, given at publish, survives the round trip.
+      durable(names.delay(name), {
+        ...safely,
+        "x-overflow": "reject-publish",
+        "x-message-ttl": delayMs,
+        "x-dead-letter-exchange": names.jobs,
+      }),
+    ),
+    ...served.flatMap((engine) => [
+      durable(names.queue(engine.name), { ...safely, "x-dead-letter-exchange": names.burials }),
+      durable(names.dead(engine.name)),
+    ]),
+  ];
+  const bindings: Binding[] = [
+    { queue: names.unrouted, exchange: names.unrouted, routingKey: "" },
+    { queue: names.queue(BURIALS), exchange: names.burials, routingKey: "" },
+    ...DELAY_TIERS.map(({ name }) => ({
+      queue: names.delay(name),
+      exchange: names.delay(name),
+      routingKey: "",
+    })),
+    ...served.flatMap((engine) => [
+      { queue: names.queue(engine.name), exchange: names.jobs, routingKey: engine.name },
+      ...Object.keys(engine.on ?? {}).map((routingKey) => ({
+        queue: names.queue(engine.name),
+        exchange: names.events,
+        routingKey,
+      })),
+    ]),
+  ];
+  return { exchanges, queues, bindings };
+}
+
+/** Declares everything; safe to repeat. A queue that exists with other arguments is an error that says so. */
+export async function declareTopology(model: ChannelModel, topology: Topology): Promise<void> {
+  const channel = await model.createChannel();
+  channel.on("error", () => {});
+  try {
+    for (const { name, type, arguments: args } of topology.exchanges)
+      await channel.assertExchange(name, type, { durable: true, arguments: args });
+    for (const { name, arguments: args } of topology.queues)
+      await channel.assertQueue(name, { durable: true, arguments: args });
+    for (const { queue, exchange, routingKey } of topology.bindings)
+      await channel.bindQueue(queue, exchange, routingKey);
+    await channel.close();
+  } catch (error) {
+    throw new Error(
+      `declaring the topology failed: ${(error as Error).message}. A queue or exchange that exists with other arguments must be drained and deleted first.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Something that the workers need is not there. */
+export class MissingTopology extends Error {
+  override readonly name = "MissingTopology";
+}
+
+/**
+ * Passively looks for what one worker needs. A missing name closes the channel, so it is given one of
+ * its own.
+ * @throws {MissingTopology}
+ */
+export async function verifyTopology(model: ChannelModel, engine: string, names: BrokerNames) {
+  const channel = await model.createChannel();
+  channel.on("error", () => {});
+  const exchanges = [names.events, ...DELAY_TIERS.map(({ name }) => names.delay(name))];
+  let looking = "";
+  try {
+    for (const queue of [names.queue(engine), names.dead(engine)]) {
+      looking = `queue ${queue}`;
+      await channel.checkQueue(queue);
+    }
+    for (const exchange of exchanges) {
+      looking = `exchange ${exchange}`;
+      await channel.checkExchange(exchange);
+    }
+    await channel.close();
+  } catch (error) {
+    throw new MissingTopology(
+      `${looking} is missing or not readable (${(error as Error).message}); run "make topology" against this broker first`,
+      { cause: error },
+    );
+  }
+}
+
+/** How many consumers the broker sees on a queue, on a channel that stays usable. */
+export async function consumerCount(channel: Channel, queue: string): Promise<number> {
+  return (await channel.checkQueue(queue)).consumerCount;
+}

@@ -1,0 +1,156 @@
+/** What a worker is: data that names its actions. Importing a definition does nothing. */
+import type { Redis } from "ioredis";
+import type { PoolClient } from "pg";
+import type { Logger } from "pino";
+import type { z } from "zod";
+import { NAME } from "../wire/names.ts";
+
+/** A map of event type to the schema of its body. */
+export type EventSchemas = Record<string, z.ZodType>;
+
+/** The event types that an action declares; none where it has no `emits`. */
+type Declared<Emits extends EventSchemas> = string extends keyof Emits
+  ? never
+  : keyof Emits & string;
+
+/** A Postgres client inside the transaction that the result commits in. */
+export type Tx = Pick<PoolClient, "query">;
+
+/** What a handler is given beside its input. */
+export interface Job<Emits extends EventSchemas = EventSchemas> {
+  /** The idempotency key; pass it on to external calls. */
+  readonly id: string;
+  /** The counted run, from 1. */
+  readonly attempt: number;
+  /** Aborts on timeout, deadline, cancellation, and at the end of the drain. */
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  /** When the caller stops waiting; undefined when it never does. */
+  readonly deadline: Date | undefined;
+  /** Reports progress from 0 to 1, readable by id; carried by the next heartbeat. */
+  progress(fraction: number, note?: string): void;
+  /** Announces an event when, and only when, the result commits. */
+  emit<Type extends Declared<Emits>>(type: Type, data: z.input<Emits[Type]>): void;
+  /** The transaction that the result commits in, opened on first use. */
+  tx(): Promise<Tx>;
+  /** Reads outside of that transaction. */
+  readonly db: Pick<PoolClient, "query">;
+  readonly redis: Redis;
+}
+
+/** One job of a batch. */
+export interface BatchItem<Input, Emits extends EventSchemas = EventSchemas>
+  extends Pick<Job<Emits>, "id" | "attempt" | "emit" | "deadline"> {
+  readonly input: Input;
+}
+
+/** What all jobs of a batch share: one transaction, which commits all of their results. */
+export interface Batch extends Pick<Job, "signal" | "log" | "db" | "redis"> {
+  readonly tx: Tx;
+}
+
+interface ActionBase<
+  Input extends z.ZodType,
+  Output extends z.ZodType,
+  Emits extends EventSchemas,
+> {
+  /** The N of the message type `<engine>.<action>.v<N>`. */
+  version: number;
+  input: Input;
+  output: Output;
+  /** Events that the action may announce; anything else fails to compile. */
+  emits?: Emits;
+  /** Ceiling of a job's body in bytes. Default 1 MiB. */
+  maxInputBytes?: number;
+  /** Ceiling of the encoded reply in bytes. Default 1 MiB. */
+  maxOutputBytes?: number;
+}
+
+interface SingleAction<
+  Input extends z.ZodType,
+  Output extends z.ZodType,
+  Emits extends EventSchemas,
+> extends ActionBase<Input, Output, Emits> {
+  /**
+   * Runs one job. Return the output; throw to have it retried (counted), throw {@link Reject} to end
+   * it at once, or {@link RetryLater} to have it again later (not counted).
+   */
+  handle(input: z.output<Input>, job: Job<Emits>): z.input<Output> | Promise<z.input<Output>>;
+  handleBatch?: never;
+}
+
+interface BatchAction<Input extends z.ZodType, Output extends z.ZodType, Emits extends EventSchemas>
+  extends ActionBase<Input, Output, Emits> {
+  /**
+   * Runs many jobs in one transaction; outputs are aligned with the jobs. When it throws, the
+   * runtime rolls back and splits the batch until the culprit is alone.
+   */
+  handleBatch(
+    jobs: BatchItem<z.output<Input>, Emits>[],
+    batch: Batch,
+  ): z.input<Output>[] | Promise<z.input<Output>[]>;
+  handle?: never;
+}
+
+export type Action<
+  Input extends z.ZodType = z.ZodType,
+  Output extends z.ZodType = z.ZodType,
+  Emits extends EventSchemas = EventSchemas,
+> = SingleAction<Input, Output, Emits> | BatchAction<Input, Output, Emits>;
+
+/** Types one action; it returns its argument. */
+export function action<
+  Input extends z.ZodType,
+  Output extends z.ZodType,
+  Emits extends EventSchemas = EventSchemas,
+>(definition: Action<Input, Output, Emits>): Action<Input, Output, Emits> {
+  return definition;
+}
+
+/** How a worker turns an event that it consumes into one of its own jobs. The event's id is the job id. */
+export interface Subscription {
+  /** The action that the event runs. */
+  action: string;
+  /** Maps the event's body, parsed but unchecked, to the action's input, which is then checked. */
+  map(event: unknown): unknown;
+}
+
+export interface WorkerDefinition {
+  /** Engine name: queue, image, log field, metric label. */
+  name: string;
+  /** Jobs that run at once, which is also the prefetch. */
+  concurrency: number;
+  /** Ceiling of one run of a handler, in milliseconds; all other timeouts derive from it. */
+  timeoutMs: number;
+  /** Counted runs of a job that throws, before it ends as `attempts_exhausted`. Default 5. */
+  maxAttempts?: number;
+  // biome-ignore lint/suspicious/noExplicitAny: the actions of one worker differ in their types
+  actions: Record<string, Action<any, any, any>>;
+  /** Events that the worker consumes, by type. */
+  on?: Record<string, Subscription>;
+}
+
+/** Checks a definition's names and numbers, and returns it. Throws a TypeError that says what is wrong. */
+export function defineWorker<const Definition extends WorkerDefinition>(
+  definition: Definition,
+): Definition {
+  const { name, concurrency, timeoutMs, actions, on = {} } = definition;
+  const fail = (what: string): never => {
+    throw new TypeError(`defineWorker(${JSON.stringify(name)}): ${what}`);
+  };
+  if (!NAME.test(name)) fail(`the name must match ${NAME}`);
+  if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 10_000)
+    fail("concurrency must be a whole number from 1 to 10,000");
+  if (!Number.isInteger(timeoutMs) || timeoutMs < 100 || timeoutMs > 1_500_000)
+    fail("timeoutMs must be from 100 to 1,500,000 (25 min: the broker's consumer timeout is 30)");
+  for (const [key, { version }] of Object.entries(actions)) {
+    if (!NAME.test(key)) fail(`the action name ${JSON.stringify(key)} must match ${NAME}`);
+    if (!Number.isInteger(version) || version < 1)
+      fail(`${key}.version must be a whole number from 1`);
+  }
+  for (const [event, { action: target }] of Object.entries(on)) {
+    if (!Object.hasOwn(actions, target))
+      fail(`on[${JSON.stringify(event)}] names no action of this worker`);
+  }
+  return definition;
+}

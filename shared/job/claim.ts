@@ -1,0 +1,196 @@
+/** Claims: the lease in Redis that lets one worker run a job. Redis only accelerates; Postgres decides. */
+import { isUnanswered, type Redis } from "../stores/redis.ts";
+import { claimScript } from "../wire/claim-scripts.ts";
+import { redisKeys } from "../wire/names.ts";
+import { batcher } from "./coalesce.ts";
+
+/** Claims that ended neither way after which a job runs alone in its worker. */
+export const SUSPECT_AFTER = 2;
+/** And after which it is quarantined: two crashes among others, two alone. */
+export const QUARANTINE_AFTER = 4;
+
+export interface Claimable {
+  engine: string;
+  id: string;
+  generation: number;
+  attempt: number;
+  crashes: number;
+  redeliveries: number;
+}
+
+export type Claim =
+  /** `token` is undefined when Redis could not be asked: the job runs all the same. */
+  | { kind: "run"; token: string | undefined; crashes: number }
+  | { kind: "busy"; remainingMs: number }
+  /** `attempt` is the one on record, 0 where only the generation is older. */
+  | { kind: "stale"; attempt: number }
+  | { kind: "done" }
+  | { kind: "suspect"; crashes: number }
+  | { kind: "cancelled"; token: string };
+
+export interface ClaimOptions {
+  redis: Redis;
+  prefix: string;
+  leaseMs: number;
+  ttlMs: number;
+  /** Called for every batch that went on without Redis. */
+  onSkipped(jobs: number, error: unknown): void;
+}
+
+/** No delivery has this token: whoever ends a job without a claim names it. */
+const NO_TOKEN = "none";
+
+type Unclaim = "done" | "retry" | "release";
+
+interface Claiming {
+  job: Claimable;
+  token: string;
+}
+
+interface Unclaiming extends Claiming {
+  what: Unclaim;
+  attempt: number;
+}
+
+export interface Heartbeat {
+  engine: string;
+  id: string;
+  token: string;
+  progress: string;
+}
+
+export interface Claims {
+  /** Never rejects. `alone` says that nothing else runs in this worker. */
+  claim(job: Claimable, alone: boolean): Promise<Claim>;
+  /**
+   * Ends a claim; `attempt` is the one that goes on record, by default the job's own. No token: the
+   * job ran unclaimed. Never rejects.
+   */
+  unclaim(
+    what: Unclaim,
+    job: Claimable,
+    token: string | undefined,
+    attempt?: number,
+  ): Promise<void>;
+  /** Never rejects; undefined when Redis could not be asked. */
+  heartbeat(jobs: Heartbeat[]): Promise<("renewed" | "lost" | "cancelled")[] | undefined>;
+}
+
+const MAX_BATCH = 500;
+/** After a failure Redis is left alone for so long, so that an outage costs no job a timeout. */
+const BREAK_MS = 2_000;
+
+type Scripted = Redis & Record<"engineClaim" | "engineUnclaim" | "engineHeartbeat", Run>;
+type Run = (keyCount: number, ...keysAndArguments: (string | number)[]) => Promise<number[]>;
+
+export function createClaims(options: ClaimOptions): Claims {
+  const { prefix, leaseMs, ttlMs, onSkipped } = options;
+  const redis = options.redis as Scripted;
+  redis.defineCommand("engineClaim", { lua: claimScript("claim") });
+  redis.defineCommand("engineUnclaim", { lua: claimScript("unclaim") });
+  redis.defineCommand("engineHeartbeat", { lua: claimScript("heartbeat") });
+  const keyOf = ({ engine, id }: { engine: string; id: string }) =>
+    redisKeys.claim(prefix, engine, id);
+  const nonce = Math.random().toString(36).slice(2, 10);
+  let deliveries = 0;
+  let brokenUntil = 0;
+
+  /** Asks Redis unless it failed a moment ago; undefined when there is no answer. */
+  async function ask(
+    jobs: number,
+    question: () => Promise<number[]>,
+  ): Promise<number[] | undefined> {
+    if (performance.now() < brokenUntil) {
+      onSkipped(jobs, undefined);
+      return undefined;
+    }
+    try {
+      return await question();
+    } catch (error) {
+      brokenUntil = performance.now() + BREAK_MS;
+      if (isUnanswered(error)) redis.disconnect(true);
+      onSkipped(jobs, error);
+      return undefined;
+    }
+  }
+
+  async function claimAll(batch: Claiming[], alone: boolean): Promise<Claim[]> {
+    const keys = batch.map(({ job }) => keyOf(job));
+    const settings = [leaseMs, ttlMs, SUSPECT_AFTER, QUARANTINE_AFTER, alone ? "1" : "0"];
+    const jobs = batch.map(
+      ({ job, token }) => `${token} ${job.generation} ${job.attempt} ${job.crashes}`,
+    );
+    const answers = await ask(batch.length, () =>
+      redis.engineClaim(keys.length, ...keys, ...settings, ...jobs),
+    );
+    if (answers === undefined) return batch.map(({ job }) => unclaimed(job, alone));
+    const claims = batch.map(({ token }): Claim => ({ kind: "run", token, crashes: 0 }));
+    for (let at = 0; at < answers.length; at += 3) {
+      const [index = 0, code, number = 0] = answers.slice(at, at + 3);
+      claims[index] = readClaim(code, number, batch[index]?.token ?? "");
+    }
+    return claims;
+  }
+  const claimBatch = batcher<Claiming, Claim>((batch) => claimAll(batch, false), MAX_BATCH);
+
+  const unclaimBatch = batcher<Unclaiming, void>(async (batch) => {
+    const keys = batch.map(({ job }) => keyOf(job));
+    const jobs = batch.map(
+      ({ what, job, token, attempt }) => `${what} ${token} ${job.generation} ${attempt}`,
+    );
+    await ask(batch.length, () => redis.engineUnclaim(keys.length, ...keys, ttlMs, ...jobs));
+    return [];
+  }, MAX_BATCH);
+
+  return {
+    claim(job, alone) {
+      const claiming = { job, token: `${nonce}:${(++deliveries).toString(36)}` };
+      // Whoever runs alone has nobody to share a command with.
+      return alone
+        ? claimAll([claiming], true).then(([claim]) => claim as Claim)
+        : claimBatch(claiming);
+    },
+    unclaim: (what, job, token = NO_TOKEN, attempt = job.attempt) =>
+      unclaimBatch({ what, job, token, attempt }),
+    async heartbeat(jobs) {
+      const keys = jobs.map(keyOf);
+      const tokens = jobs.flatMap(({ token, progress }) => [token, progress]);
+      const answers = await ask(jobs.length, () =>
+        redis.engineHeartbeat(keys.length, ...keys, leaseMs, ttlMs, ...tokens),
+      );
+      return answers?.map((code) => (code === 2 ? "cancelled" : code === 1 ? "lost" : "renewed"));
+    },
+  };
+}
+
+/** Redelivered so often without Redis to count, a job counts as quarantined: hand-backs alone don't come to that. */
+const QUARANTINE_REDELIVERIES = 20;
+
+/** Without Redis the message's own count decides, and the broker's where it is beyond doubt. */
+function unclaimed(job: Claimable, alone: boolean): Claim {
+  const { redeliveries } = job;
+  const suspected = redeliveries >= QUARANTINE_REDELIVERIES ? QUARANTINE_AFTER : 0;
+  const crashes = Math.max(job.crashes, suspected);
+  const suspect = crashes >= SUSPECT_AFTER || redeliveries >= SUSPECT_AFTER;
+  if (suspect && !alone) return { kind: "suspect", crashes };
+  return { kind: "run", token: undefined, crashes };
+}
+
+function readClaim(code: number | undefined, number: number, token: string): Claim {
+  switch (code) {
+    case 0:
+      return { kind: "run", token, crashes: number };
+    case 1:
+      return { kind: "busy", remainingMs: number };
+    case 2:
+      return { kind: "stale", attempt: number };
+    case 3:
+      return { kind: "done" };
+    case 4:
+      return { kind: "suspect", crashes: number };
+    case 5:
+      return { kind: "cancelled", token };
+    default:
+      throw new Error(`the claim script answered ${code}`);
+  }
+}

@@ -1,0 +1,188 @@
+/** Runs jobs of an action with `handleBatch`: many in one transaction, split when one of them spoils it. */
+import type { Logger } from "pino";
+import type { Action, Batch, BatchItem } from "../engine/define-worker.ts";
+import { isConnectionLoss, troubleOf } from "../stores/database.ts";
+import { takeDistinct } from "./coalesce.ts";
+import type { Commits } from "./commit.ts";
+import { Aborted, type JobContext, type Tools } from "./job-context.ts";
+import type { ReceivedJob } from "./receive.ts";
+import { keyOf, type ResultRow, StatementLost } from "./result-rows.ts";
+import { encodeOutput, type Ran, readError } from "./run.ts";
+
+export interface BatchJob {
+  job: ReceivedJob;
+  context: JobContext;
+  /** The row that its output becomes. */
+  rowOf(reply: string): ResultRow;
+}
+
+export type BatchRan =
+  | Exclude<Ran, { kind: "output" }>
+  | { kind: "committed"; row: ResultRow }
+  | { kind: "stored"; row: ResultRow };
+
+export interface BatchOptions {
+  action: Action;
+  tools: Tools;
+  commits: Commits;
+  max: number;
+  log: Logger;
+  /** Aborts when the drain is over. */
+  signal: AbortSignal;
+}
+
+interface Waiting extends BatchJob {
+  settle(ran: BatchRan): void;
+}
+
+/** Returns a function that adds one job to the next batch. */
+export function createBatches(options: BatchOptions): (job: BatchJob) => Promise<BatchRan> {
+  const { action, tools, commits, max, log, signal } = options;
+  let waiting: Waiting[] = [];
+  let running = false;
+
+  async function drain(): Promise<void> {
+    while (waiting.length > 0) {
+      const { group: batch, rest } = takeDistinct(waiting, max, ({ job }) => job.id);
+      waiting = rest;
+      await solve(batch).catch((error) => settleAll(batch, { kind: "outage", error }));
+    }
+    running = false;
+  }
+
+  async function solve(batch: Waiting[]): Promise<void> {
+    let left = batch;
+    while (left.length > 0) {
+      const tried = await attempt(left);
+      if (tried.kind === "done") return;
+      if (tried.kind === "without") left = left.filter((entry) => !tried.settled.has(entry));
+      else if (left.length === 1 || tried.databaseLost || signal.aborted) {
+        settleAll(left, readError(tried.error, tried.databaseLost));
+        return;
+      } else {
+        log.warn({ jobs: left.length, err: tried.error }, "a batch failed, splitting it");
+        const middle = Math.ceil(left.length / 2);
+        await solve(left.slice(0, middle));
+        left = left.slice(middle);
+      }
+    }
+  }
+
+  type Tried =
+    | { kind: "done" }
+    /** Rolled back; these jobs have their end, the others must run again. */
+    | { kind: "without"; settled: Set<Waiting> }
+    | { kind: "failed"; error: unknown; databaseLost: boolean };
+
+  async function attempt(batch: Waiting[]): Promise<Tried> {
+    let transaction: Awaited<ReturnType<typeof tools.transactions.begin>> | undefined;
+    let discard = true;
+    try {
+      transaction = await tools.transactions.begin(tools.timeoutMs);
+      const outputs = await runBatch(batch, transaction.tx);
+      const encoded = batch.map((entry, i) => encodeOutput(entry.job.action, outputs[i]));
+      const spoiled = settleSpoiled(batch, encoded);
+      if (spoiled.size > 0) return { kind: "without", settled: spoiled };
+      const rows = batch.map((entry, i) => entry.rowOf((encoded[i] as { reply: string }).reply));
+      const commit = await commits.commitIn(transaction.tx, rows);
+      discard = commit.kind === "unknown";
+      if (commit.kind === "unknown")
+        return { kind: "failed", error: commit.error, databaseLost: true };
+      if (commit.kind === "conflict")
+        return { kind: "without", settled: settleStored(batch, commit.stored) };
+      batch.forEach((entry, i) => {
+        entry.settle({ kind: "committed", row: rows[i] as ResultRow });
+      });
+      return { kind: "done" };
+    } catch (error) {
+      const lost =
+        error instanceof StatementLost ||
+        (isConnectionLoss(error) && (transaction === undefined || transaction.lost()));
+      const contended = troubleOf(error) === "contention";
+      return { kind: "failed", error, databaseLost: lost || (contended && batch.length === 1) };
+    } finally {
+      transaction?.release(discard);
+    }
+  }
+
+  async function runBatch(batch: Waiting[], tx: Batch["tx"]): Promise<unknown[]> {
+    signal.throwIfAborted();
+    // No AbortSignal.any: while it has a listener, Node keeps its signal for as long as the worker lives.
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
+    aborted.catch(() => {});
+    const ending = new AbortController();
+    const end = (reason: unknown) => {
+      ending.abort(reason);
+      reject(reason);
+    };
+    const tooLong = `the batch took longer than ${tools.timeoutMs} ms`;
+    const timer = setTimeout(() => end(new Aborted("timeout", tooLong)), tools.timeoutMs);
+    const onStop = () => end(signal.reason);
+    signal.addEventListener("abort", onStop, { once: true });
+    try {
+      const shared: Batch = {
+        tx,
+        signal: ending.signal,
+        log: tools.log,
+        db: tools.pool,
+        redis: tools.redis,
+      };
+      const work = action.handleBatch?.(batch.map(itemOf), shared);
+      const outputs = await Promise.race([work, aborted]);
+      if (!Array.isArray(outputs) || outputs.length !== batch.length)
+        throw new TypeError(`handleBatch must return ${batch.length} outputs, one per job`);
+      return outputs;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onStop);
+    }
+  }
+
+  return (job) =>
+    new Promise((resolve) => {
+      waiting.push({ ...job, settle: resolve });
+      if (running) return;
+      running = true;
+      process.nextTick(drain);
+    });
+}
+
+function itemOf({ job, context }: Waiting): BatchItem<unknown> {
+  // A batch that runs again announces afresh.
+  context.events.length = 0;
+  return {
+    id: job.id,
+    attempt: job.attempt,
+    deadline: context.deadline,
+    input: job.input,
+    emit: ((type: string, data: unknown) => context.emit(type, data)) as BatchItem<unknown>["emit"],
+  };
+}
+
+/** Ends the jobs whose output can't be stored. */
+function settleSpoiled(batch: Waiting[], encoded: Ran[]): Set<Waiting> {
+  const spoiled = new Set<Waiting>();
+  batch.forEach((entry, i) => {
+    const ran = encoded[i] as Ran;
+    if (ran.kind === "output") return;
+    entry.settle(ran);
+    spoiled.add(entry);
+  });
+  return spoiled;
+}
+
+/** Ends the jobs that had a row before. */
+function settleStored(batch: Waiting[], stored: Map<string, ResultRow>): Set<Waiting> {
+  const settled = new Set<Waiting>();
+  for (const entry of batch) {
+    const row = stored.get(keyOf({ engine: entry.job.engine, jobId: entry.job.id }));
+    if (row === undefined) continue;
+    entry.settle({ kind: "stored", row });
+    settled.add(entry);
+  }
+  return settled;
+}
+
+function settleAll(batch: Waiting[], ran: BatchRan): void {
+  for (const entry of batch) entry.settle(ran);
+}

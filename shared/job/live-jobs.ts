@@ -1,0 +1,118 @@
+/** Looks after jobs that run: renews the leases of long ones, carries progress out and cancellations in. */
+import type { Logger } from "pino";
+import { isUnanswered, type Redis } from "../stores/redis.ts";
+import { redisKeys } from "../wire/names.ts";
+import type { Claims } from "./claim.ts";
+import { Aborted, type JobContext } from "./job-context.ts";
+import type { ReceivedJob } from "./receive.ts";
+
+/** A job that this worker holds a claim on, for heartbeats, cancellation and the drain. */
+export interface LiveJob {
+  readonly job: ReceivedJob;
+  readonly startedAtMs: number;
+  /** When its lease was last set. */
+  renewedAtMs: number;
+  token: string | undefined;
+  context: JobContext;
+  /** Its place among the others. */
+  place: number;
+}
+
+/**
+ * The jobs in hand, in no order. No Set: that one moves to a new table every few hundred jobs, and an old
+ * table that V8 has promoted keeps all that it held, and its successor, alive until the next full collection.
+ */
+export class LiveJobs {
+  readonly #jobs: LiveJob[] = [];
+
+  add(job: Omit<LiveJob, "place">): LiveJob {
+    const live = job as LiveJob;
+    live.place = this.#jobs.push(live) - 1;
+    return live;
+  }
+
+  /** The last one takes its place. */
+  delete({ place }: LiveJob): void {
+    const last = this.#jobs.pop() as LiveJob;
+    if (last.place === place) return;
+    this.#jobs[place] = last;
+    last.place = place;
+  }
+
+  /** What passes the test now; later changes don't show. */
+  filter(test: (job: LiveJob) => boolean): LiveJob[] {
+    return this.#jobs.filter(test);
+  }
+}
+
+/** Of a lease: how often to look, and the age since its start or last renewal from which a claim is renewed. */
+const LOOK = 1 / 4;
+const RENEW_FROM = 1 / 2;
+
+const cancelled = () => new Aborted("cancelled", "cancelled by the caller");
+
+/**
+ * Jobs shorter than half a lease cost no command. Returns the function that stops it.
+ */
+export function beatHearts(
+  live: LiveJobs,
+  claims: Claims,
+  leaseMs: number,
+  log: Logger,
+): () => void {
+  let beating = false;
+  const timer = setInterval(async () => {
+    const nowMs = Date.now();
+    const due = nowMs - leaseMs * RENEW_FROM;
+    const jobs = live.filter(({ token, renewedAtMs }) => token !== undefined && renewedAtMs <= due);
+    if (jobs.length === 0 || beating) return;
+    beating = true;
+    const answers = await claims.heartbeat(
+      jobs.map(({ job, token, context }) => ({
+        engine: job.engine,
+        id: job.id,
+        token: token as string,
+        progress: context.latestProgress,
+      })),
+    );
+    beating = false;
+    answers?.forEach((answer, i) => {
+      const { job, context } = jobs[i] as LiveJob;
+      (jobs[i] as LiveJob).renewedAtMs = nowMs;
+      if (answer === "cancelled") context.abort(cancelled());
+      // Somebody else runs it too. The first to commit wins, so it may as well go on.
+      if (answer === "lost")
+        log.warn({ jobId: job.id }, "another worker took over the lease of a job");
+    });
+  }, leaseMs * LOOK);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+interface CancelOptions {
+  prefix: string;
+  engine: string;
+  log: Logger;
+}
+
+/**
+ * A message on the engine's channel names the job to cancel. Subscribing costs one command; the flag
+ * that the caller also sets is what jobs that have not started, and heartbeats, go by.
+ */
+export function listenForCancels(live: LiveJobs, redis: Redis, options: CancelOptions): () => void {
+  const { prefix, engine, log } = options;
+  const isDown = (error: unknown) => log.debug({ err: error }, "redis: the cancel channel is down");
+  // ioredis subscribes again by itself too, but nobody catches its error, which would end the process.
+  const subscriber = redis.duplicate({ autoResubscribe: false });
+  subscriber.on("error", isDown);
+  subscriber.on("ready", () => {
+    subscriber.subscribe(redisKeys.cancel(prefix, engine)).catch((error: Error) => {
+      isDown(error);
+      if (isUnanswered(error)) subscriber.disconnect(true);
+    });
+  });
+  subscriber.on("message", (_channel, id: string) => {
+    for (const { context } of live.filter(({ job }) => job.id === id)) context.abort(cancelled());
+  });
+  return () => subscriber.disconnect();
+}

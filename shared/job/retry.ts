@@ -1,0 +1,58 @@
+/** Chooses the delay tier of a retry, and keeps retries within their budget. */
+import { DELAY_TIERS } from "../wire/names.ts";
+
+export type Tier = (typeof DELAY_TIERS)[number];
+
+const FIRST_DELAY_MS = 1_000;
+const GROWTH = 5;
+
+/**
+ * Exponential: about 1 s, 5 s, 25 s, 2 min, 10 min; at random one of the two nearest tiers, since
+ * fixed tiers would keep a burst in step.
+ * @param attempt the counted run that failed, from 1.
+ */
+export function retryTier(attempt: number, random: () => number = Math.random): Tier {
+  const idealMs = FIRST_DELAY_MS * GROWTH ** (attempt - 1);
+  const byDistance = DELAY_TIERS.toSorted(
+    (a, b) => Math.abs(Math.log(a.delayMs / idealMs)) - Math.abs(Math.log(b.delayMs / idealMs)),
+  );
+  return (random() < 0.5 ? byDistance[0] : byDistance[1]) as Tier;
+}
+
+/** The tier that waits about `delayMs`: the longest that is not longer, and of a short rest the next longer one. */
+export function waitTier(delayMs: number): Tier {
+  const longer = DELAY_TIERS.find((tier) => tier.delayMs >= delayMs);
+  const shorter = DELAY_TIERS.findLast((tier) => tier.delayMs <= delayMs);
+  if (longer === undefined || shorter === undefined) return (shorter ?? longer) as Tier;
+  return longer.delayMs - delayMs < delayMs - shorter.delayMs ? longer : shorter;
+}
+
+/**
+ * A token bucket: each first attempt earns `ratio` of a retry. Past the budget retries still happen,
+ * but each holds its place in the worker for a while, so that consumption slows instead of storming.
+ */
+export class RetryBudget {
+  readonly #ratio: number;
+  #tokens = BURST;
+
+  constructor(ratio: number) {
+    this.#ratio = ratio;
+  }
+
+  earn(): void {
+    if (this.#tokens < BURST) this.#tokens = Math.min(BURST, this.#tokens + this.#ratio);
+  }
+
+  /** How long to hold this retry, in milliseconds; 0 within the budget. */
+  spend(): number {
+    if (this.#tokens >= 1) {
+      this.#tokens--;
+      return 0;
+    }
+    return HOLD_MS;
+  }
+}
+
+/** Retries that a quiet worker may make at once. */
+const BURST = 20;
+const HOLD_MS = 1_000;

@@ -1,0 +1,98 @@
+/** The environment: what `.env.example` says is what the schema reads, and a bad one is refused whole. */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { BadEnvironment, Environment, readConfig } from "./config.ts";
+
+const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The variables of `.env.example`, each with the comment right above it. */
+function readExample() {
+  const lines = readFileSync(`${REPOSITORY}.env.example`, "utf8").split("\n");
+  return lines.flatMap((line, i) => {
+    const [, name, value = ""] = /^#?([A-Z][A-Z_]*)=(.*)$/.exec(line) ?? [];
+    return name === undefined ? [] : [{ name, value, comment: lines[i - 1]?.replace(/^# /, "") }];
+  });
+}
+
+const GOOD = {
+  AMQP_URL: "amqp://user:secret@127.0.0.1/%2Fengine",
+  DATABASE_URL: "postgres://user:secret@127.0.0.1/enginedb",
+  REDIS_URL: "redis://:secret@127.0.0.1/0",
+};
+
+describe(".env.example", () => {
+  const example = readExample();
+
+  test("has every variable of the schema once, and no other", () => {
+    const names = example.map(({ name }) => name);
+    expect(names.toSorted()).toEqual(Object.keys(Environment.shape).sort());
+  });
+
+  test("says above each what the schema says of it", () => {
+    for (const { name, comment } of example)
+      expect({ name, comment }).toEqual({
+        name,
+        comment: Environment.shape[name as keyof typeof Environment.shape].description,
+      });
+  });
+
+  test("shows the defaults, and values that are accepted", () => {
+    const shown = Object.fromEntries(example.map(({ name, value }) => [name, value]));
+    const parsed = Environment.parse(shown);
+    const defaults = Object.entries(Environment.parse(GOOD)).filter(([name]) => !(name in GOOD));
+    expect(parsed).toMatchObject(Object.fromEntries(defaults));
+  });
+});
+
+describe("readConfig", () => {
+  test("takes an empty variable for one that is not set", () => {
+    expect(readConfig({ ...GOOD, LEASE_MS: "", HEALTH_PORT: "0" })).toMatchObject({
+      LEASE_MS: 10_000,
+      HEALTH_PORT: 0,
+    });
+  });
+
+  test("names every bad variable at once, and never a value", () => {
+    const bad = {
+      AMQP_URL: "http://user:hunter2@host",
+      DATABASE_URL: "hunter2",
+      REDIS_URL: undefined,
+      ENGINE_PREFIX: "Hunter2",
+      LEASE_MS: "hunter2",
+      RETENTION_DAYS: "1",
+      DATABASE_PREPARED: "hunter2",
+      LOG_LEVEL: "hunter2",
+      RABBITMQ_MANAGEMENT_URL: "amqp://hunter2",
+      HEALTH_PORT: "65536",
+    };
+    let thrown: unknown;
+    try {
+      readConfig(bad);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toBeInstanceOf(BadEnvironment);
+    const { message } = thrown as BadEnvironment;
+    for (const name of Object.keys(bad)) expect(message).toContain(`\n  ${name}: `);
+    expect(message).toContain("REDIS_URL: is not set");
+    expect(message.toLowerCase()).not.toContain("hunter2");
+  });
+});
+
+test("a worker with a bad environment exits with 2 and one message, before anything else", () => {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ["shared/main.ts", "workers/burials/index.ts"],
+    {
+      cwd: REPOSITORY,
+      encoding: "utf8",
+      env: { AMQP_URL: "https://user:hunter2@host", LOG_LEVEL: "loud" },
+    },
+  );
+  expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+  const named = [...stderr.matchAll(/^ {2}([A-Z_]+): /gm)].map(([, name]) => name);
+  expect(named.sort()).toEqual(["AMQP_URL", "DATABASE_URL", "LOG_LEVEL", "REDIS_URL"]);
+  expect(stderr).not.toContain("hunter2");
+});

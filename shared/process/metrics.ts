@@ -1,0 +1,174 @@
+/** What a worker counts, and the one place where outcomes are counted. Labels come from definitions, never from messages. */
+import type { Registry } from "prom-client";
+import type { Received } from "../job/receive.ts";
+import type { Outcome } from "../job/settle.ts";
+
+/** Upper bounds of the duration histogram, seconds. */
+const BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+
+interface Series {
+  outcomes: Map<string, number>;
+  /** Counts per bucket, the last one beyond all bounds. */
+  buckets: number[];
+  sumS: number;
+}
+
+export interface Metrics {
+  settled(received: Received, outcome: Outcome, durationMs: number): void;
+  redisSkipped(jobs: number): void;
+  staleAcks(count: number): void;
+  unroutableReply(): void;
+  databaseOutage(down: boolean): void;
+  /** The text of /metrics. */
+  render(): Promise<string>;
+}
+
+export interface MetricsOptions {
+  engine: string;
+  inFlight(): number;
+  ready(): boolean;
+}
+
+/**
+ * Counting is a few additions on plain numbers; prom-client, which hashes its labels on every call,
+ * is loaded and filled only when somebody scrapes.
+ */
+export function createMetrics(options: MetricsOptions): Metrics {
+  const series = new Map<string, Series>();
+  const totals = { redisSkipped: 0, staleAcks: 0, unroutableReplies: 0, databaseDown: 0 };
+  let registry: Promise<Registry> | undefined;
+
+  function seriesOf(action: string): Series {
+    let found = series.get(action);
+    if (found === undefined) {
+      found = { outcomes: new Map(), buckets: new Array(BUCKETS_S.length + 1).fill(0), sumS: 0 };
+      series.set(action, found);
+    }
+    return found;
+  }
+
+  return {
+    settled(received, outcome, durationMs) {
+      const counts = seriesOf(received.kind === "job" ? received.actionName : "none");
+      const label = labelOf(outcome);
+      counts.outcomes.set(label, (counts.outcomes.get(label) ?? 0) + 1);
+      if (outcome.kind !== "result") return;
+      const seconds = durationMs / 1000;
+      const bucket = BUCKETS_S.findIndex((bound) => seconds <= bound);
+      const at = bucket === -1 ? BUCKETS_S.length : bucket;
+      counts.buckets[at] = (counts.buckets[at] ?? 0) + 1;
+      counts.sumS += seconds;
+    },
+    redisSkipped(jobs) {
+      totals.redisSkipped += jobs;
+    },
+    staleAcks(count) {
+      totals.staleAcks += count;
+    },
+    unroutableReply() {
+      totals.unroutableReplies++;
+    },
+    databaseOutage(down) {
+      totals.databaseDown = down ? 1 : 0;
+    },
+    async render() {
+      registry ??= createRegistry(options, series, totals);
+      return (await (await registry).metrics()) + durations(options.engine, series);
+    },
+  };
+}
+
+/**
+ * The duration histogram in the text format, since prom-client's Histogram can only be filled one
+ * observation at a time. The names of engine and actions hold nothing that needs escaping.
+ */
+function durations(engine: string, series: Map<string, Series>): string {
+  const name = "engine_job_duration_seconds";
+  const lines = [
+    `# HELP ${name} Time from claim to ack of jobs that got their result`,
+    `# TYPE ${name} histogram`,
+  ];
+  for (const [action, { buckets, sumS }] of series) {
+    const labels = `action="${action}",engine="${engine}"`;
+    let cumulative = 0;
+    buckets.forEach((count, i) => {
+      cumulative += count;
+      lines.push(`${name}_bucket{le="${BUCKETS_S[i] ?? "+Inf"}",${labels}} ${cumulative}`);
+    });
+    lines.push(`${name}_sum{${labels}} ${sumS}`, `${name}_count{${labels}} ${cumulative}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function labelOf(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case "result":
+      return outcome.row.code ?? "succeeded";
+    case "unrecorded":
+      return outcome.problem.code;
+    default:
+      return outcome.kind;
+  }
+}
+
+async function createRegistry(
+  { engine, inFlight, ready }: MetricsOptions,
+  series: Map<string, Series>,
+  totals: Record<"redisSkipped" | "staleAcks" | "unroutableReplies" | "databaseDown", number>,
+): Promise<Registry> {
+  const { Counter, Gauge, Registry, collectDefaultMetrics } = await import("prom-client");
+  const registry = new Registry();
+  registry.setDefaultLabels({ engine });
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+
+  new Counter({
+    name: "engine_deliveries_total",
+    help: "Settled deliveries by action and outcome",
+    labelNames: ["action", "outcome"],
+    registers,
+    collect() {
+      this.reset();
+      for (const [action, { outcomes }] of series)
+        for (const [outcome, count] of outcomes) this.inc({ action, outcome }, count);
+    },
+  });
+  const counter = (name: string, help: string, read: () => number) =>
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  counter(
+    "engine_redis_skipped_total",
+    "Jobs that went on without Redis",
+    () => totals.redisSkipped,
+  );
+  counter(
+    "engine_stale_acks_total",
+    "Acks dropped because their channel had closed",
+    () => totals.staleAcks,
+  );
+  counter(
+    "engine_unroutable_replies_total",
+    "Replies that reached no queue",
+    () => totals.unroutableReplies,
+  );
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  gauge("engine_jobs_in_flight", "Deliveries being worked on", inFlight);
+  gauge("engine_ready", "1 while the worker can take jobs", () => (ready() ? 1 : 0));
+  gauge("engine_database_down", "1 while Postgres can't be used", () => totals.databaseDown);
+  return registry;
+}

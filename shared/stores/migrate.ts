@@ -1,0 +1,104 @@
+/** Runs SQL migrations in order, once each, under a lock; and tells whether all have run. */
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type pg from "pg";
+
+export interface Migration {
+  /** `engine`, or `engine_<name>` for an owning engine. */
+  schema: string;
+  /** File name, e.g. `001_results.sql`. */
+  name: string;
+  sql: string;
+  sha256: string;
+}
+
+/** The schema is older or newer than the code. */
+export class WrongSchema extends Error {
+  override readonly name = "WrongSchema";
+}
+
+const OWN = fileURLToPath(new URL("../migrations", import.meta.url));
+
+/** The library's own migrations, then those beside a worker, in file-name order. */
+export async function readMigrations(workerFolder?: string): Promise<Migration[]> {
+  const own = await readFolder(OWN, "engine");
+  if (workerFolder === undefined) return own;
+  const schema = `engine_${basename(workerFolder).replaceAll("-", "_")}`;
+  return [...own, ...(await readFolder(join(workerFolder, "migrations"), schema))];
+}
+
+async function readFolder(folder: string, schema: string): Promise<Migration[]> {
+  const files = await readdir(folder).catch(() => []);
+  const names = files.filter((file) => file.endsWith(".sql")).sort();
+  return Promise.all(
+    names.map(async (name) => {
+      const sql = await readFile(join(folder, name), "utf8");
+      return { schema, name, sql, sha256: createHash("sha256").update(sql).digest("hex") };
+    }),
+  );
+}
+
+// "tlengine" in ASCII; any constant that nobody else uses.
+const LOCK = "8389772294741058149";
+
+/**
+ * Each migration in a transaction of its own, which holds an advisory lock (transaction-scoped, so
+ * that it works through a pooler). Returns the names of those that ran.
+ * @throws {WrongSchema} when a migration that ran was edited since.
+ */
+export async function migrate(client: pg.ClientBase, migrations: Migration[]): Promise<string[]> {
+  const ran: string[] = [];
+  for (const migration of migrations) {
+    const { schema, name, sql, sha256 } = migration;
+    await client.query("begin");
+    try {
+      await client.query(`select pg_advisory_xact_lock(${LOCK})`);
+      await client.query("create schema if not exists engine");
+      await client.query(`create schema if not exists ${schema}`);
+      await client.query(
+        "create table if not exists engine.migrations (schema text, name text, sha256 text not null, ran_at timestamptz not null default now(), primary key (schema, name))",
+      );
+      const { rows } = await client.query(
+        "select sha256 from engine.migrations where schema = $1 and name = $2",
+        [schema, name],
+      );
+      if (rows.length === 0) {
+        await client.query(sql);
+        await client.query(
+          "insert into engine.migrations (schema, name, sha256) values ($1, $2, $3)",
+          [schema, name, sha256],
+        );
+        ran.push(`${schema}/${name}`);
+      } else if (rows[0].sha256 !== sha256) {
+        throw new WrongSchema(
+          `${schema}/${name} was edited after it ran; add a new migration instead`,
+        );
+      }
+      await client.query("commit");
+    } catch (error) {
+      await client.query("rollback").catch(() => {});
+      throw error;
+    }
+  }
+  return ran;
+}
+
+/** @throws {WrongSchema} naming the migrations that did not run. */
+export async function verifySchema(client: Pick<pg.ClientBase, "query">, migrations: Migration[]) {
+  const advice = 'run "make migrate" against this database first';
+  const known = await client
+    .query("select schema || '/' || name as name from engine.migrations")
+    .catch((error) => {
+      if (error.code === "42P01" || error.code === "3F000")
+        throw new WrongSchema(`the database has no engine schema; ${advice}`, { cause: error });
+      throw error;
+    });
+  const there = new Set(known.rows.map((row) => row.name));
+  const missing = migrations
+    .map(({ schema, name }) => `${schema}/${name}`)
+    .filter((name) => !there.has(name));
+  if (missing.length > 0)
+    throw new WrongSchema(`migrations missing: ${missing.join(", ")}; ${advice}`);
+}

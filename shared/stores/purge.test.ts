@@ -1,0 +1,63 @@
+/** The purge keeps up with a busy engine, takes nothing that is young, and nothing of its neighbours. */
+import { randomUUID } from "node:crypto";
+import pg from "pg";
+import { pino } from "pino";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { openTestFleet, type TestFleet } from "../testing/fleet.ts";
+import { createPurge } from "./purge.ts";
+
+let fleet: TestFleet;
+let pool: pg.Pool;
+beforeAll(async () => {
+  fleet = await openTestFleet([]);
+  pool = new pg.Pool({ connectionString: fleet.config.DATABASE_URL, max: 2 });
+});
+afterAll(async () => {
+  await pool.end();
+  await fleet.close();
+});
+
+const engine = `purge-${randomUUID()}`;
+const neighbour = `purge-${randomUUID()}`;
+
+async function insert(of: string, rows: number, ageDays: number) {
+  await pool.query(
+    `insert into engine.results
+       (engine, job_id, generation, status, attempt, type, input_hash, reply, worker, started_at, finished_at)
+     select $1, $3::text || '-' || n, 0, 'succeeded', 1, 't', 'h', '{}', 'w', now(), now() - make_interval(days => $3::int)
+     from generate_series(1, $2) as n`,
+    [of, rows, ageDays],
+  );
+}
+
+async function count(of: string): Promise<number> {
+  const { rows } = await pool.query(
+    "select count(*)::int as n from engine.results where engine = $1",
+    [of],
+  );
+  return rows[0].n;
+}
+
+test("full batches follow one another at once, a short one ends it until the next interval", async () => {
+  await insert(engine, 2_500, 31);
+  await insert(engine, 10, 29);
+  await insert(neighbour, 5, 31);
+  const log = pino({ level: "silent" });
+  // The first wait is a random part of the interval.
+  const random = vi.spyOn(Math, "random").mockReturnValue(0);
+  const purge = createPurge({ pool, engine, retentionDays: 30, log, catchUpMs: 0 });
+  random.mockRestore();
+  await vi.waitFor(
+    async () => {
+      purge.afterCommit();
+      expect(await count(engine)).toBe(10);
+    },
+    { timeout: 10_000, interval: 20 },
+  );
+  await insert(engine, 3, 31);
+  for (let i = 0; i < 20; i++) {
+    purge.afterCommit();
+    expect(await count(engine)).toBe(13);
+  }
+  expect(await count(neighbour)).toBe(5);
+});

@@ -1,0 +1,16 @@
+/** The headers that callers and workers agree on. */
+
+/** Header names used on jobs and replies. */
+export const HEADERS = {
+  /** Job: epoch ms past which it must not start. */
+  deadline: "x-deadline",
+  /** Set by retries and replies: the counted attempt, from 1. */
+  attempt: "x-attempt",
+  /** Set by retries: claims that neither finished nor were released. */
+  crashes: "x-crashes",
+  /** Set by replays only: the generation, from 1. */
+  replay: "x-replay",
+  traceparent: "traceparent",
+  /** Set on what we publish as mandatory, to match a basic.return to its publish. */
+  publish: "x-publish",
+} as const;

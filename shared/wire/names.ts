@@ -1,0 +1,48 @@
+/** The names that callers and workers agree on: of jobs, queues, exchanges and keys, and what a name may be. */
+
+/** Job id = idempotency key, 1 to 128 characters. */
+export const JOB_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+
+/** Names of engines, actions. */
+export const NAME = /^[a-z][a-z0-9-]{0,39}$/;
+
+/** Delay tiers, shortest first; each is a queue `<prefix>.delay.<name>` whose messages return after `delayMs`. */
+export const DELAY_TIERS = [
+  { name: "1s", delayMs: 1_000 },
+  { name: "5s", delayMs: 5_000 },
+  { name: "30s", delayMs: 30_000 },
+  { name: "2m", delayMs: 120_000 },
+  { name: "10m", delayMs: 600_000 },
+  { name: "1h", delayMs: 3_600_000 },
+] as const;
+
+/** All broker names, derived from the prefix (default `engine`) so that a vhost can be shared. */
+export function brokerNames(prefix = "engine") {
+  return {
+    prefix,
+    /** Direct exchange; routing key = engine name. */
+    jobs: `${prefix}.jobs`,
+    /** Topic exchange; routing key = event type. */
+    events: `${prefix}.events`,
+    /** Alternate exchange of `jobs` and its queue: jobs for engines that do not exist. */
+    unrouted: `${prefix}.unrouted`,
+    /** Dead-letter exchange of engine queues, and the queue of the internal worker that ends what the broker dropped. */
+    burials: `${prefix}.burials`,
+    queue: (engine: string) => `${prefix}.${engine}`,
+    dead: (engine: string) => `${prefix}.${engine}.dead`,
+    /** Fanout exchange and queue of a delay tier. */
+    delay: (tier: string) => `${prefix}.delay.${tier}`,
+  };
+}
+export type BrokerNames = ReturnType<typeof brokerNames>;
+
+/** The AMQP `type` of a job. */
+export const jobType = (engine: string, action: string, version: number) =>
+  `${engine}.${action}.v${version}`;
+
+/** Redis keys. */
+export const redisKeys = {
+  claim: (prefix: string, engine: string, jobId: string) => `${prefix}:claim:${engine}:${jobId}`,
+  /** Pub/sub channel on which callers announce cancellations to the workers of one engine. */
+  cancel: (prefix: string, engine: string) => `${prefix}:cancel:${engine}`,
+};
