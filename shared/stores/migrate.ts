@@ -1,5 +1,6 @@
 /** Runs SQL migrations in order, once each, under a lock; and tells whether all have run. */
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,18 +20,20 @@ export class WrongSchema extends Error {
   override readonly name = "WrongSchema";
 }
 
-const OWN = fileURLToPath(new URL("../migrations", import.meta.url));
+const OWN = fileURLToPath(new URL("./migrations", import.meta.url));
 
 /** The library's own migrations, then those beside a worker, in file-name order. */
 export async function readMigrations(workerFolder?: string): Promise<Migration[]> {
   const own = await readFolder(OWN, "engine");
   if (workerFolder === undefined) return own;
   const schema = `engine_${basename(workerFolder).replaceAll("-", "_")}`;
-  return [...own, ...(await readFolder(join(workerFolder, "migrations"), schema))];
+  const folder = join(workerFolder, "migrations");
+  // A worker without tables has none.
+  return existsSync(folder) ? [...own, ...(await readFolder(folder, schema))] : own;
 }
 
 async function readFolder(folder: string, schema: string): Promise<Migration[]> {
-  const files = await readdir(folder).catch(() => []);
+  const files = await readdir(folder);
   const names = files.filter((file) => file.endsWith(".sql")).sort();
   return Promise.all(
     names.map(async (name) => {
