@@ -9,7 +9,12 @@ import { type BrokerConfig, openConnection, sever } from "./connection.ts";
 import { type Outgoing, publishFrames } from "./publish-frames.ts";
 import { supervise } from "./supervise.ts";
 
-export type Published = "routed" | "returned";
+/**
+ * What became of a message. `routed`: a queue has it, confirmed. `returned`: no queue takes it. `refused`: its
+ * queue is there and took it not, being full or closed: perhaps later. `unsendable`: the broker can never take
+ * this message, whatever else goes.
+ */
+export type Published = "routed" | "returned" | "refused" | "unsendable";
 
 export interface Publisher {
   /**
