@@ -124,11 +124,20 @@ export interface WorkerDefinition {
   timeoutMs: number;
   /** Counted runs of a job that throws, before it ends as `attempts_exhausted`. Default 5. */
   maxAttempts?: number;
+  /**
+   * Jobs that hold a transaction (`job.tx()`) at once, 0 to 100; others wait for theirs, which is neither their
+   * handler's time nor an attempt. Each needs a connection to Postgres, open only while it is used. Default: 8, or
+   * `concurrency` where that is less. 0: none, and `job.tx()` throws. Batches have one of their own, for each action.
+   */
+  transactions?: number;
   // biome-ignore lint/suspicious/noExplicitAny: the actions of one worker differ in their types
   actions: Record<string, Action<any, any, any>>;
   /** Events that the worker consumes, by type. */
   on?: Record<string, Subscription>;
 }
+
+export const DEFAULT_MAX_ATTEMPTS = 5;
+const MAX_TRANSACTIONS = 100;
 
 /** Checks a definition's names and numbers, and returns it. Throws a TypeError that says what is wrong. */
 export function defineWorker<const Definition extends WorkerDefinition>(
@@ -143,6 +152,9 @@ export function defineWorker<const Definition extends WorkerDefinition>(
     fail("concurrency must be a whole number from 1 to 10,000");
   if (!Number.isInteger(timeoutMs) || timeoutMs < 100 || timeoutMs > 1_500_000)
     fail("timeoutMs must be from 100 to 1,500,000 (25 min: the broker's consumer timeout is 30)");
+  const { transactions = 0 } = definition;
+  if (!Number.isInteger(transactions) || transactions < 0 || transactions > MAX_TRANSACTIONS)
+    fail(`transactions must be a whole number from 0 to ${MAX_TRANSACTIONS}`);
   for (const [key, { version }] of Object.entries(actions)) {
     if (!NAME.test(key)) fail(`the action name ${JSON.stringify(key)} must match ${NAME}`);
     if (!Number.isInteger(version) || version < 1)

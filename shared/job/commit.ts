@@ -1,9 +1,9 @@
 /** Commits results: in groups for jobs that only return a value, in the job's own transaction for the rest. */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Tx } from "../engine/define-worker.ts";
 import { type DatabaseTrouble, type Pool, type Queryable, troubleOf } from "../stores/database.ts";
 import { takeDistinct } from "./coalesce.ts";
+import { createRecovery } from "./recovery.ts";
 import {
   bounded,
   insertFirst,
@@ -15,11 +15,12 @@ import {
   selectResults,
 } from "./result-rows.ts";
 
-export type Committed =
-  /** This row is the first for its job. */
-  | { kind: "committed"; row: ResultRow }
-  /** Another row was there before. */
-  | { kind: "stored"; row: ResultRow }
+/** What Postgres says to a result: the one answer for groups, batches and own transactions. */
+export type Stored =
+  /** This row is the first for its job, or the first of its replay. */
+  | { kind: "first"; row: ResultRow }
+  /** Another row was there before, and decides. */
+  | { kind: "before"; row: ResultRow }
   /** Postgres refuses these very values. */
   | { kind: "unstorable"; error: Error };
 
@@ -34,9 +35,11 @@ export interface CommitOptions {
 
 export interface Commits {
   /** Commits with whatever else is ready. Waits through outages; rejects only once {@link stop} was called. */
-  commit(row: ResultRow): Promise<Committed>;
+  commit(row: ResultRow): Promise<Stored>;
   /** Reads a stored row, waiting through outages. */
   read(engine: string, jobId: string): Promise<ResultRow | undefined>;
+  /** Waits until Postgres, which was lost under a job, can be written to again; `failures` in a row, from 1. */
+  recover(error: unknown, failures: number): Promise<void>;
   /** Inserts the rows of jobs with own writes and commits, or rolls all of it back when any row was there before. */
   commitIn(tx: Tx, rows: ResultRow[]): Promise<OwnCommit>;
   /** Gives up waiting for Postgres; everything that waits rejects. */
@@ -47,6 +50,8 @@ export type OwnCommit =
   | { kind: "committed" }
   /** Rolled back: these rows were there before. */
   | { kind: "conflict"; stored: Map<string, ResultRow> }
+  /** Rolled back: Postgres refuses the transaction, such as for a constraint that is checked at its end. */
+  | { kind: "refused"; error: Error }
   /** The connection broke while committing: only running the same again tells. */
   | { kind: "unknown"; error: Error };
 
@@ -55,12 +60,10 @@ const MAX_GROUP = 500;
 const LOCK_TIMEOUT_MS = 500;
 /** Once a group met a lock, its parts look for the culprit with less patience. */
 const SPLIT_LOCK_TIMEOUT_MS = 20;
-const FIRST_RETRY_MS = 100;
-const MAX_RETRY_MS = 5_000;
 
 interface Waiting {
   row: ResultRow;
-  resolve(committed: Committed): void;
+  resolve(stored: Stored): void;
   reject(error: unknown): void;
 }
 
@@ -70,27 +73,17 @@ export function createCommits(options: CommitOptions): Commits {
   let { prepared } = options;
   let waiting: Waiting[] = [];
   let flushing = false;
-  let down = false;
-
-  function setDown(isDown: boolean): void {
-    if (down === isDown) return;
-    down = isDown;
-    options.onOutage(isDown);
-  }
+  const recovery = createRecovery({ ...options, signal: stopping.signal });
 
   /** Runs a statement until Postgres answers; throws only what splitting or giving up must handle. */
   async function persist<T>(run: () => Promise<T>): Promise<T> {
-    for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, MAX_RETRY_MS)) {
+    for (let failures = 1; ; failures++) {
       stopping.signal.throwIfAborted();
       try {
-        const result = await run();
-        setDown(false);
-        return result;
+        return await run();
       } catch (error) {
         if (troubleOf(error) !== "outage") throw error;
-        if (!down) log.error({ err: error }, "postgres can't be used, holding results");
-        setDown(true);
-        await sleep(delayMs, undefined, { signal: stopping.signal });
+        await recovery.wait(error, failures);
       }
     }
   }
@@ -124,11 +117,11 @@ export function createCommits(options: CommitOptions): Commits {
     for (const entry of group) {
       const { row } = entry;
       if (!isMissing.has(row)) {
-        entry.resolve({ kind: "committed", row });
+        entry.resolve({ kind: "first", row });
         continue;
       }
       const before = stored?.get(keyOf(row));
-      if (before !== undefined) entry.resolve({ kind: "stored", row: before });
+      if (before !== undefined) entry.resolve({ kind: "before", row: before });
       // Deleted between the two statements, by the purge: so old that inserting it again is right.
       else enqueue(entry);
     }
@@ -163,7 +156,7 @@ export function createCommits(options: CommitOptions): Commits {
   async function split(group: Waiting[], error: Error): Promise<void> {
     const trouble: DatabaseTrouble = troubleOf(error);
     const [first] = group;
-    if (trouble === "outage" || first === undefined) {
+    if (trouble === "outage" || stopping.signal.aborted || first === undefined) {
       for (const entry of group) entry.reject(error);
     } else if (group.length > 1) {
       const middle = Math.ceil(group.length / 2);
@@ -201,7 +194,8 @@ export function createCommits(options: CommitOptions): Commits {
       await tx.query(bounded("commit"));
       return { kind: "committed" };
     } catch (error) {
-      return { kind: "unknown", error: error as Error };
+      const kind = troubleOf(error) === "outage" ? "unknown" : "refused";
+      return { kind, error: error as Error };
     }
   }
 
@@ -211,6 +205,7 @@ export function createCommits(options: CommitOptions): Commits {
       const found = await persist(() => selectResults(pool, [{ engine, jobId }]));
       return found.values().next().value;
     },
+    recover: recovery.wait,
     commitIn,
     stop() {
       stopping.abort(new Error("the worker stops"));

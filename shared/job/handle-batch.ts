@@ -3,11 +3,11 @@ import type { Logger } from "pino";
 import type { Action, Batch, BatchItem } from "../engine/define-worker.ts";
 import { isConnectionLoss, troubleOf } from "../stores/database.ts";
 import { takeDistinct } from "./coalesce.ts";
-import type { Commits } from "./commit.ts";
+import type { Commits, Stored } from "./commit.ts";
+import { encodeOutput, type Handled, type Outage, readError, type Unfinished } from "./handle.ts";
 import { Aborted, type JobContext, type Tools } from "./job-context.ts";
 import type { ReceivedJob } from "./receive.ts";
 import { keyOf, type ResultRow, StatementLost } from "./result-rows.ts";
-import { encodeOutput, type Ran, readError } from "./run.ts";
 
 export interface BatchJob {
   job: ReceivedJob;
@@ -16,10 +16,8 @@ export interface BatchJob {
   rowOf(reply: string): ResultRow;
 }
 
-export type BatchRan =
-  | Exclude<Ran, { kind: "output" }>
-  | { kind: "committed"; row: ResultRow }
-  | { kind: "stored"; row: ResultRow };
+/** What becomes of one job of a batch. */
+export type BatchRan = Unfinished | Outage | { kind: "stored"; stored: Stored };
 
 export interface BatchOptions {
   action: Action;
@@ -75,10 +73,10 @@ export function createBatches(options: BatchOptions): (job: BatchJob) => Promise
     | { kind: "failed"; error: unknown; databaseLost: boolean };
 
   async function attempt(batch: Waiting[]): Promise<Tried> {
-    let transaction: Awaited<ReturnType<typeof tools.transactions.begin>> | undefined;
+    let transaction: Awaited<ReturnType<typeof tools.connections.begin>> | undefined;
     let discard = true;
     try {
-      transaction = await tools.transactions.begin(tools.timeoutMs);
+      transaction = await tools.connections.begin(tools.timeoutMs);
       const outputs = await runBatch(batch, transaction.tx);
       const encoded = batch.map((entry, i) => encodeOutput(entry.job.action, outputs[i]));
       const spoiled = settleSpoiled(batch, encoded);
@@ -88,10 +86,12 @@ export function createBatches(options: BatchOptions): (job: BatchJob) => Promise
       discard = commit.kind === "unknown";
       if (commit.kind === "unknown")
         return { kind: "failed", error: commit.error, databaseLost: true };
+      if (commit.kind === "refused")
+        return { kind: "failed", error: commit.error, databaseLost: false };
       if (commit.kind === "conflict")
         return { kind: "without", settled: settleStored(batch, commit.stored) };
       batch.forEach((entry, i) => {
-        entry.settle({ kind: "committed", row: rows[i] as ResultRow });
+        entry.settle({ kind: "stored", stored: { kind: "first", row: rows[i] as ResultRow } });
       });
       return { kind: "done" };
     } catch (error) {
@@ -124,7 +124,9 @@ export function createBatches(options: BatchOptions): (job: BatchJob) => Promise
         tx,
         signal: ending.signal,
         log: tools.log,
-        db: tools.pool,
+        db: {
+          query: ((...args: unknown[]) => tools.connections.query(args)) as Batch["db"]["query"],
+        },
         redis: tools.redis,
       };
       const work = action.handleBatch?.(batch.map(itemOf), shared);
@@ -160,10 +162,10 @@ function itemOf({ job, context }: Waiting): BatchItem<unknown> {
 }
 
 /** Ends the jobs whose output can't be stored. */
-function settleSpoiled(batch: Waiting[], encoded: Ran[]): Set<Waiting> {
+function settleSpoiled(batch: Waiting[], encoded: Handled[]): Set<Waiting> {
   const spoiled = new Set<Waiting>();
   batch.forEach((entry, i) => {
-    const ran = encoded[i] as Ran;
+    const ran = encoded[i] as Handled;
     if (ran.kind === "output") return;
     entry.settle(ran);
     spoiled.add(entry);
@@ -177,7 +179,7 @@ function settleStored(batch: Waiting[], stored: Map<string, ResultRow>): Set<Wai
   for (const entry of batch) {
     const row = stored.get(keyOf({ engine: entry.job.engine, jobId: entry.job.id }));
     if (row === undefined) continue;
-    entry.settle({ kind: "stored", row });
+    entry.settle({ kind: "stored", stored: { kind: "before", row } });
     settled.add(entry);
   }
   return settled;

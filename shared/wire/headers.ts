@@ -11,6 +11,11 @@ export const HEADERS = {
   /** Set by replays only: the generation, from 1. */
   replay: "x-replay",
   traceparent: "traceparent",
+  /** Set on dead letters: how the job ended, and the first 500 characters of why. */
+  errorCode: "x-error-code",
+  error: "x-error",
+  /** Set on a dead letter that the broker could not take whole: bytes of the body that is missing. */
+  droppedBytes: "x-dropped-bytes",
   /** Set on what we publish as mandatory, to match a basic.return to its publish. */
   publish: "x-publish",
 } as const;
