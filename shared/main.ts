@@ -31,6 +31,7 @@ async function main(path: string | undefined): Promise<void> {
   const { createLog } = await import("./process/log.ts");
   const { exitDeadlineMs } = await import("./engine/deadlines.ts");
   const { startWorker } = await import("./worker.ts");
+  const { asError } = await import("./job/thrown.ts");
   // An image names its worker by a link; the migrations are found by the folder's own name.
   const file = await realpath(path);
   const { default: definition } = (await import(pathToFileURL(file).href)) as {
@@ -40,6 +41,10 @@ async function main(path: string | undefined): Promise<void> {
     { engine: definition.name, env: config.ENGINE_ENV, worker: config.WORKER_ID },
     config.LOG_LEVEL,
   );
+  // A handler's promise that nobody awaits is a bug of one job, and must not cost all others their worker.
+  process.on("unhandledRejection", (error) => {
+    log.error({ err: asError(error), alert: "unhandled_rejection" }, "a promise was not awaited");
+  });
   const starting = startWorker(definition, config, { log, folder: dirname(file) });
   // Before anything is consumed: a signal in between would end the process without a drain.
   signals.drainBy(async () => (await starting).stop(), exitDeadlineMs(definition));

@@ -83,7 +83,7 @@ export class JobContext implements Job {
 
   get db(): Tx {
     const { connections } = this.#tools;
-    const query = (...args: unknown[]) => this.#noteLoss(connections.query(args, this));
+    const query = (...args: unknown[]) => handled(this.#noteLoss(connections.query(args, this)));
     return { query: query as Tx["query"] };
   }
 
@@ -104,7 +104,11 @@ export class JobContext implements Job {
     this.events.push({ id: eventId(this.#job, type, this.events.length), type, body });
   }
 
-  async tx(): Promise<Tx> {
+  tx(): Promise<Tx> {
+    return handled(this.#begin());
+  }
+
+  async #begin(): Promise<Tx> {
     if (this.#hasEnded) throw new Error("the job has ended: await job.tx() inside of the handler");
     const { connections, timeoutMs, hasTransactions } = this.#tools;
     if (!hasTransactions) throw new Error("the worker's definition says `transactions: 0`");
@@ -169,6 +173,12 @@ export class JobContext implements Job {
       throw error;
     }
   }
+}
+
+/** A handler that does not await what it asked for loses its error, and not the whole worker. */
+function handled<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => {});
+  return work;
 }
 
 /** Deterministic, so that a resend is the same event; hashed, so that it is a job id for the consumer. */
