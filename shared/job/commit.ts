@@ -163,7 +163,7 @@ export function createCommits(options: CommitOptions): Commits {
   async function split(group: Waiting[], error: Error): Promise<void> {
     const trouble: DatabaseTrouble = troubleOf(error);
     const [first] = group;
-    if (trouble === "outage" || first === undefined) {
+    if (trouble === "outage" || trouble === "closed" || first === undefined) {
       for (const entry of group) entry.reject(error);
     } else if (group.length > 1) {
       const middle = Math.ceil(group.length / 2);

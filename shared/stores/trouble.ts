@@ -1,4 +1,5 @@
 /** What Postgres, a pooler before it, or the driver says with an error. */
+import type pg from "pg";
 import { ChannelBindingMissing } from "../wire/channel-binding.ts";
 import { isClosedPool, isConnectionText } from "./pg-insides.ts";
 import { reachOf } from "./reach.ts";
@@ -94,10 +95,9 @@ function readInternal(error: Error): DatabaseTrouble {
 export function troubleOf(error: unknown): DatabaseTrouble {
   const trouble = readTrouble(error);
   if (trouble === "refused") return "outage";
-  const { code } = error as { code?: unknown };
-  return trouble === "other" && typeof code === "string" && code.startsWith("XX")
-    ? "outage"
-    : trouble;
+  const isInternal =
+    trouble === "other" && String((error as pg.DatabaseError)?.code).startsWith("XX");
+  return isInternal ? "outage" : trouble;
 }
 
 /** Whether an error that a handler met says that Postgres can't be used now, and not that its SQL is wrong. */
