@@ -22,10 +22,11 @@ import { serveHealth } from "./process/health.ts";
 import { createLog } from "./process/log.ts";
 import { createMetrics } from "./process/metrics.ts";
 import { openDatabase } from "./stores/database.ts";
-import { type Migration, readMigrations, verifySchema } from "./stores/migrate.ts";
+import { readMigrations } from "./stores/migrate.ts";
 import { createPurge } from "./stores/purge.ts";
-import { openRedis, refuseEviction } from "./stores/redis.ts";
-import { brokerNames } from "./wire/names.ts";
+import { openRedis } from "./stores/redis.ts";
+import { checkDatabase, checkRedis } from "./stores/start-checks.ts";
+import { brokerNames, redisKeys } from "./wire/names.ts";
 
 /** The steps that touch the world, replaceable one by one in tests of faults. */
 export interface Parts {
@@ -115,6 +116,8 @@ export async function startWorker(
   );
   closers.push(() => pool.end());
 
+  const claimKey = (id: string) => redisKeys.claim(config.ENGINE_PREFIX, engine, id);
+  const claimKeys: [string, string] = [claimKey("start-1"), claimKey("start-2")];
   const closeLater = <Opened extends { close(): Promise<unknown> }>(opening: Promise<Opened>) => {
     closers.push(async () => (await opening.catch(() => undefined))?.close());
     return opening;
@@ -141,10 +144,10 @@ export async function startWorker(
           },
         }),
       ),
-      readMigrations(options.folder).then((migrations: Migration[]) =>
-        verifySchema(pool, migrations),
+      readMigrations(options.folder).then((migrations) =>
+        checkDatabase(pool, config.DATABASE_URL, migrations),
       ),
-      refuseEviction(redis, log),
+      checkRedis(redis, { redisUrl: config.REDIS_URL, keys: claimKeys }, log),
       checkPolicies(config, engine, log),
     ]);
     const reception = createReception({

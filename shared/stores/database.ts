@@ -2,6 +2,7 @@
 import pg from "pg";
 import type { Logger } from "pino";
 import { boundClient, readChannelBinding } from "../wire/channel-binding.ts";
+import { assertPg } from "./pg-insides.ts";
 
 export type { Pool, PoolClient, QueryArrayConfig, QueryArrayResult, QueryConfig } from "pg";
 export { type DatabaseTrouble, isConnectionLoss, troubleOf } from "./trouble.ts";
@@ -20,6 +21,7 @@ export interface DatabaseOptions {
 
 /** Opens nothing until the first query; keeps nothing open when idle, so that the database can suspend. */
 export function openDatabase(options: DatabaseOptions, log: Logger): pg.Pool {
+  assertPg();
   const { url, required } = readChannelBinding(options.databaseUrl);
   const pool = new pg.Pool({
     connectionString: url,
