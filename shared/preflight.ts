@@ -3,9 +3,10 @@ import type { Logger } from "pino";
 import { PolicyOverride, refusePolicies } from "./broker/policies.ts";
 import type { Config } from "./process/config.ts";
 import type { Pool } from "./stores/database.ts";
-import { readMigrations, verifySchema } from "./stores/migrate.ts";
-import { type Redis, refuseEviction } from "./stores/redis.ts";
-import { brokerNames } from "./wire/names.ts";
+import { readMigrations } from "./stores/migrate.ts";
+import type { Redis } from "./stores/redis.ts";
+import { checkDatabase, checkRedis } from "./stores/start-checks.ts";
+import { brokerNames, redisKeys } from "./wire/names.ts";
 
 export interface PreflightOptions {
   config: Config;
@@ -20,9 +21,13 @@ export interface PreflightOptions {
 /** Throws, with what to do, when a migration is missing, Redis may evict, or a policy overrides our queues. */
 export async function preflight(options: PreflightOptions): Promise<void> {
   const { config, engine, folder, pool, redis, log } = options;
+  const claimKey = (id: string) => redisKeys.claim(config.ENGINE_PREFIX, engine, id);
+  const keys: [string, string] = [claimKey("start-1"), claimKey("start-2")];
   await allOrFirstError([
-    readMigrations(folder).then((migrations) => verifySchema(pool, migrations)),
-    refuseEviction(redis, log),
+    readMigrations(folder).then((migrations) =>
+      checkDatabase(pool, config.DATABASE_URL, migrations),
+    ),
+    checkRedis(redis, { redisUrl: config.REDIS_URL, keys }, log),
     checkPolicies(config, engine, log),
   ]);
 }

@@ -155,14 +155,15 @@ export function createCommits(options: CommitOptions): Commits {
 
   async function split(group: Waiting[], error: Error): Promise<void> {
     const trouble: DatabaseTrouble = troubleOf(error);
+    const isOver = trouble === "outage" || trouble === "closed" || stopping.signal.aborted;
     const [first] = group;
-    if (trouble === "outage" || stopping.signal.aborted || first === undefined) {
+    if (isOver || first === undefined) {
       for (const entry of group) entry.reject(error);
     } else if (group.length > 1) {
       const middle = Math.ceil(group.length / 2);
       await flush(group.slice(0, middle), SPLIT_LOCK_TIMEOUT_MS);
       await flush(group.slice(middle), SPLIT_LOCK_TIMEOUT_MS);
-    } else if (trouble === "bad-data") {
+    } else if (trouble !== "contention") {
       first.resolve({ kind: "unstorable", error });
     } else {
       log.warn(

@@ -102,11 +102,22 @@ returning r.engine, r.job_id)
 select case when count(*) < $4 then coalesce(json_agg(engine || '/' || job_id), '[]') end
 from inserted`);
 
+// The first row says whether the server takes writes. Where it does not (a standby, a primary that was demoted),
+// a row that is missing may only be late.
 const SELECT = `
 select r.engine, r.job_id, r.generation, r.status, r.code, r.attempt, r.type, r.input_hash,
-  r.reply::text as reply, r.events::text as events, extract(epoch from r.started_at)::float8 * 1000 as started_at_ms
-from json_to_recordset($1::json) as k(e text, j text)
-join engine.results r on r.engine = k.e and r.job_id = k.j`;
+  r.reply::text as reply, r.events::text as events, extract(epoch from r.started_at)::float8 * 1000 as started_at_ms,
+  current_setting('transaction_read_only') as read_only
+from (select) as always
+left join (json_to_recordset($1::json) as k(e text, j text)
+join engine.results r on r.engine = k.e and r.job_id = k.j) on true`;
+
+/** A row is missing on a server that takes no writes: the same as an INSERT would meet there. */
+class ReadOnlyServer extends Error {
+  override readonly name = "ReadOnlyServer";
+  /** read_only_sql_transaction. */
+  readonly code = "25006";
+}
 
 export const keyOf = (row: Pick<ResultRow, "engine" | "jobId">) => `${row.engine}/${row.jobId}`;
 
@@ -207,7 +218,10 @@ async function query(
 /** invalid_sql_statement_name, duplicate_prepared_statement. */
 const UNPREPARED = new Set(["26000", "42P05"]);
 
-/** Reads the rows that are there, by key. */
+/**
+ * Reads the rows that are there, by key.
+ * @throws {ReadOnlyServer} when one is missing where nothing can be written.
+ */
 export async function selectResults(
   client: Queryable,
   keys: Pick<ResultRow, "engine" | "jobId">[],
@@ -218,7 +232,10 @@ export async function selectResults(
     values: [JSON.stringify(input)],
     query_timeout: QUERY_TIMEOUT_MS,
   } as QueryConfig);
-  const found = rows.map(
+  const there = rows.filter((row) => row.job_id !== null);
+  if (there.length < keys.length && rows[0].read_only === "on")
+    throw new ReadOnlyServer("postgres takes no writes (a standby, or a primary that was demoted)");
+  const found = there.map(
     (row): ResultRow => ({
       engine: row.engine,
       jobId: row.job_id,

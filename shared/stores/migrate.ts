@@ -5,6 +5,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type pg from "pg";
+import { StartFailure } from "../process/start-failure.ts";
 
 export interface Migration {
   /** `engine`, or `engine_<name>` for an owning engine. */
@@ -16,8 +17,14 @@ export interface Migration {
 }
 
 /** The schema is older or newer than the code. */
-export class WrongSchema extends Error {
+export class WrongSchema extends StartFailure {
   override readonly name = "WrongSchema";
+  constructor(message: string, options: ErrorOptions = {}) {
+    super("postgres", "DATABASE_URL", `Postgres (DATABASE_URL): ${message}`, {
+      ...options,
+      temporary: false,
+    });
+  }
 }
 
 const OWN = fileURLToPath(new URL("./migrations", import.meta.url));

@@ -1,5 +1,6 @@
 /** Prepared statements behind a pooler that gives every transaction another server connection. */
 import { randomUUID } from "node:crypto";
+import pg from "pg";
 import pino from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createCommits } from "../job/commit.ts";
@@ -70,4 +71,25 @@ test("within a job's own transaction the job is told that nothing was done", asy
   } finally {
     client.release();
   }
+});
+
+test("a value that no text can hold ends its own job, and holds up nobody", async () => {
+  const { commits, outages } = openCommits([]);
+  const bad: ResultRow = { ...newRow(), generation: 1, startedAtMs: 1n as unknown as number };
+  const rows = [{ ...newRow(), generation: 1 }, bad, { ...newRow(), generation: 1 }];
+  const committed = await Promise.all(rows.map((row) => commits.commit(row)));
+  expect(committed.map(({ kind }) => kind)).toEqual(["committed", "unstorable", "committed"]);
+  expect(outages).toEqual([]);
+});
+
+test("a pool that is closed is no outage: nothing is waited for", async () => {
+  const pool = new pg.Pool({ connectionString: fleet.config.DATABASE_URL });
+  await pool.end();
+  const outages: boolean[] = [];
+  const onOutage = (down: boolean) => outages.push(down);
+  const log = pino({ level: "silent" });
+  const commits = createCommits({ pool, worker: "w", prepared: true, log, onOutage });
+  const both = [commits.commit(newRow()), commits.commit(newRow()), commits.read("probe", "id")];
+  for (const { status } of await Promise.allSettled(both)) expect(status).toBe("rejected");
+  expect(outages).toEqual([]);
 });
