@@ -4,6 +4,7 @@ import type { PoolClient } from "pg";
 import type { Logger } from "pino";
 import type { z } from "zod";
 import { NAME } from "../wire/names.ts";
+import { isAsyncFunction, isAsyncSchema } from "./async-schema.ts";
 
 /** A map of event type to the schema of its body. */
 export type EventSchemas = Record<string, z.ZodType>;
@@ -56,6 +57,7 @@ interface ActionBase<
 > {
   /** The N of the message type `<engine>.<action>.v<N>`. */
   version: number;
+  /** Schemas must be synchronous: what needs to ask somebody is the handler's. */
   input: Input;
   output: Output;
   /** Events that the action may announce; anything else fails to compile. */
@@ -111,7 +113,10 @@ export function action<
 export interface Subscription {
   /** The action that the event runs. */
   action: string;
-  /** Maps the event's body, parsed but unchecked, to the action's input, which is then checked. */
+  /**
+   * Maps the event's body, parsed but unchecked, to the action's input, which is then checked. It must be
+   * synchronous; what it throws ends the job as `invalid_input`.
+   */
   map(event: unknown): unknown;
 }
 
@@ -155,12 +160,17 @@ export function defineWorker<const Definition extends WorkerDefinition>(
   const { transactions = 0 } = definition;
   if (!Number.isInteger(transactions) || transactions < 0 || transactions > MAX_TRANSACTIONS)
     fail(`transactions must be a whole number from 0 to ${MAX_TRANSACTIONS}`);
-  for (const [key, { version }] of Object.entries(actions)) {
+  for (const [key, { version, input, output, emits = {} }] of Object.entries(actions)) {
     if (!NAME.test(key)) fail(`the action name ${JSON.stringify(key)} must match ${NAME}`);
     if (!Number.isInteger(version) || version < 1)
       fail(`${key}.version must be a whole number from 1`);
+    const schemas = [["input", input], ["output", output], ...Object.entries(emits)] as const;
+    for (const [place, schema] of schemas)
+      if (isAsyncSchema(schema))
+        fail(`the schema ${key}.${place} is asynchronous; schemas must be synchronous`);
   }
-  for (const [event, { action: target }] of Object.entries(on)) {
+  for (const [event, { action: target, map }] of Object.entries(on)) {
+    if (isAsyncFunction(map)) fail(`on[${JSON.stringify(event)}].map must be synchronous`);
     if (!Object.hasOwn(actions, target))
       fail(`on[${JSON.stringify(event)}] names no action of this worker`);
   }
