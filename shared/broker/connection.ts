@@ -2,7 +2,7 @@
 import { type ChannelModel, connect } from "amqplib";
 import type { Config } from "../process/config.ts";
 import { connectOptions } from "./address.ts";
-import { coalesceWrites, guardDeliveries } from "./amqplib-insides.ts";
+import { coalesceWrites, guardDeliveries, sever } from "./amqplib-insides.ts";
 
 /** What differs between the two brokers that we support; all else is identical. */
 export interface BrokerProfile {
@@ -62,4 +62,23 @@ function profileOf(model: ChannelModel, configured: BrokerConfig["BROKER_PROFILE
   throw new UnknownBroker(
     `the broker calls itself ${JSON.stringify(product)}, which was never tried; set BROKER_PROFILE to rabbitmq or lavinmq to use it all the same`,
   );
+}
+
+const CLOSE_TIMEOUT_MS = 5_000;
+
+/**
+ * Closes a connection, and resolves when it has ended in whatever way: amqplib's own `close` waits for ever where
+ * the connection is lost meanwhile.
+ */
+export async function closeConnection(model: ChannelModel): Promise<void> {
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  model.once("close", () => resolve());
+  // It is closed already, or closing.
+  model.close().then(resolve, () => resolve());
+  const timer = setTimeout(() => {
+    sever(model, new Error("the broker did not answer the end of the connection"));
+    resolve();
+  }, CLOSE_TIMEOUT_MS);
+  await closed;
+  clearTimeout(timer);
 }

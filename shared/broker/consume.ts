@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import type { Config } from "../process/config.ts";
 import { brokerNames } from "../wire/names.ts";
 import { Acks } from "./acks.ts";
-import { openConnection } from "./connection.ts";
+import { closeConnection, openConnection } from "./connection.ts";
 import type { Oddity } from "./content-header.ts";
 import { supervise } from "./supervise.ts";
 import { consumerCount, verifyTopology } from "./topology.ts";
@@ -187,11 +187,11 @@ async function openLink(config: Config, options: ConsumerOptions, lost: (reason:
     const close = async () => {
       acks.flush();
       acks.close();
-      await model.close();
+      await closeConnection(model);
     };
     return { link, close };
   } catch (error) {
-    await model.close().catch(() => {});
+    await closeConnection(model);
     throw error;
   }
 }

@@ -5,7 +5,7 @@ import type { Config } from "../process/config.ts";
 import { HEADERS } from "../wire/headers.ts";
 import { outletOf, sever } from "./amqplib-insides.ts";
 import { type ConfirmWatch, watchConfirms } from "./confirm-watch.ts";
-import { type BrokerConfig, openConnection } from "./connection.ts";
+import { type BrokerConfig, closeConnection, openConnection } from "./connection.ts";
 import type { Published } from "./publish.ts";
 import { type Outgoing, publishFrames, TooLong } from "./publish-frames.ts";
 import type { Opened } from "./supervise.ts";
@@ -54,10 +54,15 @@ export async function openPublishLink(
     watch.stop();
     lost(error ?? reason);
   });
-  const channel = await model.createConfirmChannel();
-  channel.on("error", because);
-  const link = confirmed(channel, watch, () => reason, lost, proved);
-  return { link, close: () => model.close() };
+  try {
+    const channel = await model.createConfirmChannel();
+    channel.on("error", because);
+    const link = confirmed(channel, watch, () => reason, lost, proved);
+    return { link, close: () => closeConnection(model) };
+  } catch (error) {
+    await closeConnection(model);
+    throw error;
+  }
 }
 
 function confirmed(
