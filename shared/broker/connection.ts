@@ -1,5 +1,5 @@
 /** Opens one AMQP connection and finds out which of the two brokers answers. */
-import { type ChannelModel, connect } from "amqplib";
+import { type Channel, type ChannelModel, connect } from "amqplib";
 import type { Config } from "../process/config.ts";
 import { connectOptions } from "./address.ts";
 import { coalesceWrites, guardDeliveries, sever } from "./amqplib-insides.ts";
@@ -69,12 +69,17 @@ const CLOSE_TIMEOUT_MS = 5_000;
 /**
  * Closes a connection, and resolves when it has ended in whatever way: amqplib's own `close` waits for ever where
  * the connection is lost meanwhile.
+ * @param channel closed first: what was sent on it last, such as acks, would otherwise be overtaken by the end.
  */
-export async function closeConnection(model: ChannelModel): Promise<void> {
+export async function closeConnection(model: ChannelModel, channel?: Channel): Promise<void> {
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   model.once("close", () => resolve());
+  const close = async () => {
+    await channel?.close().catch(() => {});
+    await model.close();
+  };
   // It is closed already, or closing.
-  model.close().then(resolve, () => resolve());
+  close().then(resolve, () => resolve());
   const timer = setTimeout(() => {
     sever(model, new Error("the broker did not answer the end of the connection"));
     resolve();

@@ -46,6 +46,9 @@ export class QueueFailed extends Error {
   override readonly name = "QueueFailed";
 }
 
+/** Not that the connection was lost: the broker won't have it. */
+const isRefused = (error: unknown) => typeof (error as { code?: unknown }).code === "number";
+
 /** AMQP's reply code for what the server could not help, which RabbitMQ also says of a queue without a leader. */
 const isInternalError = (error: Error) => (error as { code?: unknown }).code === 541;
 
@@ -136,10 +139,10 @@ export async function openConsumer(config: Config, options: ConsumerOptions): Pr
       try {
         await link?.consume();
       } catch (error) {
-        // It is consumed as soon as somebody has repaired it; until then the worker is not ready.
-        if (link === undefined || !(error instanceof QueueFailed)) throw error;
+        // Lost, or closed by the broker: it is consumed as soon as it is back, and until then not ready.
+        if (link === undefined || isRefused(error)) throw error;
         note(error);
-        supervised.drop(link, error);
+        supervised.drop(link, error as Error);
       }
     },
     ready: () => supervised.current()?.tag !== undefined,
@@ -187,7 +190,7 @@ async function openLink(config: Config, options: ConsumerOptions, lost: (reason:
     const close = async () => {
       acks.flush();
       acks.close();
-      await closeConnection(model);
+      await closeConnection(model, channel);
     };
     return { link, close };
   } catch (error) {
