@@ -294,7 +294,7 @@ export const BUGS: Record<string, Bug> = {
       publisher: {
         ...parts.publisher,
         publish: async (outgoing, signal) =>
-          silent.has(outgoing.correlationId ?? "")
+          silent.has(String(outgoing.correlationId))
             ? "routed"
             : parts.publisher.publish(outgoing, signal),
       },

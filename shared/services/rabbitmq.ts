@@ -43,7 +43,12 @@ const ADVANCED_CONFIGURATION = `[
 ].
 `;
 
-export async function startRabbitMq(dir: string, reaper?: Reaper): Promise<NativeService> {
+/** @param more lines of rabbitmq.conf, for a broker that a test has for itself. */
+export async function startRabbitMq(
+  dir: string,
+  reaper?: Reaper,
+  more = "",
+): Promise<NativeService> {
   const [port, managementPort, distributionPort, epmdPort] = (await freePorts(4)) as [
     number,
     number,
@@ -52,7 +57,7 @@ export async function startRabbitMq(dir: string, reaper?: Reaper): Promise<Nativ
   ];
   mkdirSync(join(dir, "home"), { recursive: true });
   const file = (name: string) => join(dir, name);
-  writeFileSync(file("rabbitmq.conf"), configuration(port, managementPort));
+  writeFileSync(file("rabbitmq.conf"), configuration(port, managementPort) + more);
   writeFileSync(file("advanced.config"), ADVANCED_CONFIGURATION);
   writeFileSync(file("enabled_plugins"), "[rabbitmq_management].\n");
   // RabbitMQ would start a system-wide epmd that stays for ever. It finds this one instead.
