@@ -25,9 +25,12 @@ export interface Envelope {
   redeliveries: number;
   /** Epoch ms. */
   deadline: number | undefined;
+  /** Epoch ms before which it must not run, or 0: a wait that is longer than the longest tier. */
+  notBefore: number;
   /** Checked against the allow list; undefined where no reply is wanted or allowed. */
   replyTo: string | undefined;
-  correlationId: string | undefined;
+  /** Bytes where it is no UTF-8: it is echoed as it came. */
+  correlationId: string | Buffer | undefined;
   traceparent: string | undefined;
 }
 
@@ -71,6 +74,7 @@ export function emptyEnvelope(delivery: Delivery, engine: string): Envelope {
     crashes: 0,
     redeliveries: 0,
     deadline: undefined,
+    notBefore: 0,
     replyTo: undefined,
     correlationId: undefined,
     traceparent: undefined,
@@ -107,10 +111,8 @@ export function readAddress(
       "message_id",
       "message_id must be 1 to 128 characters of A-Z a-z 0-9 . _ : - and start with a letter or digit",
     );
-  if (typeof correlationId === "string") {
-    if (isShort(correlationId)) envelope.correlationId = correlationId;
-    else invalid(faults, "correlation_id", "correlation_id must be UTF-8");
-  }
+  if (typeof correlationId === "string" || Buffer.isBuffer(correlationId))
+    envelope.correlationId = correlationId;
   if (typeof replyTo === "string" && replyTo !== "") {
     if (isShort(replyTo) && isReplyToAllowed(replyTo)) envelope.replyTo = replyTo;
     else invalid(faults, "reply_to", "reply_to names a queue that is not allowed (REPLY_TO_ALLOW)");
@@ -132,6 +134,8 @@ export function readHeaders(
   envelope.crashes = count(headers, HEADERS.crashes, 0, faults);
   const redeliveries = headers["x-delivery-count"];
   if (typeof redeliveries === "number" && redeliveries > 0) envelope.redeliveries = redeliveries;
+  const notBefore = headers[HEADERS.notBefore];
+  if (typeof notBefore === "number" && notBefore > 0) envelope.notBefore = notBefore;
   envelope.deadline = readDeadline(headers[HEADERS.deadline], faults);
   const traceparent = headers[HEADERS.traceparent];
   // W3C Trace Context: one that can't be parsed is ignored.

@@ -4,7 +4,8 @@ import { Reject, RetryLater } from "../engine/errors.ts";
 import type { Reply } from "../wire/reply.ts";
 import type { HandlerClock } from "./handler-clock.ts";
 import { Aborted, type JobContext } from "./job-context.ts";
-import { detailsOf, type Problem, type ReceivedJob } from "./receive.ts";
+import type { Problem, ReceivedJob } from "./receive.ts";
+import { parseWith } from "./schema.ts";
 import { asError, isThenable } from "./thrown.ts";
 
 /** How a run ends that leaves nothing to commit. */
@@ -83,23 +84,21 @@ function readThrown(error: unknown, context: JobContext): Unfinished | Outage {
   return readError(error, context.databaseLost || context.transaction?.lost() === true);
 }
 
-const BUG_OF_THE_ENGINE =
-  "the handler returned what its own output schema refuses: a bug of the engine";
-
 /** The output, checked and encoded: its size is known before anything commits. Never throws. */
 export function encodeOutput(action: Action, output: unknown): Handled {
+  const parsed = parseWith(action.output, output, "what the handler returned");
+  if (!parsed.ok) {
+    const message = `${parsed.problem.message}: a bug of the engine`;
+    return ended({ ...parsed.problem, code: "invalid_output", message });
+  }
   try {
-    const parsed = action.output.safeParse(output);
-    if (!parsed.success)
-      return invalidOutput(BUG_OF_THE_ENGINE, { details: detailsOf(parsed.error) });
-    return checkSize(
-      action,
-      JSON.stringify({ status: "succeeded", output: parsed.data } satisfies Reply),
-    );
+    const reply = JSON.stringify({ status: "succeeded", output: parsed.data } satisfies Reply);
+    return checkSize(action, reply);
   } catch (error) {
     if (error instanceof RangeError) return tooLarge("the reply is longer than a text can be");
-    // A transform that throws, an asynchronous schema, a BigInt.
-    return invalidOutput(`the output can't be encoded: ${asError(error).message}`);
+    // A BigInt, a cycle, a toJSON that throws.
+    const message = `the output can't be encoded as JSON: ${asError(error).message}`;
+    return ended({ code: "invalid_output", message });
   }
 }
 
@@ -113,8 +112,6 @@ function checkSize(action: Action, reply: string): Handled {
 
 const ended = (problem: Problem): Unfinished => ({ kind: "ended", problem });
 const tooLarge = (message: string) => ended({ code: "result_too_large", message });
-const invalidOutput = (message: string, more: Pick<Problem, "details"> = {}) =>
-  ended({ code: "invalid_output", message, ...more });
 
 /** What an error of a handler, of a batch or of a commit means for the job. Never throws. */
 export function readError(thrown: unknown, databaseLost: boolean): Unfinished | Outage {

@@ -6,6 +6,7 @@ import type { Redis } from "../stores/redis.ts";
 import { HandlerClock } from "./handler-clock.ts";
 import { digest } from "./json.ts";
 import type { ReceivedJob } from "./receive.ts";
+import { parseWith, type SchemaProblem } from "./schema.ts";
 import type { Connections, OwnTransaction } from "./transaction.ts";
 
 /** Why a job was aborted; the signal's reason. */
@@ -100,7 +101,9 @@ export class JobContext implements Job {
     const schema = this.#job.action.emits?.[type];
     if (schema === undefined)
       throw new TypeError(`${this.#job.actionName} does not declare the event ${type}`);
-    const body = JSON.stringify(schema.parse(data));
+    const parsed = parseWith(schema, data, `the event ${type}`);
+    if (!parsed.ok) throw new TypeError(eventFault(parsed.problem));
+    const body = JSON.stringify(parsed.data);
     this.events.push({ id: eventId(this.#job, type, this.events.length), type, body });
   }
 
@@ -173,6 +176,10 @@ export class JobContext implements Job {
       throw error;
     }
   }
+}
+
+function eventFault({ message, details = [] }: SchemaProblem): string {
+  return [message, ...details.map(({ path, message: why }) => `${path}: ${why}`)].join("; ");
 }
 
 /** A handler that does not await what it asked for loses its error, and not the whole worker. */

@@ -67,6 +67,7 @@ export function deadLetter(
   attempt: number,
   names: BrokerNames,
 ): Outgoing {
+  const { tooLargeBytes } = envelope.delivery;
   return {
     ...sameJob(envelope),
     exchange: "",
@@ -76,6 +77,7 @@ export function deadLetter(
       [HEADERS.replay]: envelope.generation,
       [HEADERS.errorCode]: code,
       [HEADERS.error]: message.slice(0, 500),
+      ...(tooLargeBytes === undefined ? {} : { [HEADERS.droppedBytes]: tooLargeBytes }),
     }),
   };
 }
@@ -95,11 +97,19 @@ export function bodilessDeadLetter(letter: Outgoing): Outgoing {
 export const problemOfRow = (row: ResultRow) =>
   (JSON.parse(row.reply) as { error: JobError }).error;
 
+/** What a job takes along when it comes back. */
+export interface Comeback {
+  attempt: number;
+  crashes: number;
+  /** Epoch ms before which it must not run. Default: whenever its tier lets it go. */
+  notBefore?: number;
+}
+
 /** The job once more, on its way over a delay tier. */
 export function postponed(
   envelope: Envelope,
   tier: Tier,
-  next: { attempt: number; crashes: number },
+  next: Comeback,
   names: BrokerNames,
 ): Outgoing {
   return {
@@ -112,6 +122,7 @@ export function postponed(
       [HEADERS.crashes]: next.crashes,
       [HEADERS.replay]: envelope.generation,
       ...(envelope.deadline === undefined ? {} : { [HEADERS.deadline]: envelope.deadline }),
+      ...(next.notBefore === undefined ? {} : { [HEADERS.notBefore]: next.notBefore }),
     }),
   };
 }

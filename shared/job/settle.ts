@@ -8,6 +8,7 @@ import type { Claims } from "./claim.ts";
 import type { Courier } from "./courier.ts";
 import {
   bodilessDeadLetter,
+  type Comeback,
   deadLetter,
   type Ending,
   endingOf,
@@ -92,7 +93,7 @@ export function createSettle(options: SettleOptions): Settle {
   const postpone = (
     envelope: Envelope,
     tier: Tier,
-    next: { attempt: number; crashes: number },
+    next: Comeback,
   ): Promise<"routed" | "unsendable"> => deliver(postponed(envelope, tier, next, names));
 
   /** Where every result goes: reply and events, and the dead letter of a failure. */
@@ -127,6 +128,7 @@ export function createSettle(options: SettleOptions): Settle {
     row: ResultRow,
     token: string | undefined,
   ): Promise<void> {
+    if (envelope.attempt === 1) budget.earn();
     // Most results go to one place, and need nobody to wait for several.
     if (row.status === "succeeded" && row.events === null) await reply(envelope, endingOf(row));
     else await publishResult(envelope, row);
@@ -139,9 +141,10 @@ export function createSettle(options: SettleOptions): Settle {
   /** I3. This order, or a crash in between loses the job: confirmed on its tier, then on record, then acked. */
   async function settleRetry(
     envelope: Envelope,
-    next: { attempt: number; crashes: number },
+    next: Comeback,
     token: string | undefined,
   ): Promise<"settled" | "unsendable"> {
+    if (envelope.attempt === 1) budget.earn();
     const holdMs = budget.spend();
     if (holdMs > 0) await sleep(holdMs, undefined, { signal });
     const sent = await postpone(envelope, retryTier(envelope.attempt), next);
@@ -149,6 +152,14 @@ export function createSettle(options: SettleOptions): Settle {
     await unclaim("retry", envelope, token, next.attempt);
     ack(envelope);
     return "settled";
+  }
+
+  /** Never earlier than asked: what outlasts the longest tier takes the time along, and waits again. */
+  function settleWait(envelope: Envelope, wait: Extract<Outcome, { kind: "wait" }>) {
+    const { delayMs, attempt, crashes } = wait;
+    const tier = waitTier(delayMs);
+    if (tier.delayMs >= delayMs) return postpone(envelope, tier, { attempt, crashes });
+    return postpone(envelope, tier, { attempt, crashes, notBefore: Date.now() + delayMs });
   }
 
   return async (envelope, outcome, token) => {
@@ -166,8 +177,7 @@ export function createSettle(options: SettleOptions): Settle {
       case "retry":
         return settleRetry(envelope, outcome, token);
       case "wait":
-        if ((await postpone(envelope, waitTier(outcome.delayMs), outcome)) === "unsendable")
-          return "unsendable";
+        if ((await settleWait(envelope, outcome)) === "unsendable") return "unsendable";
         await release(envelope, token);
         break;
       case "hand-back":

@@ -56,6 +56,8 @@ export function createTurns(options: TurnOptions): Turns {
 
   async function take(received: Received): Promise<Turn> {
     if (received.kind === "refused") return refused(received.problem, log, received);
+    const earlyMs = received.notBefore === 0 ? 0 : received.notBefore - Date.now();
+    if (earlyMs > 0) return tooEarly(received, earlyMs);
     if (!gate.tryEnter()) await gate.enter();
     let turn: Turn | undefined;
     try {
@@ -157,5 +159,13 @@ function refused(problem: Problem, log: Logger, { id, type }: Received): Turn {
   log.warn({ jobId: id, type, code: problem.code }, "a job was refused");
   return { kind: "refused", token: undefined, startedAtMs: Date.now(), problem };
 }
+
+const tooEarly = ({ attempt }: ReceivedJob, delayMs: number): Turn => ({
+  kind: "wait",
+  token: undefined,
+  startedAtMs: Date.now(),
+  delayMs,
+  attempt,
+});
 
 const stopping = (): Turn => ({ kind: "draining", token: undefined, startedAtMs: Date.now() });

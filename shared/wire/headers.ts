@@ -10,6 +10,8 @@ export const HEADERS = {
   crashes: "x-crashes",
   /** Set by replays only: the generation, from 1. */
   replay: "x-replay",
+  /** Set on a job that waits longer than the longest tier: epoch ms before which it must not run. */
+  notBefore: "x-not-before",
   traceparent: "traceparent",
   /** Set on dead letters: how the job ended, and the first 500 characters of why. */
   errorCode: "x-error-code",
