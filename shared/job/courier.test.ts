@@ -80,6 +80,6 @@ test("a type that leaves no room for the reply's suffix is answered under the en
   const id = await fleet.publish("probe", "run", {}, { type });
   expect(await fleet.reply(id)).toMatchObject({
     type: "probe.error",
-    reply: { error: { code: "unknown_action" } },
+    reply: { status: "failed" },
   });
 });
