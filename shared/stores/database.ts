@@ -5,6 +5,7 @@ import { boundClient, readChannelBinding } from "../wire/channel-binding.ts";
 import { assertPg } from "./pg-insides.ts";
 
 export type { Pool, PoolClient, QueryArrayConfig, QueryArrayResult, QueryConfig } from "pg";
+export { answeredWithin } from "./pg-insides.ts";
 export { type DatabaseTrouble, isConnectionLoss, troubleOf } from "./trouble.ts";
 
 /** A pool, or one of its clients. */
