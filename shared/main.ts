@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { WorkerDefinition } from "./engine/define-worker.ts";
 import type { Config } from "./process/config.ts";
-import { withoutLocales } from "./process/lean-imports.ts";
+import { withoutLocales } from "./process/zod-insides.ts";
 
 /** Starting again, with nothing changed, may help. */
 const EXIT_TEMPORARY = 1;

@@ -1,9 +1,9 @@
 /** The statements on engine.results that the workers run. */
-import type {
-  QueryArrayConfig,
-  QueryArrayResult,
-  Queryable,
-  QueryConfig,
+import {
+  answeredWithin,
+  type QueryArrayConfig,
+  type QueryArrayResult,
+  type Queryable,
 } from "../stores/database.ts";
 import type { ErrorCode } from "../wire/error-codes.ts";
 import { digest } from "./json.ts";
@@ -122,7 +122,7 @@ class ReadOnlyServer extends Error {
 export const keyOf = (row: Pick<ResultRow, "engine" | "jobId">) => `${row.engine}/${row.jobId}`;
 
 /** A statement without parameters, bounded like the others. */
-export const bounded = (text: string) => ({ text, query_timeout: QUERY_TIMEOUT_MS }) as QueryConfig;
+export const bounded = (text: string) => answeredWithin(QUERY_TIMEOUT_MS, { text });
 
 /** A success of the job as it was published: nothing that it could overwrite. */
 export const isFirst = (row: ResultRow) => row.status === "succeeded" && row.generation === 0;
@@ -199,13 +199,12 @@ async function query(
   values: unknown[],
   { prepared }: StatementOptions,
 ): Promise<QueryArrayResult> {
-  const config: QueryArrayConfig & { query_timeout: number } = {
+  const config = answeredWithin<QueryArrayConfig>(QUERY_TIMEOUT_MS, {
     ...(prepared ? { name } : {}),
     text,
     values,
     rowMode: "array",
-    query_timeout: QUERY_TIMEOUT_MS,
-  };
+  });
   try {
     return await client.query(config);
   } catch (error) {
@@ -227,11 +226,8 @@ export async function selectResults(
   keys: Pick<ResultRow, "engine" | "jobId">[],
 ): Promise<Map<string, ResultRow>> {
   const input = keys.map(({ engine, jobId }) => ({ e: engine, j: jobId }));
-  const { rows } = await client.query({
-    text: SELECT,
-    values: [JSON.stringify(input)],
-    query_timeout: QUERY_TIMEOUT_MS,
-  } as QueryConfig);
+  const select = { text: SELECT, values: [JSON.stringify(input)] };
+  const { rows } = await client.query(answeredWithin(QUERY_TIMEOUT_MS, select));
   const there = rows.filter((row) => row.job_id !== null);
   if (there.length < keys.length && rows[0].read_only === "on")
     throw new ReadOnlyServer("postgres takes no writes (a standby, or a primary that was demoted)");

@@ -37,6 +37,12 @@ export function explainRedis(error: unknown, redisUrl: string): StartFailure {
   if (error instanceof StartFailure) return error;
   const server = serverOf(redisUrl);
   const reach = error instanceof RedisClosed ? "broken" : reachOf(error);
+  if (reach === "unreachable" && isMuteToTls(error, redisUrl))
+    return startFailure(
+      server,
+      "does not answer by TLS: check host and firewall; if it speaks no TLS, take its TLS port, or on a network of your own redis://",
+      { temporary: true, cause: error },
+    );
   if (reach !== undefined) return explainReach(reach, server, error);
   if (isUnanswered(error)) return explainSilence(server, error);
   const { message } = error as Error;
@@ -65,3 +71,7 @@ export function explainRedis(error: unknown, redisUrl: string): StartFailure {
     );
   return fail(`can't be used now (${message})`, true);
 }
+
+/** A Redis without TLS takes its greeting for a command that has not ended yet. */
+const isMuteToTls = (error: unknown, redisUrl: string) =>
+  redisUrl.startsWith("rediss:") && (error as { code?: unknown }).code === "ETIMEDOUT";

@@ -36,6 +36,10 @@ export const isConnectTimeout = (error: Error): boolean =>
     error.message,
   );
 
+/** A query that fails when its answer takes longer. */
+export const answeredWithin = <Query extends pg.QueryConfig>(timeoutMs: number, query: Query) =>
+  Object.assign(query, { query_timeout: timeoutMs });
+
 /** What no release of pg promises, and ours needs. */
 export class UnknownPg extends Error {
   override readonly name = "UnknownPg";
