@@ -3,6 +3,7 @@ import { type Channel, type ChannelModel, connect } from "amqplib";
 import type { Config } from "../process/config.ts";
 import { connectOptions } from "./address.ts";
 import { coalesceWrites, guardDeliveries, sever } from "./amqplib-insides.ts";
+import { BrokerFailure, explainFailure } from "./explain.ts";
 
 /** What differs between the two brokers that we support; all else is identical. */
 export interface BrokerProfile {
@@ -21,7 +22,7 @@ export type BrokerConfig = Pick<Config, "AMQP_URL" | "AMQP_HEARTBEAT_S" | "BROKE
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /** The broker is one that was never tried. */
-export class UnknownBroker extends Error {
+export class UnknownBroker extends BrokerFailure {
   override readonly name = "UnknownBroker";
 }
 
@@ -50,6 +51,18 @@ export async function openConnection(
   } catch (error) {
     await model.close().catch(() => {});
     throw error;
+  }
+}
+
+/**
+ * The first connection of a tool, whose failure somebody reads.
+ * @throws {StartFailure}
+ */
+export async function openFirstConnection(config: BrokerConfig, name: string): Promise<Connection> {
+  try {
+    return await openConnection(config, name);
+  } catch (error) {
+    throw await explainFailure(error, config.AMQP_URL);
   }
 }
 

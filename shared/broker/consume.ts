@@ -7,6 +7,7 @@ import { brokerNames } from "../wire/names.ts";
 import { Acks } from "./acks.ts";
 import { closeConnection, openConnection } from "./connection.ts";
 import type { Oddity } from "./content-header.ts";
+import { explainFailure } from "./explain.ts";
 import { supervise } from "./supervise.ts";
 import { consumerCount, verifyTopology } from "./topology.ts";
 
@@ -73,7 +74,10 @@ interface Link {
   verify(): Promise<void>;
 }
 
-/** Resolves when the queue was found; nothing comes before {@link Consumer.start}. Throws what the first try met. */
+/**
+ * Resolves when the queue was found; nothing comes before {@link Consumer.start}.
+ * @throws {StartFailure}
+ */
 export async function openConsumer(config: Config, options: ConsumerOptions): Promise<Consumer> {
   const { log } = options;
   let stopped = false;
@@ -102,7 +106,9 @@ export async function openConsumer(config: Config, options: ConsumerOptions): Pr
       }
     },
     log,
-  );
+  ).catch(async (error) => {
+    throw await explainFailure(error, config.AMQP_URL);
+  });
 
   async function check(): Promise<void> {
     const link = supervised.current();

@@ -4,9 +4,10 @@ import type { IncomingMessage } from "node:http";
 import { json } from "node:stream/consumers";
 import { http } from "../process/http.ts";
 import type { BrokerNames } from "../wire/names.ts";
+import { BrokerFailure } from "./explain.ts";
 
 /** A policy on the broker changes what our queues promise. */
-export class PolicyOverride extends Error {
+export class PolicyOverride extends BrokerFailure {
   override readonly name = "PolicyOverride";
 }
 

@@ -1,5 +1,6 @@
 /** Publishes on a connection of its own: persistent, confirmed, whitelisted properties, returns noticed. */
 import type { Logger } from "pino";
+import { explainFailure } from "./explain.ts";
 import { isBlamed, publishAlone } from "./publish-alone.ts";
 import type { Outgoing } from "./publish-frames.ts";
 import { openPublishLink, type PublisherConfig, type PublishLink } from "./publish-link.ts";
@@ -29,7 +30,10 @@ export interface Publisher {
  */
 const CONFIRM_TIMEOUT_MS = 20_000;
 
-/** Resolves when the first connection stands. */
+/**
+ * Resolves when the first connection stands.
+ * @throws {StartFailure}
+ */
 export async function openPublisher(
   config: PublisherConfig,
   engine: string,
@@ -41,7 +45,9 @@ export async function openPublisher(
     "publisher",
     (lost, proved) => openPublishLink(config, { name, confirmTimeoutMs, log, lost, proved }),
     log,
-  );
+  ).catch(async (error) => {
+    throw await explainFailure(error, config.AMQP_URL);
+  });
   const openAlone = () =>
     openPublishLink(config, { name: `${name} alone`, confirmTimeoutMs, log, lost() {} });
   const alone = publishAlone(openAlone, log);
