@@ -1,6 +1,6 @@
 /** Keeps one consumer alive: rebuilt after a lost connection, a closed channel, a cancel or a deleted queue. */
 import type { AMQPChannel, AMQPMessage } from "@cloudamqp/amqp-client";
-import { brokerCode, plain } from "./connection.ts";
+import { brokerCode, plain } from "./amqp-client-insides.ts";
 import { BrokerUnavailable, ClientClosed } from "./errors.ts";
 import type { Link, Report } from "./link.ts";
 import { patientTimeout } from "./patience.ts";
@@ -90,6 +90,16 @@ export class Consumer {
     return new BrokerUnavailable(known ?? "broker_refused", false, { cause: this.lastError });
   }
 
+  /** The library calls it from a microtask, where a throw would end the process. */
+  readonly #receive = (message: AMQPMessage): void => {
+    try {
+      this.#options.onMessage(message);
+    } catch (error) {
+      this.#options.report("unreadable_message", error);
+      if (this.#options.prefetch > 0) message.reject(false).catch(() => {});
+    }
+  };
+
   async #build(): Promise<void> {
     const { connection } = this.#link;
     if (this.#building || this.#closed || !connection) return;
@@ -98,11 +108,11 @@ export class Consumer {
     try {
       const channel = await connection.channel();
       channel.onerror = () => {};
-      const { prefetch, declare, onMessage } = this.#options;
+      const { prefetch, declare } = this.#options;
       this.#queue = await declare(channel);
       if (prefetch > 0) await channel.basicQos(prefetch);
       const noAck = prefetch === 0;
-      const consumer = await channel.basicConsume(this.#queue, { noAck }, onMessage);
+      const consumer = await channel.basicConsume(this.#queue, { noAck }, this.#receive);
       this.#channel = channel;
       this.#delayMs = FIRST_DELAY_MS;
       consumer.wait().catch((error) => this.#lost(channel, error));

@@ -79,8 +79,19 @@ export function readOptions(options: ConnectOptions, contract: Contract): Settin
     replyQueue,
     maxInFlight,
     publishTimeoutMs,
-    report: options.onTrouble ?? (() => {}),
+    report: guarded(options.onTrouble),
     contract,
+  };
+}
+
+/** Reports come from where nobody could catch what the caller's function throws, now or later. */
+function guarded(onTrouble: ConnectOptions["onTrouble"]): Report {
+  return (event, error) => {
+    try {
+      Promise.resolve(onTrouble?.(event, error) as unknown).catch(() => {});
+    } catch {
+      // Its owner's trouble; there is nobody else to tell.
+    }
   };
 }
 

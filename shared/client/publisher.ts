@@ -1,7 +1,8 @@
 /** Publishes with confirms: bounded in flight, mandatory, again after a reconnect, and never for ever. */
 import type { AMQPChannel, AMQPMessage, AMQPProperties } from "@cloudamqp/amqp-client";
 import { HEADERS } from "../wire/headers.ts";
-import { brokerCode, type Connection, plain } from "./connection.ts";
+import { brokerCode, plain } from "./amqp-client-insides.ts";
+import type { Connection } from "./connection.ts";
 import { BrokerUnavailable, ClientClosed, Unroutable } from "./errors.ts";
 import type { Link, Report } from "./link.ts";
 

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { AMQPChannel, AMQPMessage } from "@cloudamqp/amqp-client";
 import { HEADERS } from "../wire/headers.ts";
 import type { JobError, Reply } from "../wire/reply.ts";
-import { brokerCode } from "./connection.ts";
+import { brokerCode } from "./amqp-client-insides.ts";
 import { Consumer } from "./consumer.ts";
 import { InvalidArgument } from "./errors.ts";
 import type { Link, Report } from "./link.ts";
@@ -48,7 +48,8 @@ export function readReply(message: AMQPMessage): JobReply | undefined {
   if (!messageId || !id || !engine || !action) return undefined;
   const body = readBody(message);
   if (!body) return undefined;
-  const attempt = Number(headers?.[HEADERS.attempt] ?? 0);
+  const counted = headers?.[HEADERS.attempt];
+  const attempt = typeof counted === "number" ? counted : 0;
   return { messageId, id, engine, action, correlationId: correlationId ?? id, attempt, ...body };
 }
 
