@@ -105,6 +105,8 @@ export class HardenedClient extends AMQPClient {
   constructor(url: string) {
     super(url);
     checkInsides(this);
+    // A URL puts an IPv6 address in brackets, a socket doesn't.
+    Object.assign(this, { host: this.host.replace(/^\[(.*)\]$/, "$1") });
     const free: AMQPView[] = [];
     const replace = (name: keyof typeof MEMBERS, value: unknown) =>
       Object.defineProperty(this, name, { value, enumerable: false });
@@ -118,6 +120,14 @@ export class HardenedClient extends AMQPClient {
           free.push(buffer);
       },
     });
+  }
+
+  override connect(): ReturnType<AMQPClient["connect"]> {
+    const connected = super.connect();
+    this.socket?.once("error", (error) => {
+      this.failure ??= error;
+    });
+    return connected;
   }
 
   /** Bytes received so far; when they stand still while confirms are due, the peer is gone. */

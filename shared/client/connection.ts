@@ -1,6 +1,6 @@
 /** One AMQP connection: opened in time or refused with what is wrong, and closed in time. */
-import { brokerCode, HardenedClient, plain } from "./amqp-client-insides.ts";
-import { BrokerUnavailable } from "./errors.ts";
+import { HardenedClient } from "./amqp-client-insides.ts";
+import { connectFailure } from "./connect-failure.ts";
 import { patientTimeout } from "./patience.ts";
 
 const HEARTBEAT_SECONDS = 30;
@@ -16,7 +16,7 @@ export class Connection extends HardenedClient {
   }
 }
 
-/** Opens a connection within `timeoutMs` or rejects with {@link BrokerUnavailable}. */
+/** Opens a connection within `timeoutMs` or rejects with BrokerUnavailable. */
 export async function openConnection(
   amqpUrl: string,
   options: { name: string; timeoutMs: number },
@@ -34,8 +34,7 @@ export async function openConnection(
     return connection;
   } catch (error) {
     connection.destroy();
-    const code = [403, 530].includes(brokerCode(error)) ? "access_refused" : "broker_unreachable";
-    throw new BrokerUnavailable(code, false, { cause: plain(error) });
+    throw connectFailure(connection.failure ?? error, url.host);
   } finally {
     stop();
   }

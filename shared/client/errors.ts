@@ -72,6 +72,8 @@ export class Unroutable extends EngineError {
 /** Why a broker did not take what was sent. */
 export const BROKER_ERRORS = {
   broker_unreachable: "check AMQP_URL and that the broker runs",
+  not_amqp: "what answers there is no AMQP 0-9-1 broker; check the port of AMQP_URL",
+  tls_failed: "check amqps:// and the port; name the CA in NODE_EXTRA_CA_CERTS",
   broker_blocked: "the broker is low on memory or disk and takes no messages; free some",
   broker_refused: "the broker refused it: its queue is full or failing; look at the broker's log",
   confirm_timeout: "the broker does not confirm what it is sent; look at its load",

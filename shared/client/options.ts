@@ -58,6 +58,8 @@ export function readOptions(options: ConnectOptions, contract: Contract): Settin
   };
   if (!["amqp:", "amqps:"].includes(protocolOf(options.amqpUrl)))
     refuse("amqpUrl must be an amqp:// or amqps:// URL");
+  if (!isDecodable(options.amqpUrl))
+    refuse("a % in amqpUrl's user, password or vhost must be written %25");
   if (options.databaseUrl && !/^postgres(ql)?:$/.test(protocolOf(options.databaseUrl)))
     refuse("databaseUrl must be a postgres:// URL");
   if (options.redisUrl && !/^rediss?:$/.test(protocolOf(options.redisUrl)))
@@ -93,6 +95,16 @@ function guarded(onTrouble: ConnectOptions["onTrouble"]): Report {
       // Its owner's trouble; there is nobody else to tell.
     }
   };
+}
+
+/** As the AMQP library will decode them. */
+function isDecodable(url: string): boolean {
+  const { username, password, pathname } = new URL(url);
+  try {
+    return decodeURIComponent(username + password + pathname) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 function protocolOf(url: string): string {
