@@ -7,9 +7,10 @@ import { ClientClosed, InvalidArgument, NotConfigured } from "./errors.ts";
 import { type EngineEvent, type EventOptions, subscribe } from "./events.ts";
 import { buildJob, checkEngine, checkJobId, checkShortString, type JobOptions } from "./job.ts";
 import { Link } from "./link.ts";
+import type { OnceConsumer } from "./once-consumer.ts";
 import { type ConnectOptions, readOptions, type Settings } from "./options.ts";
 import { Publisher } from "./publisher.ts";
-import { type JobReply, type OnceConsumer, subscribeReplies } from "./replies.ts";
+import { type JobReply, subscribeReplies } from "./replies.ts";
 import { type JobResult, Results } from "./results.ts";
 import { type JobStatus, readStatus } from "./status.ts";
 

@@ -28,6 +28,12 @@ export class Consumer {
   #closed = false;
   #delayMs = FIRST_DELAY_MS;
   #retry: NodeJS.Timeout | undefined;
+  /** How many consumers it should be, and the tags of those beside the first. */
+  #times = 1;
+  #more: string[] = [];
+  #widening: Promise<void> = Promise.resolve();
+  /** What was told of a failure that lasts. */
+  #reported: string | undefined;
   lastError: unknown;
 
   constructor(link: Link, options: ConsumerOptions) {
@@ -73,6 +79,15 @@ export class Consumer {
     }
   }
 
+  /**
+   * Consumes `times` as one consumer would: each brings its own prefetch, which a consumer that stands
+   * could not be given more of on every broker.
+   */
+  widen(times: number): void {
+    this.#times = times;
+    this.#widening = this.#widening.then(() => this.#adjust());
+  }
+
   /** Stops deliveries. What is unacknowledged goes back when the connection closes. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -114,17 +129,44 @@ export class Consumer {
       const noAck = prefetch === 0;
       const consumer = await channel.basicConsume(this.#queue, { noAck }, this.#receive);
       this.#channel = channel;
+      this.#more = [];
+      this.#reported = undefined;
       this.#delayMs = FIRST_DELAY_MS;
       consumer.wait().catch((error) => this.#lost(channel, error));
     } catch (error) {
       this.lastError = plain(error);
-      if (connection === this.#link.connection)
-        this.#options.report("consumer_failed", this.lastError);
+      if (connection === this.#link.connection) this.#reportFailure(plain(error));
     } finally {
       this.#building = false;
     }
     if (!this.queue) this.#later();
-    else for (const listener of [...this.#readyListeners]) listener();
+    else {
+      for (const listener of [...this.#readyListeners]) listener();
+      this.widen(this.#times);
+    }
+  }
+
+  /** Once, as long as it fails for the same reason. */
+  #reportFailure(error: Error): void {
+    if (error.message !== this.#reported) this.#options.report("consumer_failed", error);
+    this.#reported = error.message;
+  }
+
+  async #adjust(): Promise<void> {
+    const channel = this.#channel;
+    const queue = this.queue;
+    const isCurrent = () => !this.#closed && channel === this.#channel && !channel?.closed;
+    if (!channel || queue === undefined) return;
+    try {
+      while (isCurrent() && this.#more.length < this.#times - 1) {
+        const { tag } = await channel.basicConsume(queue, { noAck: false }, this.#receive);
+        this.#more.push(tag);
+      }
+      while (isCurrent() && this.#more.length > this.#times - 1)
+        await channel.basicCancel(this.#more.pop() as string);
+    } catch {
+      // The channel's end, which its first consumer hears of.
+    }
   }
 
   /** The broker cancelled it (queue deleted) or closed its channel, or the connection went. */
