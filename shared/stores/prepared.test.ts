@@ -1,5 +1,4 @@
 /** Prepared statements behind a pooler that gives every transaction another server connection. */
-import { randomUUID } from "node:crypto";
 import pino from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createCommits } from "../job/commit.ts";
@@ -16,7 +15,7 @@ afterAll(() => fleet?.close());
 
 const newRow = (): ResultRow => ({
   engine: "probe",
-  jobId: `prepared-${randomUUID()}`,
+  jobId: fleet.newId(),
   generation: 0,
   status: "succeeded",
   code: null,
