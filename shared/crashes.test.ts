@@ -9,7 +9,7 @@ import {
   workerArgs,
 } from "./services/worker-process.ts";
 import { openTestFleet, type TestFleet } from "./testing/fleet.ts";
-import { PROBE_LEDGER, probe } from "./testing/probe-engine.ts";
+import { PROBE_LEDGER, probe, runs } from "./testing/probe-engine.ts";
 
 let fleet: TestFleet;
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
@@ -85,7 +85,15 @@ test("a job longer than its lease keeps it, and its progress can be read", async
     async () => (await claims.read("probe", id)).progress,
   );
   expect(progress).toMatchObject({ note: "waiting", fraction: expect.any(Number) });
-  expect((await fleet.reply(id)).reply.status).toBe("succeeded");
+  // The same job once more: whoever has it would run it as soon as the lease ran out.
+  await fleet.publish(
+    "probe",
+    "run",
+    { do: "wait", waitMs: 2_500 },
+    { messageId: id, correlationId: id },
+  );
+  expect((await fleet.reply(id, 2)).reply).toMatchObject({ output: { attempt: 1 } });
+  expect(runs.get(id)).toBe(1);
   await claims.close();
   await Promise.all([first.stop(), second.stop()]);
 });
