@@ -6,7 +6,13 @@ import { topologyOf } from "../broker/topology.ts";
 import { brokerNames } from "../wire/names.ts";
 
 export interface FleetToRemove {
-  urls: { AMQP_URL: string; DATABASE_URL: string; REDIS_URL: string };
+  urls: {
+    AMQP_URL: string;
+    DATABASE_URL: string;
+    REDIS_URL: string;
+    /** Where it is given, queues are found of engines, too, that are not named. */
+    RABBITMQ_MANAGEMENT_URL?: string | undefined;
+  };
   /** ENGINE_PREFIX */
   prefix: string;
   /** Names of its engines. */
@@ -46,17 +52,35 @@ async function removeTopology({ urls, prefix, engines, queues = [] }: FleetToRem
     // Only the names matter here.
     { product: "RabbitMQ", quorum: true },
   );
+  const found = await listQueues(urls, prefix);
   const connection = await connect(urls.AMQP_URL);
   connection.on("error", () => {});
   try {
     const channel = await connection.createChannel();
     channel.on("error", () => {});
-    for (const name of [...own.map((queue) => queue.name), ...queues])
+    for (const name of new Set([...own.map((queue) => queue.name), ...queues, ...found]))
       await channel.deleteQueue(name);
     for (const { name } of exchanges) await channel.deleteExchange(name);
   } finally {
     await connection.close();
   }
+}
+
+/** Names of the queues under the prefix. */
+async function listQueues(
+  { AMQP_URL, RABBITMQ_MANAGEMENT_URL }: FleetToRemove["urls"],
+  prefix: string,
+) {
+  if (!RABBITMQ_MANAGEMENT_URL) return [];
+  const { origin, username, password } = new URL(RABBITMQ_MANAGEMENT_URL);
+  const vhost = decodeURIComponent(new URL(AMQP_URL).pathname.slice(1)) || "/";
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const response = await fetch(`${origin}/api/queues/${encodeURIComponent(vhost)}?columns=name`, {
+    headers: { authorization: `Basic ${btoa(credentials)}` },
+  });
+  if (!response.ok) throw new Error(`the management API answers ${response.status}`);
+  const queues = (await response.json()) as { name: string }[];
+  return queues.map(({ name }) => name).filter((name) => name.startsWith(`${prefix}.`));
 }
 
 /** Rows that its workers wrote or that its jobs have, and those of the events that these announced. */

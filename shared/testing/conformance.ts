@@ -11,8 +11,11 @@ export interface Conformance {
   definition: WorkerDefinition;
   /** URL of the worker's index.ts, from which a process of its own is started. */
   file: URL;
-  /** A good job of the engine; the input may depend on the job's number, so that jobs differ. */
-  job: { action: string; input: (n: number) => unknown };
+  /**
+   * A good job of the engine; the input may depend on the job's number, so that jobs differ. What the engine
+   * stores under the given workspace is removed in the end.
+   */
+  job: { action: string; input: (n: number, workspaceId: string) => unknown };
 }
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
@@ -56,7 +59,7 @@ type Jobs = ReturnType<typeof jobsOf>;
 /** The engine's good jobs: how they are published, and what must become of each. */
 function jobsOf(fleet: TestFleet, { definition: { name: engine }, job }: Conformance) {
   const publish = (n: number, properties = {}) =>
-    fleet.publish(engine, job.action, job.input(n), properties);
+    fleet.publish(engine, job.action, job.input(n, fleet.names.prefix), properties);
   return {
     publish,
     publishMany: (count: number) =>

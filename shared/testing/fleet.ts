@@ -71,6 +71,7 @@ export async function openTestFleet(
     prefix,
     engines: definitions.map(({ name }) => name),
     queues: [replyTo],
+    workspaces: [prefix],
   };
   const noteRemoved = noteFleet(removable);
   const pool = await migratedPool(config, workerFolders);

@@ -1,8 +1,6 @@
 /** Once per test run: provides the services, and puts their URLs into the environment of every test. */
-import { provideServices, type Services } from "../services/index.ts";
-import { openNotes, removeLeftFleets } from "./left-fleets.ts";
-
-const EXIT_INTERRUPTED = 130;
+import { provideServices } from "../services/index.ts";
+import { watchFleets } from "./left-fleets.ts";
 
 /**
  * TEST_SERVICES=none leaves them out, for a quick look at tests of pure code:
@@ -17,28 +15,13 @@ export default async function setUp(): Promise<(() => Promise<void>) | undefined
   });
   // The test processes are started later and inherit it.
   Object.assign(process.env, services.env());
-  openNotes();
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   const from = Object.entries(services.sources).map(([name, source]) => `${name} (${source})`);
   process.stdout.write(`Services: ${from.join(", ")}, in ${seconds} s.\n`);
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => {
-      void tearDown(services).finally(() => process.exit(EXIT_INTERRUPTED));
-    });
-  return () => tearDown(services);
-}
-
-async function tearDown(services: Services): Promise<void> {
-  try {
-    const left = await removeLeftFleets({
-      AMQP_URL: services.amqpUrl,
-      DATABASE_URL: services.databaseUrl,
-      REDIS_URL: services.redisUrl,
-    });
+  const removeLeft = watchFleets();
+  return async () => {
+    const left = await removeLeft();
     if (left.length > 0) process.stdout.write(`Removed fleets that were not closed: ${left}.\n`);
-  } catch (error) {
-    process.stderr.write(`${error}\n`);
-  } finally {
     await services.stop();
-  }
+  };
 }
