@@ -90,10 +90,13 @@ beforeAll(async () => {
   await line(/reloaded takes jobs after/);
 });
 afterAll(async () => {
-  dev?.kill("SIGKILL");
+  // Its workers must be gone before their queues are.
+  if (dev?.exitCode === null) {
+    const exited = once(dev, "exit");
+    dev.kill("SIGTERM");
+    await exited;
+  }
   copy?.remove();
-  const { queue, dead } = fleet.names;
-  for (const name of [queue("fresh"), dead("fresh")]) await fleet.channel.deleteQueue(name);
   await fleet?.close();
 });
 

@@ -1,5 +1,4 @@
 /** Prepared statements behind a pooler that gives every transaction another server connection. */
-import { randomUUID } from "node:crypto";
 import pg from "pg";
 import pino from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -17,7 +16,7 @@ afterAll(() => fleet?.close());
 
 const newRow = (): ResultRow => ({
   engine: "probe",
-  jobId: `prepared-${randomUUID()}`,
+  jobId: fleet.newId(),
   generation: 0,
   status: "succeeded",
   code: null,
