@@ -1,7 +1,6 @@
 /** Puts a worker together from its parts, starts it, and stops it in order. Nothing is consumed until all that can fail has succeeded. */
 import type { Logger } from "pino";
-import { type Consumer, openConsumer } from "./broker/consume.ts";
-import { openPublisher } from "./broker/publish.ts";
+import type { Consumer } from "./broker/consume.ts";
 import { Closers, Drain } from "./drain.ts";
 import { planConnections } from "./engine/connections.ts";
 import { drainDeadlineMs } from "./engine/deadlines.ts";
@@ -9,15 +8,12 @@ import type { WorkerDefinition } from "./engine/define-worker.ts";
 import { Aborted } from "./job/job-context.ts";
 import type { Life } from "./job/life.ts";
 import { beatHearts, LiveJobs, listenForCancels } from "./job/live-jobs.ts";
+import { openAll } from "./opening.ts";
 import { assembleLife, makeParts, type Parts } from "./parts.ts";
-import { allOrFirstError, preflight } from "./preflight.ts";
 import type { Config } from "./process/config.ts";
-import { serveHealth } from "./process/health.ts";
 import { createLog } from "./process/log.ts";
 import { createMetrics } from "./process/metrics.ts";
-import { openDatabase } from "./stores/database.ts";
-import { createPurge } from "./stores/purge.ts";
-import { openRedis } from "./stores/redis.ts";
+import { createPurge, type Purge } from "./stores/purge.ts";
 
 export type { Parts };
 
@@ -51,7 +47,6 @@ export async function startWorker(
   const fields = { engine, env: config.ENGINE_ENV, worker: config.WORKER_ID };
   const log = options.log ?? createLog(fields, config.LOG_LEVEL);
   const plan = planConnections(definition, config.DATABASE_POOL_MAX);
-  const prefetch = Math.min(definition.concurrency, config.MAX_PREFETCH ?? definition.concurrency);
   const closers = new Closers(log);
   const live = new LiveJobs();
   const ending = new AbortController();
@@ -59,6 +54,7 @@ export async function startWorker(
   let consumer: Consumer | undefined;
   let parts: Parts | undefined;
   let life: Life | undefined;
+  let purge: Purge | undefined;
 
   const drain = new Drain({
     log,
@@ -82,36 +78,19 @@ export async function startWorker(
   const metrics = createMetrics({ engine, inFlight: () => drain.inFlight, ready });
 
   try {
-    const redis = openRedis(config.REDIS_URL, log);
-    closers.add(() => redis.disconnect());
-    const database = { databaseUrl: config.DATABASE_URL, max: plan.poolMax };
-    const pool = openDatabase({ ...database, name: `tl-engine ${engine}` }, log);
-    closers.add(() => pool.end());
-    const purge = createPurge({ pool, engine, retentionDays: config.RETENTION_DAYS, log });
-    const health = closers.later(
-      serveHealth({ port: config.HEALTH_PORT, notReady, metrics: metrics.render }),
-    );
-    const [publisher, opened, { port: healthPort }] = await allOrFirstError([
-      closers.later(openPublisher(config, engine, log)),
-      closers.later(
-        openConsumer(config, {
-          engine,
-          prefetch,
-          log,
-          onStaleAck: metrics.staleAcks,
-          onDelivery(delivery) {
-            drain.enter();
-            void (life as Life)(delivery).then(() => {
-              purge.afterCommit();
-              drain.leave();
-            });
-          },
-        }),
-      ),
-      health,
-      preflight({ config, engine, folder: options.folder, pool, redis, log }),
-    ]);
-    consumer = opened;
+    const opened = await openAll({
+      ...{ definition, config, plan, folder: options.folder, closers, metrics, log, notReady },
+      onDelivery(delivery) {
+        drain.enter();
+        void (life as Life)(delivery).then(() => {
+          purge?.afterCommit();
+          drain.leave();
+        });
+      },
+    });
+    const { pool, redis, publisher, healthPort } = opened;
+    consumer = opened.consumer;
+    purge = createPurge({ pool, engine, retentionDays: config.RETENTION_DAYS, log });
     const onOutage = (down: boolean) => {
       state.databaseDown = down;
       metrics.databaseOutage(down);
@@ -130,7 +109,7 @@ export async function startWorker(
     closers.add(listenForCancels(live, redis, { prefix: config.ENGINE_PREFIX, engine, log }));
     state.consuming = true;
     await consumer.start();
-    log.info({ prefetch, healthPort }, "ready");
+    log.info({ healthPort }, "ready");
     return { healthPort, notReady, stop: () => drain.stop() };
   } catch (error) {
     // What was delivered meanwhile ends as in any drain.

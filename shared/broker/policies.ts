@@ -2,8 +2,10 @@
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { json } from "node:stream/consumers";
+import type { Logger } from "pino";
+import type { Config } from "../process/config.ts";
 import { http } from "../process/http.ts";
-import type { BrokerNames } from "../wire/names.ts";
+import { type BrokerNames, brokerNames } from "../wire/names.ts";
 import { BrokerFailure } from "./explain.ts";
 
 /** A policy on the broker changes what our queues promise. */
@@ -69,4 +71,23 @@ async function getQueue(url: string, auth: string): Promise<QueueInfo> {
     throw new Error(`the management API answered ${response.statusCode} to ${url}`);
   }
   return (await json(response)) as QueueInfo;
+}
+
+/**
+ * Only warns where the management API does not say.
+ * @throws {PolicyOverride}
+ */
+export async function checkPolicies(config: Config, engine: string, log: Logger): Promise<void> {
+  if (config.RABBITMQ_MANAGEMENT_URL === undefined) return;
+  const names = brokerNames(config.ENGINE_PREFIX);
+  const vhost = decodeURIComponent(new URL(config.AMQP_URL).pathname.slice(1)) || "/";
+  try {
+    await refusePolicies(config.RABBITMQ_MANAGEMENT_URL, vhost, engine, names);
+  } catch (error) {
+    if (error instanceof PolicyOverride) throw error;
+    log.warn(
+      { err: error },
+      "the management API does not say whether policies override our queues",
+    );
+  }
 }

@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { Tx } from "../engine/define-worker.ts";
 import { type DatabaseTrouble, type Pool, type Queryable, troubleOf } from "../stores/database.ts";
 import { takeDistinct } from "./coalesce.ts";
-import { createRecovery } from "./recovery.ts";
+import { createRecovery, type Recovery } from "./recovery.ts";
 import {
   bounded,
   insertFirst,
@@ -68,50 +68,106 @@ interface Waiting {
 }
 
 export function createCommits(options: CommitOptions): Commits {
-  const { pool, log } = options;
-  const stopping = new AbortController();
-  let { prepared } = options;
-  let waiting: Waiting[] = [];
-  let flushing = false;
-  const recovery = createRecovery({ ...options, signal: stopping.signal });
+  const commits = new GroupCommits(options);
+  return {
+    commit: (row) => commits.commit(row),
+    read: (engine, jobId) => commits.read(engine, jobId),
+    recover: (error, failures) => commits.recover(error, failures),
+    commitIn: (tx, rows) => commits.commitIn(tx, rows),
+    stop: () => commits.stop(),
+  };
+}
+
+class GroupCommits implements Commits {
+  readonly #options: CommitOptions;
+  readonly #stopping = new AbortController();
+  readonly #recovery: Recovery;
+  #prepared: boolean;
+  #waiting: Waiting[] = [];
+  #flushing = false;
+
+  constructor(options: CommitOptions) {
+    this.#options = options;
+    this.#prepared = options.prepared;
+    this.#recovery = createRecovery({ ...options, signal: this.#stopping.signal });
+  }
+
+  commit(row: ResultRow): Promise<Stored> {
+    return new Promise((resolve, reject) => this.#enqueue({ row, resolve, reject }));
+  }
+
+  async read(engine: string, jobId: string): Promise<ResultRow | undefined> {
+    const { pool } = this.#options;
+    const found = await this.#persist(() => selectResults(pool, [{ engine, jobId }]));
+    return found.values().next().value;
+  }
+
+  recover(error: unknown, failures: number): Promise<void> {
+    return this.#recovery.wait(error, failures);
+  }
+
+  stop(): void {
+    this.#stopping.abort(new Error("the worker stops"));
+    for (const entry of this.#waiting) entry.reject(this.#stopping.signal.reason);
+    this.#waiting = [];
+  }
+
+  async commitIn(tx: Tx, rows: ResultRow[]): Promise<OwnCommit> {
+    const missing = await this.#insert(tx, rows, LOCK_TIMEOUT_MS);
+    if (missing.length > 0) {
+      await tx.query(bounded("rollback"));
+      return {
+        kind: "conflict",
+        stored: await this.#persist(() => selectResults(this.#options.pool, missing)),
+      };
+    }
+    try {
+      await tx.query(bounded("commit"));
+      return { kind: "committed" };
+    } catch (error) {
+      const kind = troubleOf(error) === "outage" ? "unknown" : "refused";
+      return { kind, error: error as Error };
+    }
+  }
 
   /** Runs a statement until Postgres answers; throws only what splitting or giving up must handle. */
-  async function persist<T>(run: () => Promise<T>): Promise<T> {
+  async #persist<T>(run: () => Promise<T>): Promise<T> {
     for (let failures = 1; ; failures++) {
-      stopping.signal.throwIfAborted();
+      this.#stopping.signal.throwIfAborted();
       try {
         return await run();
       } catch (error) {
         if (troubleOf(error) !== "outage") throw error;
-        await recovery.wait(error, failures);
+        await this.#recovery.wait(error, failures);
       }
     }
   }
 
   /** Natural batching: whatever is ready when the previous group is done. */
-  async function flushAll(): Promise<void> {
-    while (waiting.length > 0) {
-      const { group, rest } = takeDistinct(waiting, MAX_GROUP, ({ row }) => keyOf(row));
-      waiting = rest;
+  async #flushAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const { group, rest } = takeDistinct(this.#waiting, MAX_GROUP, ({ row }) => keyOf(row));
+      this.#waiting = rest;
       const others = group.filter(({ row }) => !isFirst(row));
       const firsts = others.length === 0 ? group : group.filter(({ row }) => isFirst(row));
-      if (firsts.length > 0) await flush(firsts, LOCK_TIMEOUT_MS);
-      if (others.length > 0) await flush(others, LOCK_TIMEOUT_MS);
+      if (firsts.length > 0) await this.#flush(firsts, LOCK_TIMEOUT_MS);
+      if (others.length > 0) await this.#flush(others, LOCK_TIMEOUT_MS);
     }
-    flushing = false;
+    this.#flushing = false;
   }
 
-  async function flush(group: Waiting[], lockTimeoutMs: number): Promise<void> {
+  async #flush(group: Waiting[], lockTimeoutMs: number): Promise<void> {
     const rows = group.map((entry) => entry.row);
     let missing: ResultRow[];
     let stored: Map<string, ResultRow> | undefined;
     try {
       // After a lost answer the same INSERT runs again: it waits for the first one, if that still
       // runs, and finds its rows. Reading back instead could miss a commit that is on its way.
-      missing = await persist(() => insert(pool, rows, lockTimeoutMs));
-      if (missing.length > 0) stored = await persist(() => selectResults(pool, missing));
+      missing = await this.#persist(() => this.#insert(this.#options.pool, rows, lockTimeoutMs));
+      if (missing.length > 0)
+        stored = await this.#persist(() => selectResults(this.#options.pool, missing));
     } catch (error) {
-      return split(group, error as Error);
+      return this.#split(group, error as Error);
     }
     const isMissing = new Set(missing);
     for (const entry of group) {
@@ -123,95 +179,64 @@ export function createCommits(options: CommitOptions): Commits {
       const before = stored?.get(keyOf(row));
       if (before !== undefined) entry.resolve({ kind: "before", row: before });
       // Deleted between the two statements, by the purge: so old that inserting it again is right.
-      else enqueue(entry);
+      else this.#enqueue(entry);
     }
   }
 
   /** Returns the rows that were there before, or, inside of a transaction, those of which one was. */
-  async function insert(
-    client: Queryable,
-    rows: ResultRow[],
-    lockTimeoutMs: number,
-  ): Promise<ResultRow[]> {
-    const { worker } = options;
-    const statement = { worker, prepared, lockTimeoutMs };
+  async #insert(client: Queryable, rows: ResultRow[], lockTimeoutMs: number): Promise<ResultRow[]> {
+    const { worker } = this.#options;
+    const statement = { worker, prepared: this.#prepared, lockTimeoutMs };
     try {
       if (rows.every(isFirst)) {
         if (await insertFirst(client, rows, statement)) return [];
         // An error ends a transaction: nothing more can be asked in it.
-        if (client !== pool) return rows;
+        if (client !== this.#options.pool) return rows;
       }
       return await insertResults(client, rows, statement);
     } catch (error) {
       if (!(error instanceof StatementLost)) throw error;
-      if (prepared)
-        log.warn({ err: error }, "going on without prepared statements (DATABASE_PREPARED)");
-      prepared = false;
+      if (this.#prepared)
+        this.#options.log.warn(
+          { err: error },
+          "going on without prepared statements (DATABASE_PREPARED)",
+        );
+      this.#prepared = false;
       // Inside of a transaction nothing can be said any more: its job runs again.
-      if (client !== pool) throw error;
-      return insert(pool, rows, lockTimeoutMs);
+      if (client !== this.#options.pool) throw error;
+      return this.#insert(this.#options.pool, rows, lockTimeoutMs);
     }
   }
 
-  async function split(group: Waiting[], error: Error): Promise<void> {
+  async #split(group: Waiting[], error: Error): Promise<void> {
     const trouble: DatabaseTrouble = troubleOf(error);
-    const isOver = trouble === "outage" || trouble === "closed" || stopping.signal.aborted;
+    const isOver = trouble === "outage" || trouble === "closed" || this.#stopping.signal.aborted;
     const [first] = group;
     if (isOver || first === undefined) {
       for (const entry of group) entry.reject(error);
     } else if (group.length > 1) {
       const middle = Math.ceil(group.length / 2);
-      await flush(group.slice(0, middle), SPLIT_LOCK_TIMEOUT_MS);
-      await flush(group.slice(middle), SPLIT_LOCK_TIMEOUT_MS);
+      await this.#flush(group.slice(0, middle), SPLIT_LOCK_TIMEOUT_MS);
+      await this.#flush(group.slice(middle), SPLIT_LOCK_TIMEOUT_MS);
     } else if (trouble !== "contention") {
       first.resolve({ kind: "unstorable", error });
     } else {
-      log.warn(
+      this.#options.log.warn(
         { jobId: first.row.jobId },
         "another transaction holds this job's row, waiting for it",
       );
-      setTimeout(() => enqueue(first), LOCK_TIMEOUT_MS / 2).unref();
+      setTimeout(() => this.#enqueue(first), LOCK_TIMEOUT_MS / 2).unref();
     }
   }
 
-  function enqueue(entry: Waiting): void {
-    if (stopping.signal.aborted) {
-      entry.reject(stopping.signal.reason);
+  #enqueue(entry: Waiting): void {
+    if (this.#stopping.signal.aborted) {
+      entry.reject(this.#stopping.signal.reason);
       return;
     }
-    waiting.push(entry);
-    if (flushing) return;
-    flushing = true;
-    process.nextTick(flushAll);
+    this.#waiting.push(entry);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    process.nextTick(() => this.#flushAll());
   }
-
-  async function commitIn(tx: Tx, rows: ResultRow[]): Promise<OwnCommit> {
-    const missing = await insert(tx, rows, LOCK_TIMEOUT_MS);
-    if (missing.length > 0) {
-      await tx.query(bounded("rollback"));
-      return { kind: "conflict", stored: await persist(() => selectResults(pool, missing)) };
-    }
-    try {
-      await tx.query(bounded("commit"));
-      return { kind: "committed" };
-    } catch (error) {
-      const kind = troubleOf(error) === "outage" ? "unknown" : "refused";
-      return { kind, error: error as Error };
-    }
-  }
-
-  return {
-    commit: (row) => new Promise((resolve, reject) => enqueue({ row, resolve, reject })),
-    async read(engine, jobId) {
-      const found = await persist(() => selectResults(pool, [{ engine, jobId }]));
-      return found.values().next().value;
-    },
-    recover: recovery.wait,
-    commitIn,
-    stop() {
-      stopping.abort(new Error("the worker stops"));
-      for (const entry of waiting) entry.reject(stopping.signal.reason);
-      waiting = [];
-    },
-  };
 }

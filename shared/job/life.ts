@@ -48,9 +48,19 @@ export type Life = (delivery: Delivery) => Promise<void>;
 
 /** Returns the function that takes one delivery from its arrival to its ack. It never rejects. */
 export function createLife(options: LifeOptions): Life {
-  const { receive, turns, run, commits, settle, maxAttempts, metrics, log, signal } = options;
+  const life = new JobLife(options);
+  return (delivery) => life.lifeOf(delivery);
+}
 
-  async function lifeOf(delivery: Delivery): Promise<void> {
+class JobLife {
+  readonly #options: LifeOptions;
+
+  constructor(options: LifeOptions) {
+    this.#options = options;
+  }
+
+  async lifeOf(delivery: Delivery): Promise<void> {
+    const { receive, turns, run, settle, log } = this.#options;
     let received: Received | undefined;
     let turn: Turn | undefined;
     let isSettled = false;
@@ -58,22 +68,23 @@ export function createLife(options: LifeOptions): Life {
       received = receive(delivery);
       turn = await turns.take(received);
       const ran = turn.kind === "run" ? await run(turn.live) : UNRUN;
-      const stored = await commit(received, turn, ran);
+      const stored = await this.#commit(received, turn, ran);
       const outcome = outcomeOf(received, turn, ran, stored);
       isSettled = (await settle(received, outcome, turn.token)) === "settled";
-      if (isSettled) noteEnd(received, turn, ran, outcome);
-      else await endUnsendable(received, turn);
+      if (isSettled) this.#noteEnd(received, turn, ran, outcome);
+      else await this.#endUnsendable(received, turn);
     } catch (error) {
       // A second ack of a tag would close the channel.
       if (isSettled) log.error({ err: asError(error) }, "a settled job could not be noted");
-      else await recover(delivery, received, turn, asError(error));
+      else await this.#recover(delivery, received, turn, asError(error));
     } finally {
       if (turn !== undefined) turns.leave(turn);
     }
   }
 
   /** Stores what there is to store; undefined where the job leaves no row, or not yet. */
-  async function commit(received: Received, turn: Turn, ran: Ran): Promise<Stored | undefined> {
+  async #commit(received: Received, turn: Turn, ran: Ran): Promise<Stored | undefined> {
+    const { commits, maxAttempts } = this.#options;
     if (ran.kind === "stored") return ran.stored;
     const row = rowOf(received, turn, ran, maxAttempts);
     if (row === undefined) return undefined;
@@ -86,14 +97,15 @@ export function createLife(options: LifeOptions): Life {
   }
 
   /** A job that was to come back, and that the broker can never take again, has failed. */
-  async function endUnsendable(received: Received, turn: Turn): Promise<void> {
-    await end(received, turn, {
+  async #endUnsendable(received: Received, turn: Turn): Promise<void> {
+    await this.#end(received, turn, {
       code: "payload_too_large",
       message: "the job can't come back: the broker takes no message of its size any more",
     });
   }
 
-  async function end(received: Received, turn: Turn, problem: Problem): Promise<void> {
+  async #end(received: Received, turn: Turn, problem: Problem): Promise<void> {
+    const { commits, settle } = this.#options;
     const { id } = received;
     const stored =
       id === undefined
@@ -106,10 +118,11 @@ export function createLife(options: LifeOptions): Life {
       stored,
     );
     await settle(received, outcome, turn.token);
-    noteEnd(received, turn, UNRUN, outcome);
+    this.#noteEnd(received, turn, UNRUN, outcome);
   }
 
-  function noteEnd(received: Received, turn: Turn, ran: Ran, outcome: Outcome): void {
+  #noteEnd(received: Received, turn: Turn, ran: Ran, outcome: Outcome): void {
+    const { metrics, log } = this.#options;
     metrics.settled(received, outcome, Date.now() - turn.startedAtMs);
     if (ran.kind !== "threw") return;
     const { id: jobId, type, attempt } = received;
@@ -122,16 +135,21 @@ export function createLife(options: LifeOptions): Life {
    * Something of ours threw: a bug. It counts as an attempt where the job had its turn, so that the job ends; where
    * that fails as well, or there was no turn, the delivery goes back, not at once.
    */
-  async function recover(
+  async #recover(
     delivery: Delivery,
     received: Received | undefined,
     turn: Turn | undefined,
     error: Error,
   ): Promise<void> {
+    const { settle, metrics, log, signal } = this.#options;
     if (!signal.aborted) {
       metrics.ownError();
       log.error({ err: error, jobId: received?.id }, "a job could not be settled");
-      if (received !== undefined && turn?.kind === "run" && (await failed(received, turn, error)))
+      if (
+        received !== undefined &&
+        turn?.kind === "run" &&
+        (await this.#failed(received, turn, error))
+      )
         return;
       await sleep(BUG_DELAY_MS, undefined, { signal }).catch(() => {});
     }
@@ -146,17 +164,16 @@ export function createLife(options: LifeOptions): Life {
   }
 
   /** Whether the job could be settled as one whose attempt failed. */
-  async function failed(received: Received, turn: Turn, error: Error): Promise<boolean> {
+  async #failed(received: Received, turn: Turn, error: Error): Promise<boolean> {
+    const { settle } = this.#options;
     try {
       const ran: Ran = { kind: "threw", error };
-      const outcome = outcomeOf(received, turn, ran, await commit(received, turn, ran));
+      const outcome = outcomeOf(received, turn, ran, await this.#commit(received, turn, ran));
       if ((await settle(received, outcome, turn.token)) === "unsendable") return false;
-      noteEnd(received, turn, ran, outcome);
+      this.#noteEnd(received, turn, ran, outcome);
       return true;
     } catch {
       return false;
     }
   }
-
-  return lifeOf;
 }

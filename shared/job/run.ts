@@ -5,7 +5,7 @@ import type { Action, WorkerDefinition } from "../engine/define-worker.ts";
 import { troubleOf } from "../stores/database.ts";
 import type { Commits, Stored } from "./commit.ts";
 import { type Handled, handle, type Outage, readError, type Unfinished } from "./handle.ts";
-import { type BatchJob, createBatches } from "./handle-batch.ts";
+import { type BatchJob, type BatchRan, createBatches } from "./handle-batch.ts";
 import { JobContext, type Tools } from "./job-context.ts";
 import type { LiveJob } from "./live-jobs.ts";
 import { isEndOf } from "./outcome.ts";
@@ -39,31 +39,48 @@ export interface RunOptions {
 export type Run = (live: LiveJob) => Ran | Promise<Ran>;
 
 export function createRun(options: RunOptions): Run {
-  const { definition, commits, tools, log, signal } = options;
-  const batches = new Map(
-    Object.values(definition.actions)
-      .filter((action) => action.handleBatch !== undefined)
-      .map((action: Action) => [
-        action,
-        createBatches({ action, tools, commits, max: definition.concurrency, log, signal }),
-      ]),
-  );
+  const runner = new Runner(options);
+  return (live) => runner.run(live);
+}
 
-  function runOnce(live: LiveJob): Ran | Promise<Ran | Outage> {
+class Runner {
+  readonly #options: RunOptions;
+  readonly #batches: Map<Action, (job: BatchJob) => Promise<BatchRan>>;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    const { definition, signal, ...rest } = options;
+    const max = definition.concurrency;
+    const batched = Object.values(definition.actions).filter(
+      (action) => action.handleBatch !== undefined,
+    );
+    this.#batches = new Map(
+      batched.map((action: Action) => [action, createBatches({ ...rest, action, max, signal })]),
+    );
+  }
+
+  run(live: LiveJob): Ran | Promise<Ran> {
+    const running = this.#runOnce(live);
+    return running instanceof Promise ? this.#outlive(live, running) : running;
+  }
+
+  #runOnce(live: LiveJob): Ran | Promise<Ran | Outage> {
+    const { tools } = this.#options;
     const { job, context } = live;
-    const batch = batches.get(job.action);
+    const batch = this.#batches.get(job.action);
     if (batch !== undefined) return batch(batchJob(live));
     const handled = handle(job, context, tools.timeoutMs);
-    if (handled instanceof Promise) return finish(live, handled);
+    if (handled instanceof Promise) return this.#finish(live, handled);
     // Without a promise nothing was awaited, so Postgres can't have been lost under it.
     if (handled.kind !== "output" || context.transaction !== undefined)
-      return finish(live, Promise.resolve(handled));
+      return this.#finish(live, Promise.resolve(handled));
     context.end(true);
     return { kind: "output", row: succeeded(live, handled.reply) };
   }
 
   /** Commits what the handler wrote itself, and gives its connection back in any case. */
-  async function finish(live: LiveJob, handling: Promise<Handled>): Promise<Ran | Outage> {
+  async #finish(live: LiveJob, handling: Promise<Handled>): Promise<Ran | Outage> {
+    const { commits } = this.#options;
     const { context } = live;
     let discard = true;
     try {
@@ -88,14 +105,15 @@ export function createRun(options: RunOptions): Run {
           return { kind: "outage", error: own.error };
       }
     } catch (error) {
-      return readFailedCommit(asError(error), context);
+      return this.#readFailedCommit(asError(error), context);
     } finally {
       context.end(discard);
     }
   }
 
   /** From the commit: the handler's own errors came as values. */
-  function readFailedCommit(error: Error, context: JobContext): Ran | Outage {
+  #readFailedCommit(error: Error, context: JobContext): Ran | Outage {
+    const { signal } = this.#options;
     if (signal.aborted) return INTERRUPTED;
     if (context.transaction?.lost() === true) return { kind: "outage", error };
     switch (troubleOf(error)) {
@@ -112,23 +130,25 @@ export function createRun(options: RunOptions): Run {
     }
   }
 
-  async function outlive(live: LiveJob, running: Promise<Ran | Outage>): Promise<Ran> {
+  async #outlive(live: LiveJob, running: Promise<Ran | Outage>): Promise<Ran> {
+    const { tools } = this.#options;
     let ran = await running;
     for (let outages = 1; ran.kind === "outage"; outages++) {
-      const again = await afterOutage(live, ran, outages);
+      const again = await this.#afterOutage(live, ran, outages);
       if (again !== undefined) return again;
       live.context = new JobContext(live.job, tools);
-      ran = await runOnce(live);
+      ran = await this.#runOnce(live);
     }
     return ran;
   }
 
   /** Waits until Postgres can be used; the end of the job, where it has come meanwhile. */
-  async function afterOutage(
+  async #afterOutage(
     { job }: LiveJob,
     { error }: Outage,
     outages: number,
   ): Promise<Ran | undefined> {
+    const { commits, log, signal } = this.#options;
     log.warn({ jobId: job.id, err: error }, "postgres was lost under a job, running it again");
     try {
       if (troubleOf(error) === "contention") await sleep(AGAIN_DELAY_MS, undefined, { signal });
@@ -143,11 +163,6 @@ export function createRun(options: RunOptions): Run {
       throw failed;
     }
   }
-
-  return (live) => {
-    const running = runOnce(live);
-    return running instanceof Promise ? outlive(live, running) : running;
-  };
 }
 
 function batchJob(live: LiveJob): BatchJob {

@@ -48,15 +48,26 @@ const RETURNED_DELAY_MS = 2_000;
 const REFUSED_DELAY_MS = 500;
 
 export function createSettle(options: SettleOptions): Settle {
-  const { publisher, courier, claims, names, budget, log, signal } = options;
+  const settler = new Settler(options);
+  return (envelope, outcome, token) => settler.settle(envelope, outcome, token);
+}
 
-  function reply(envelope: Envelope, ending: Ending): Promise<void> | undefined {
+class Settler {
+  readonly #options: SettleOptions;
+
+  constructor(options: SettleOptions) {
+    this.#options = options;
+  }
+
+  #reply(envelope: Envelope, ending: Ending): Promise<void> | undefined {
+    const { courier } = this.#options;
     const message = replyMessage(envelope, ending);
     return message === undefined ? undefined : courier.reply(message, envelope.id);
   }
 
   /** Publishes until a queue took it: our own queues are there for everybody, or for nobody. */
-  async function deliver(outgoing: Outgoing): Promise<"routed" | "unsendable"> {
+  async #deliver(outgoing: Outgoing): Promise<"routed" | "unsendable"> {
+    const { publisher, log, signal } = this.#options;
     for (;;) {
       const published = await publisher.publish(outgoing, signal);
       switch (published) {
@@ -80,114 +91,123 @@ export function createSettle(options: SettleOptions): Settle {
     }
   }
 
-  async function bury(envelope: Envelope, problem: Problem, attempt: number): Promise<void> {
+  async #bury(envelope: Envelope, problem: Problem, attempt: number): Promise<void> {
+    const { names, log } = this.#options;
     const letter = deadLetter(envelope, problem, attempt, names);
-    if ((await deliver(letter)) === "routed") return;
+    if ((await this.#deliver(letter)) === "routed") return;
     log.error(
       { jobId: envelope.id, alert: "dead_letter_cut" },
       "the broker can't take a dead letter whole: it is kept without its body",
     );
-    await deliver(bodilessDeadLetter(letter));
+    await this.#deliver(bodilessDeadLetter(letter));
   }
 
-  const postpone = (
-    envelope: Envelope,
-    tier: Tier,
-    next: Comeback,
-  ): Promise<"routed" | "unsendable"> => deliver(postponed(envelope, tier, next, names));
+  #postpone(envelope: Envelope, tier: Tier, next: Comeback): Promise<"routed" | "unsendable"> {
+    return this.#deliver(postponed(envelope, tier, next, this.#options.names));
+  }
 
   /** Where every result goes: reply and events, and the dead letter of a failure. */
-  async function publishResult(envelope: Envelope, row: ResultRow): Promise<void> {
+  async #publishResult(envelope: Envelope, row: ResultRow): Promise<void> {
+    const { courier, names } = this.#options;
     const also =
       row.status === "failed"
-        ? [bury(envelope, problemOfRow(row), row.attempt)]
+        ? [this.#bury(envelope, problemOfRow(row), row.attempt)]
         : eventMessages(envelope, row, names).map((event) => courier.event(event));
-    await Promise.all([reply(envelope, endingOf(row)), ...also]);
+    await Promise.all([this.#reply(envelope, endingOf(row)), ...also]);
   }
 
-  async function publishUnrecorded(envelope: Envelope, problem: Problem): Promise<void> {
+  async #publishUnrecorded(envelope: Envelope, problem: Problem): Promise<void> {
     const { generation, attempt } = envelope;
     const ending = { body: failure(problem, 0), how: problem.code, generation, attempt: 0 };
-    await Promise.all([reply(envelope, ending), bury(envelope, problem, attempt)]);
+    await Promise.all([this.#reply(envelope, ending), this.#bury(envelope, problem, attempt)]);
   }
 
-  function unclaim(
+  #unclaim(
     what: "done" | "retry" | "release",
     envelope: Envelope,
     token: string | undefined,
     attempt?: number,
   ): Promise<void> | undefined {
+    const { claims } = this.#options;
     return hasId(envelope) ? claims.unclaim(what, envelope, token, attempt) : undefined;
   }
 
-  const release = (envelope: Envelope, token: string | undefined) =>
-    token === undefined ? undefined : unclaim("release", envelope, token);
+  #release(envelope: Envelope, token: string | undefined): Promise<void> | undefined {
+    return token === undefined ? undefined : this.#unclaim("release", envelope, token);
+  }
 
-  async function settleResult(
+  async #settleResult(
     envelope: Envelope,
     row: ResultRow,
     token: string | undefined,
   ): Promise<void> {
+    const { budget } = this.#options;
     if (envelope.attempt === 1) budget.earn();
     // Most results go to one place, and need nobody to wait for several.
-    if (row.status === "succeeded" && row.events === null) await reply(envelope, endingOf(row));
-    else await publishResult(envelope, row);
+    if (row.status === "succeeded" && row.events === null)
+      await this.#reply(envelope, endingOf(row));
+    else await this.#publishResult(envelope, row);
     // I2, I5. Both at once: should only the ack get through, Postgres still knows that the job is done.
-    const marked = unclaim("done", envelope, token);
+    const marked = this.#unclaim("done", envelope, token);
     ack(envelope);
     await marked;
   }
 
   /** I3. This order, or a crash in between loses the job: confirmed on its tier, then on record, then acked. */
-  async function settleRetry(
+  async #settleRetry(
     envelope: Envelope,
     next: Comeback,
     token: string | undefined,
   ): Promise<"settled" | "unsendable"> {
+    const { budget, signal } = this.#options;
     if (envelope.attempt === 1) budget.earn();
     const holdMs = budget.spend();
     if (holdMs > 0) await sleep(holdMs, undefined, { signal });
-    const sent = await postpone(envelope, retryTier(envelope.attempt), next);
+    const sent = await this.#postpone(envelope, retryTier(envelope.attempt), next);
     if (sent === "unsendable") return sent;
-    await unclaim("retry", envelope, token, next.attempt);
+    await this.#unclaim("retry", envelope, token, next.attempt);
     ack(envelope);
     return "settled";
   }
 
   /** Never earlier than asked: what outlasts the longest tier takes the time along, and waits again. */
-  function settleWait(envelope: Envelope, wait: Extract<Outcome, { kind: "wait" }>) {
+  #settleWait(envelope: Envelope, wait: Extract<Outcome, { kind: "wait" }>) {
     const { delayMs, attempt, crashes } = wait;
     const tier = waitTier(delayMs);
-    if (tier.delayMs >= delayMs) return postpone(envelope, tier, { attempt, crashes });
-    return postpone(envelope, tier, { attempt, crashes, notBefore: Date.now() + delayMs });
+    if (tier.delayMs >= delayMs) return this.#postpone(envelope, tier, { attempt, crashes });
+    return this.#postpone(envelope, tier, { attempt, crashes, notBefore: Date.now() + delayMs });
   }
 
-  return async (envelope, outcome, token) => {
+  async settle(
+    envelope: Envelope,
+    outcome: Outcome,
+    token: string | undefined,
+  ): Promise<"settled" | "unsendable"> {
     switch (outcome.kind) {
       case "result":
-        await settleResult(envelope, outcome.row, token);
+        await this.#settleResult(envelope, outcome.row, token);
         return "settled";
       case "repeat":
-        await reply(envelope, endingOf(outcome.row));
+        await this.#reply(envelope, endingOf(outcome.row));
         break;
       case "unrecorded":
-        await publishUnrecorded(envelope, outcome.problem);
-        await release(envelope, token);
+        await this.#publishUnrecorded(envelope, outcome.problem);
+        await this.#release(envelope, token);
         break;
       case "retry":
-        return settleRetry(envelope, outcome, token);
+        return this.#settleRetry(envelope, outcome, token);
       case "wait":
-        if ((await settleWait(envelope, outcome)) === "unsendable") return "unsendable";
-        await release(envelope, token);
+        if ((await this.#settleWait(envelope, outcome)) === "unsendable") return "unsendable";
+        await this.#release(envelope, token);
         break;
       case "hand-back":
-        await release(envelope, token);
+        await this.#release(envelope, token);
         envelope.delivery.acks.handBack(envelope.delivery.message);
         return "settled";
     }
     ack(envelope);
     return "settled";
-  };
+  }
 }
 
 function ack({ delivery }: Envelope): void {

@@ -51,10 +51,19 @@ const STALE_DELAY_MS = 5_000;
 type Held = "shared" | "alone";
 
 export function createTurns(options: TurnOptions): Turns {
-  const { claims, gate, live, tools, log, draining } = options;
-  const held = new WeakMap<Turn, Held>();
+  return new ClaimedTurns(options);
+}
 
-  async function take(received: Received): Promise<Turn> {
+class ClaimedTurns implements Turns {
+  readonly #options: TurnOptions;
+  readonly #held = new WeakMap<Turn, Held>();
+
+  constructor(options: TurnOptions) {
+    this.#options = options;
+  }
+
+  async take(received: Received): Promise<Turn> {
+    const { claims, gate, log, draining } = this.#options;
     if (received.kind === "refused") return refused(received.problem, log, received);
     const earlyMs = received.notBefore === 0 ? 0 : received.notBefore - Date.now();
     if (earlyMs > 0) return tooEarly(received, earlyMs);
@@ -64,8 +73,8 @@ export function createTurns(options: TurnOptions): Turns {
       if (draining()) return stopping();
       const claim = await claims.claim(received, false);
       if (claim.kind !== "suspect") {
-        turn = await turnOf(received, claim);
-        held.set(turn, "shared");
+        turn = await this.#turnOf(received, claim);
+        this.#held.set(turn, "shared");
         return turn;
       }
       log.warn(
@@ -75,30 +84,32 @@ export function createTurns(options: TurnOptions): Turns {
     } finally {
       if (turn === undefined) gate.leave();
     }
-    return takeAlone(received);
+    return this.#takeAlone(received);
   }
 
   /** A job that was there at two crashes waits until nothing else runs: if it crashes again, it was alone. */
-  async function takeAlone(job: ReceivedJob): Promise<Turn> {
+  async #takeAlone(job: ReceivedJob): Promise<Turn> {
+    const { claims, gate, draining } = this.#options;
     await gate.enterAlone();
     let turn: Turn | undefined;
     try {
       if (draining()) return stopping();
-      turn = await turnOf(job, await claims.claim(job, true));
-      held.set(turn, "alone");
+      turn = await this.#turnOf(job, await claims.claim(job, true));
+      this.#held.set(turn, "alone");
       return turn;
     } finally {
       if (turn === undefined) gate.leaveAlone();
     }
   }
 
-  async function turnOf(job: ReceivedJob, claim: Claim): Promise<Turn> {
+  async #turnOf(job: ReceivedJob, claim: Claim): Promise<Turn> {
+    const { log } = this.#options;
     const token = "token" in claim ? claim.token : undefined;
     const startedAtMs = Date.now();
     const common = { token, startedAtMs };
     switch (claim.kind) {
       case "run":
-        if (claim.crashes < QUARANTINE_AFTER) return run(job, token, claim.crashes);
+        if (claim.crashes < QUARANTINE_AFTER) return this.#run(job, token, claim.crashes);
         log.error({ jobId: job.id, alert: "quarantined" }, "a job crashed its worker again, alone");
         return { ...common, kind: "quarantined", crashes: claim.crashes };
       case "cancelled":
@@ -106,15 +117,16 @@ export function createTurns(options: TurnOptions): Turns {
       case "busy":
         return { ...common, kind: "wait", delayMs: claim.remainingMs, attempt: job.attempt };
       case "stale":
-        return joinLater(job, claim.attempt, startedAtMs);
+        return this.#joinLater(job, claim.attempt, startedAtMs);
       case "done":
-        return repeat(job, startedAtMs);
+        return this.#repeat(job, startedAtMs);
       case "suspect":
         return { ...common, kind: "draining" };
     }
   }
 
-  function run(job: ReceivedJob, token: string | undefined, crashes: number): Turn {
+  #run(job: ReceivedJob, token: string | undefined, crashes: number): Turn {
+    const { live, tools } = this.#options;
     const startedAtMs = Date.now();
     const context = new JobContext(job, tools);
     const me = live.add({ job, token, startedAtMs, renewedAtMs: startedAtMs, context });
@@ -125,11 +137,11 @@ export function createTurns(options: TurnOptions): Turns {
    * A copy with a lower attempt than the one on record. It may be what was left when its successor reached a tier,
    * or have been published anew, perhaps for another reply_to: it waits for the end, and is answered.
    */
-  async function joinLater(job: ReceivedJob, recorded: number, startedAtMs: number): Promise<Turn> {
+  async #joinLater(job: ReceivedJob, recorded: number, startedAtMs: number): Promise<Turn> {
     const common = { token: undefined, startedAtMs };
     // The end may have come while Redis was away and could not be told: without a look at
     // Postgres this copy would wait for ever.
-    const row = await options.commits.read(job.engine, job.id);
+    const row = await this.#options.commits.read(job.engine, job.id);
     if (row !== undefined && isEndOf(row, job))
       return { ...common, kind: "ended", row, tell: "result" };
     // It joins the attempt on record, so that it can take over should that copy be lost.
@@ -138,21 +150,19 @@ export function createTurns(options: TurnOptions): Turns {
   }
 
   /** Redis says that it is done, and Redis' word alone never ends a job. */
-  async function repeat(job: ReceivedJob, startedAtMs: number): Promise<Turn> {
-    const row = await options.commits.read(job.engine, job.id);
-    if (row === undefined || !isEndOf(row, job)) return run(job, undefined, job.crashes);
+  async #repeat(job: ReceivedJob, startedAtMs: number): Promise<Turn> {
+    const row = await this.#options.commits.read(job.engine, job.id);
+    if (row === undefined || !isEndOf(row, job)) return this.#run(job, undefined, job.crashes);
     return { kind: "ended", token: undefined, startedAtMs, row, tell: "repeat" };
   }
 
-  return {
-    take,
-    leave(turn) {
-      if (turn.kind === "run") live.delete(turn.live);
-      const how = held.get(turn);
-      if (how === "shared") gate.leave();
-      else if (how === "alone") gate.leaveAlone();
-    },
-  };
+  leave(turn: Turn): void {
+    const { gate, live } = this.#options;
+    if (turn.kind === "run") live.delete(turn.live);
+    const how = this.#held.get(turn);
+    if (how === "shared") gate.leave();
+    else if (how === "alone") gate.leaveAlone();
+  }
 }
 
 function refused(problem: Problem, log: Logger, { id, type }: Received): Turn {
