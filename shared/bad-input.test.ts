@@ -437,6 +437,18 @@ describe("a schema that fails itself", () => {
   );
 });
 
+test("details that hold keys which no text of Postgres can", async () => {
+  const worker = await fleet.start(picky);
+  const id = await fleet.publish("picky", "counts", undefined, {
+    body: Buffer.from('{"\\u0000\\ud800":"many"}'),
+  });
+  const { reply } = await fleet.reply(id);
+  expect(reply).toMatchObject({ error: { details: [{ path: "\0\ud800" }] } });
+  expect(await fleet.rows(id)).toMatchObject([{ status: "failed", code: "invalid_input" }]);
+  await fleet.deadLetters("picky");
+  await worker.stop();
+});
+
 test("everything that is wrong with an envelope is told at once", async () => {
   const id = await fleet.publish(
     "probe",

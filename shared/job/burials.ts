@@ -23,14 +23,22 @@ interface Death {
 
 /** A buried message is a refused job of the engine in whose queue it died. Never throws. */
 export function receiveBuried(delivery: Delivery, reception: Reception): RefusedJob {
+  try {
+    return read(delivery, reception);
+  } catch {
+    return refusedJob(emptyEnvelope(delivery, BURIALS), problemOf(undefined));
+  }
+}
+
+function read(delivery: Delivery, reception: Reception): RefusedJob {
   if (delivery.undecodable !== undefined)
     return undecodable(emptyEnvelope(delivery, BURIALS), delivery.undecodable);
   const { properties } = delivery.message;
   const death = lastDeath(properties.headers?.["x-death"]);
   const envelope = emptyEnvelope(delivery, engineOf(death?.queue, reception.names.prefix));
   // The envelope may be as bad as any: what can't be read stays empty, and is no fault any more.
-  leniently(() => readAddress(envelope, properties, reception.isReplyToAllowed, []));
-  leniently(() => readHeaders(envelope, properties.headers ?? {}, []));
+  readAddress(envelope, properties, reception.isReplyToAllowed, []);
+  readHeaders(envelope, properties.headers ?? {}, []);
   envelope.type = storableType(properties.type);
   envelope.inputHash = hashOf(delivery);
   return refusedJob(envelope, problemOf(death?.reason));
@@ -91,12 +99,4 @@ function hashOf(delivery: Delivery): string {
     // Whatever the body is, it has a hash.
   }
   return rawHash(delivery);
-}
-
-function leniently(read: () => void): void {
-  try {
-    read();
-  } catch {
-    // The job is being buried already.
-  }
 }

@@ -59,7 +59,7 @@ const EPOCH_SECONDS = { min: 1_000_000_000, max: 99_999_999_999 };
 const MAX_SHORT_BYTES = 255;
 
 /** Whether a text can go out again as a property of a message. */
-const isShort = (text: string) =>
+export const isShort = (text: string) =>
   text.length * 3 <= MAX_SHORT_BYTES || Buffer.byteLength(text) <= MAX_SHORT_BYTES;
 
 export function emptyEnvelope(delivery: Delivery, engine: string): Envelope {

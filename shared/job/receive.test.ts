@@ -1,5 +1,6 @@
 /** Receiving without services: whatever a message holds and an engine's own code does, it comes back as a value. */
 import type { Options } from "amqplib";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { Delivery } from "../broker/consume.ts";
@@ -343,4 +344,41 @@ test("a correlation id of bytes that are no text is kept as it came", () => {
   const correlationId = Buffer.alloc(90, 0xff);
   const received = receive(delivered({ correlationId: correlationId as never }), reception(), NOW);
   expect(received).toMatchObject({ kind: "job", correlationId });
+});
+
+test("whatever a message holds, it is received, and what goes into a row can be stored", () => {
+  const odd = fc.oneof(
+    fc.anything(),
+    fc.string({ unit: "binary" }),
+    fc.constantFrom("\0", "\ud800"),
+  );
+  const names = ["message_id", "x-attempt", "x-crashes", "x-replay", "x-deadline", "x-death", "CC"];
+  const sent = fc.record(
+    {
+      messageId: odd,
+      type: odd,
+      correlationId: odd,
+      replyTo: odd,
+      contentType: odd,
+      contentEncoding: odd,
+      timestamp: odd,
+      headers: fc.dictionary(fc.oneof(fc.constantFrom(...names), fc.string()), odd),
+      body: fc.oneof(fc.json(), fc.string()),
+    },
+    { requiredKeys: [] },
+  );
+  fc.assert(
+    fc.property(sent, (message) => {
+      const delivery = delivered(message as Sent);
+      for (const read of [receive, receiveBuried]) {
+        const { engine, id = "", type, inputHash } = read(delivery, reception(), NOW);
+        for (const text of [engine, id, type]) {
+          expect(text).not.toContain("\0");
+          expect(text.isWellFormed()).toBe(true);
+        }
+        expect(inputHash).toHaveLength(43);
+      }
+    }),
+    { numRuns: 1_000 },
+  );
 });

@@ -14,6 +14,12 @@ export const picky = defineWorker({
       output: z.string(),
       handle: (url) => url.href,
     }),
+    counts: action({
+      version: 1,
+      input: z.record(z.string(), z.number()),
+      output: z.unknown(),
+      handle: (counts) => counts,
+    }),
     promise: action({
       version: 1,
       // Hidden well enough to be no `async` function when the worker is defined.
