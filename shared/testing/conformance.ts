@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ask } from "../broker/management.ts";
 import type { WorkerDefinition } from "../engine/define-worker.ts";
 import { openTestFleet, type TestFleet } from "./fleet.ts";
 
@@ -157,18 +158,12 @@ export function conformance({ definition, file, job }: Conformance): void {
 async function closeConnections(fleet: TestFleet): Promise<void> {
   const base = fleet.config.RABBITMQ_MANAGEMENT_URL;
   if (base === undefined) return;
-  const url = new URL(base);
-  const authorization = `Basic ${Buffer.from(`${url.username}:${url.password}`).toString("base64")}`;
-  const response = await fetch(`${url.origin}/api/connections`, { headers: { authorization } });
-  const connections = (await response.json()) as {
+  const connections = (await ask(base, "GET", ["connections"])) as {
     name: string;
     client_properties?: { connection_name?: string };
   }[];
   for (const { name, client_properties: properties } of connections) {
     if (!properties?.connection_name?.endsWith(fleet.config.WORKER_ID)) continue;
-    await fetch(`${url.origin}/api/connections/${encodeURIComponent(name)}`, {
-      method: "DELETE",
-      headers: { authorization },
-    });
+    await ask(base, "DELETE", ["connections", name]);
   }
 }
