@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { vhostOf } from "./broker/address.ts";
+import { ask } from "./broker/management.ts";
 import { findBinary } from "./services/binaries.ts";
 import { provideServices } from "./services/index.ts";
 import { openTestFleet, type TestFleet } from "./testing/fleet.ts";
@@ -58,22 +60,13 @@ test.skipIf(findBinary("redis-server") === undefined)("a Redis that may evict", 
 test.skipIf(!process.env.RABBITMQ_MANAGEMENT_URL)(
   "a policy that overrides our queues",
   async () => {
-    const url = new URL(String(process.env.RABBITMQ_MANAGEMENT_URL));
-    const authorization = `Basic ${Buffer.from(`${url.username}:${url.password}`).toString("base64")}`;
-    const vhost = encodeURIComponent(
-      decodeURIComponent(new URL(fleet.config.AMQP_URL).pathname.slice(1)),
-    );
-    const policy = `${url.origin}/api/policies/${vhost}/${fleet.names.prefix}`;
-    const set = await fetch(policy, {
-      method: "PUT",
-      headers: { authorization, "content-type": "application/json" },
-      body: JSON.stringify({
-        pattern: `^${fleet.names.queue(probe.name)}$`.replaceAll(".", "\\."),
-        definition: { "max-length": 10 },
-        "apply-to": "queues",
-      }),
+    const managementUrl = String(process.env.RABBITMQ_MANAGEMENT_URL);
+    const policy = ["policies", vhostOf(fleet.config.AMQP_URL), fleet.names.prefix];
+    await ask(managementUrl, "PUT", policy, {
+      pattern: `^${fleet.names.queue(probe.name)}$`.replaceAll(".", "\\."),
+      definition: { "max-length": 10 },
+      "apply-to": "queues",
     });
-    expect(set.ok).toBe(true);
     try {
       await fleet.until("the refusal", async () => {
         // The management database learns of a policy a little later.
@@ -89,7 +82,7 @@ test.skipIf(!process.env.RABBITMQ_MANAGEMENT_URL)(
         }
       });
     } finally {
-      await fetch(policy, { method: "DELETE", headers: { authorization } });
+      await ask(managementUrl, "DELETE", policy);
     }
   },
 );

@@ -28,7 +28,7 @@ export function userOf({
 }
 
 /** As amqplib takes it. Given a URL as text it decodes user and password as Latin-1, and RabbitMQ then knows neither. */
-export function connectOptions(amqpUrl: string, heartbeatS: number): Options.Connect {
+export function connectOptions(amqpUrl: string, heartbeatS?: number): Options.Connect {
   const url = new URL(amqpUrl);
   const given = (name: string) => {
     const value = url.searchParams.get(name);
@@ -44,7 +44,8 @@ export function connectOptions(amqpUrl: string, heartbeatS: number): Options.Con
     vhost: encodeURIComponent(vhostOf(amqpUrl)),
     ...given("frameMax"),
     ...given("channelMax"),
+    ...given("heartbeat"),
     // Asked for by name: LavinMQ proposes 300 s.
-    heartbeat: heartbeatS,
+    ...(heartbeatS !== undefined && { heartbeat: heartbeatS }),
   };
 }

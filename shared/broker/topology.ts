@@ -147,13 +147,16 @@ export class MissingTopology extends BrokerFailure {
   override readonly name = "MissingTopology";
 }
 
-function refused(what: string, error: unknown, onPrecondition: string): unknown {
+function refused(what: string, error: unknown, onPrecondition: string): BrokerFailure {
   const { code, message } = error as Error & { code?: unknown };
-  // The connection was lost: that says nothing of the topology.
-  if (typeof code !== "number") return error;
+  if (typeof code !== "number")
+    return new BrokerFailure(`the connection was lost on the way to ${what}: ${message}`, {
+      cause: error,
+      temporary: true,
+    });
   const why =
     code === ACCESS_REFUSED
-      ? "the user of AMQP_URL has no right to it: see the rights in docs/infra/topologia.md"
+      ? "the user of AMQP_URL has no right to it: make rights NAME=tools prints who may declare, NAME=<engine> what its worker may"
       : code === PRECONDITION_FAILED
         ? onPrecondition
         : "look into the broker's log";

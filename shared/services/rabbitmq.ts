@@ -2,6 +2,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import amqp from "amqplib";
+import { connectOptions } from "../broker/address.ts";
+import { ask } from "../broker/management.ts";
 import { findBinary } from "./binaries.ts";
 import type { NativeService } from "./native.ts";
 import { NativeProcess } from "./native-process.ts";
@@ -10,13 +12,9 @@ import type { Reaper } from "./reaper.ts";
 
 /** Resolves when the broker takes connections on the vhost and its management API answers. */
 export async function connectToRabbitMq(amqpUrl: string, managementUrl: string): Promise<void> {
-  const connection = await amqp.connect(amqpUrl, { timeout: 10_000 });
+  const connection = await amqp.connect(connectOptions(amqpUrl), { timeout: 10_000 });
   await connection.close();
-  const { username, password, origin } = new URL(managementUrl);
-  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
-  const answer = await fetch(`${origin}/api/vhosts`, { headers: { authorization } });
-  await answer.body?.cancel();
-  if (!answer.ok) throw new Error(`the management API answers ${answer.status}`);
+  await ask(managementUrl, "GET", ["vhosts"]);
 }
 
 const configuration = (port: number, managementPort: number) => `
