@@ -10,7 +10,7 @@ import { createScaledEngine, type ScaledEngine } from "./scaled-engine.ts";
 
 export interface FleetOptions {
   scaledObjects: readonly ScaledObject[];
-  /** The environment of the workers. */
+  /** The environment of the workers; a WORKER_ID in it comes before the name of each. */
   env: NodeJS.ProcessEnv;
   /** Where each worker's log goes, one file a pod. It is emptied first. */
   logFolder: string;
@@ -52,11 +52,12 @@ export function createFleet(options: FleetOptions): Fleet {
   const reaper = startReaper();
   const stopping = new AbortController();
 
+  const workerId = (name: string) => (env.WORKER_ID ? `${env.WORKER_ID}.${name}` : name);
   const spawnPod = (engine: string, name: string) => {
     const log = openSync(join(logFolder, `${name}.log`), "a");
     const child = spawn(process.execPath, ["shared/main.ts", `workers/${engine}/index.ts`], {
       cwd: repository,
-      env: { ...env, HEALTH_PORT: "0", WORKER_ID: name },
+      env: { ...env, HEALTH_PORT: "0", WORKER_ID: workerId(name) },
       stdio: ["ignore", log, log],
       // A group of its own: Ctrl-C on the terminal must reach it through us, once.
       detached: true,
