@@ -4,6 +4,7 @@ import { Redis } from "ioredis";
 import pg from "pg";
 import { topologyOf } from "../broker/topology.ts";
 import { brokerNames } from "../wire/names.ts";
+import { type Reaper, shellWord } from "./reaper.ts";
 
 export interface FleetToRemove {
   urls: {
@@ -43,6 +44,25 @@ export async function removeFleet(fleet: FleetToRemove): Promise<void> {
   const errors = settled.flatMap((it) => (it.status === "rejected" ? [it.reason] : []));
   if (errors.length > 0)
     throw new NotRemoved(errors, `what ${fleet.prefix} left is not all gone: ${errors.join("; ")}`);
+}
+
+/**
+ * Removes the fleet at the latest when this process ends, in whatever way. The function does it now.
+ * @param reaper started with the URLs in its environment, which no command line should show.
+ */
+export function removeAtEnd(fleet: FleetToRemove, reaper: Reaper): () => Promise<void> {
+  const { urls, ...rest } = fleet;
+  const code = `import { removeFleet } from ${JSON.stringify(import.meta.url)}; await removeFleet({ ...${JSON.stringify(rest)}, urls: process.env });`;
+  const words = [process.execPath, "--input-type=module", "--eval", code];
+  reaper.runAtEnd(words.map(shellWord).join(" "));
+  return async () => {
+    try {
+      await removeFleet({ ...rest, urls });
+    } finally {
+      // What is gone needs no end, and what is not was tried.
+      await reaper.release();
+    }
+  };
 }
 
 async function removeTopology({ urls, prefix, engines, queues = [] }: FleetToRemove) {

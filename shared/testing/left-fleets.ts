@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startReaper } from "../services/reaper.ts";
+import { shellWord, startReaper } from "../services/reaper.ts";
 import { type FleetToRemove, removeFleet } from "../services/remove-fleet.ts";
 
 /** The folder of the notes, one file a fleet; its processes inherit it. */
@@ -19,7 +19,7 @@ export function watchFleets(): () => Promise<string[]> {
   const reaper = startReaper();
   const code = `import { removeLeftFleets } from ${JSON.stringify(import.meta.url)}; await removeLeftFleets();`;
   const words = [process.execPath, "--input-type=module", "--eval", code];
-  reaper.runAtEnd(words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" "));
+  reaper.runAtEnd(words.map(shellWord).join(" "));
   return async () => {
     try {
       return await removeLeftFleets();
