@@ -102,21 +102,28 @@ returning r.engine, r.job_id)
 select case when count(*) < $4 then coalesce(json_agg(engine || '/' || job_id), '[]') end
 from inserted`);
 
-// The first row says whether the server takes writes. Where it does not (a standby, a primary that was demoted),
-// a row that is missing may only be late.
+// Each row says whether results can be written at all; there is one even where nothing is found.
 const SELECT = `
 select r.engine, r.job_id, r.generation, r.status, r.code, r.attempt, r.type, r.input_hash,
   r.reply::text as reply, r.events::text as events, extract(epoch from r.started_at)::float8 * 1000 as started_at_ms,
-  current_setting('transaction_read_only') as read_only
+  current_setting('transaction_read_only') = 'off' as writable,
+  has_table_privilege('engine.results', 'insert') as allowed
 from (select) as always
 left join (json_to_recordset($1::json) as k(e text, j text)
 join engine.results r on r.engine = k.e and r.job_id = k.j) on true`;
 
-/** A row is missing on a server that takes no writes: the same as an INSERT would meet there. */
-class ReadOnlyServer extends Error {
-  override readonly name = "ReadOnlyServer";
-  /** read_only_sql_transaction. */
-  readonly code = "25006";
+/**
+ * A row is missing where none can be written: on a standby or a demoted primary it may only be late, and to run
+ * its job again leads nowhere. It is the same outage as its INSERT would meet.
+ */
+class NotWritable extends Error {
+  override readonly name = "NotWritable";
+  /** read_only_sql_transaction, or insufficient_privilege. */
+  readonly code: string;
+  constructor(code: "25006" | "42501", message: string) {
+    super(message);
+    this.code = code;
+  }
 }
 
 export const keyOf = (row: Pick<ResultRow, "engine" | "jobId">) => `${row.engine}/${row.jobId}`;
@@ -219,7 +226,7 @@ const UNPREPARED = new Set(["26000", "42P05"]);
 
 /**
  * Reads the rows that are there, by key.
- * @throws {ReadOnlyServer} when one is missing where nothing can be written.
+ * @throws {NotWritable} when one is missing where none can be written.
  */
 export async function selectResults(
   client: Queryable,
@@ -229,8 +236,7 @@ export async function selectResults(
   const select = { text: SELECT, values: [JSON.stringify(input)] };
   const { rows } = await client.query(answeredWithin(QUERY_TIMEOUT_MS, select));
   const there = rows.filter((row) => row.job_id !== null);
-  if (there.length < keys.length && rows[0].read_only === "on")
-    throw new ReadOnlyServer("postgres takes no writes (a standby, or a primary that was demoted)");
+  if (there.length < keys.length) assertWritable(rows[0]);
   const found = there.map(
     (row): ResultRow => ({
       engine: row.engine,
@@ -247,4 +253,10 @@ export async function selectResults(
     }),
   );
   return new Map(found.map((row) => [keyOf(row), row]));
+}
+
+function assertWritable({ writable, allowed }: { writable: boolean; allowed: boolean }): void {
+  if (!writable)
+    throw new NotWritable("25006", "postgres takes no writes (a standby, or a demoted primary)");
+  if (!allowed) throw new NotWritable("42501", "the user may not insert into engine.results");
 }

@@ -205,6 +205,14 @@ describe("Postgres", () => {
     }
   });
 
+  test.skipIf(!process.env.POOLER_URL)("PgBouncer, and a parameter", async () => {
+    const url = at(String(process.env.POOLER_URL), { search: "?statement_timeout=1000" });
+    expect(await met(start(url))).toMatchObject({
+      temporary: false,
+      message: expect.stringMatching(/ignore_startup_parameters.*statement_timeout/),
+    });
+  });
+
   test("with TLS, the password, and channel binding, it is fit", async () => {
     // Only its rights are missing: it has been let in.
     const url = app("?sslmode=no-verify&channel_binding=require");

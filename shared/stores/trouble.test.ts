@@ -38,6 +38,7 @@ const TABLE: [string, unknown, DatabaseTrouble, DatabaseTrouble?][] = [
   ["PgBouncer can't log in", pooler("08P01", "server_login_failed", "FATAL"), "outage"],
   ["PgBouncer can't connect", pooler("08P01", "pgbouncer cannot connect to server"), "outage"],
   ["PgBouncer's queue", pooler("08P01", "query_wait_timeout", "FATAL"), "outage"],
+  ["miscounted parameters", says("08P01", { routine: "exec_bind_message" }), "refused", "outage"],
   ["Neon", pooler("XX000", "Couldn't connect to compute node"), "outage"],
   ["Supabase", pooler("XX000", "Tenant or user not found", "FATAL"), "outage"],
   ["a bug of Postgres", says("XX000"), "other", "outage"],
@@ -120,6 +121,12 @@ describe("what the driver says", () => {
 
   test("of a pool that is closed", async () => {
     expect(await meet({}, (pool) => pool.end())).toBe("closed");
+  });
+
+  test("of a query with too few values", async () => {
+    expect(await meet({}, undefined, { text: "select $1::int, $2::int", values: [1] })).toBe(
+      "refused",
+    );
   });
 
   test("of a connection that ends under a query", async () => {

@@ -20,7 +20,7 @@ export type DatabaseTrouble =
 
 // SQLSTATEs, and the two first characters of their classes, from Appendix A of the Postgres manual.
 const OUTAGE = new Set([
-  "08", // connection exception; PgBouncer says 08P01 of all its own troubles
+  "08", // connection exception
   "28", // invalid authorization: a password that changed, a role that may not log in
   "53", // insufficient resources: connections, disk, memory
   "58", // system error: the server can't read or write its files
@@ -69,6 +69,7 @@ export function readTrouble(error: unknown): DatabaseTrouble {
   // FATAL and PANIC end the session, or refuse it from the start: also 42501 for want of CONNECT.
   if (severity === "FATAL" || severity === "PANIC") return "outage";
   if (OTHER.has(code)) return "other";
+  if (code === "08P01") return readProtocol(error);
   if (inSet(CONTENTION, code)) return "contention";
   if (inSet(OUTAGE, code)) return "outage";
   if (inSet(BAD_DATA, code)) return "bad-data";
@@ -76,13 +77,18 @@ export function readTrouble(error: unknown): DatabaseTrouble {
   return code.startsWith("XX") ? readInternal(error) : "other";
 }
 
+/** Postgres says which of its routines failed; whoever stands in front of it does not. */
+const isOfPostgres = (error: Error) => (error as pg.DatabaseError).routine !== undefined;
+
+/** PgBouncer's only code, for all its own troubles; of Postgres, a statement whose parameters are miscounted. */
+const readProtocol = (error: Error): DatabaseTrouble =>
+  isOfPostgres(error) ? "refused" : "outage";
+
 /**
- * XX000 is what poolers in front of Postgres (Neon's, Supabase's) answer when they can't reach it. Postgres itself
- * says which of its routines failed; they don't.
+ * XX000 is what poolers in front of Postgres (Neon's, Supabase's) answer when they can't reach it.
  */
 function readInternal(error: Error): DatabaseTrouble {
-  const { routine } = error as { routine?: unknown };
-  if (routine === undefined) return "outage";
+  if (!isOfPostgres(error)) return "outage";
   // A value beyond 1 GB; Postgres does not translate its internal errors.
   if (error.message.startsWith("invalid memory alloc request size")) return "bad-data";
   return "other";
