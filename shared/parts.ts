@@ -76,7 +76,10 @@ export function assembleLife(parts: Parts, surroundings: Surroundings): Life {
     turns: createTurns({ claims, commits, gate: new Gate(), live, tools, log, draining }),
     run: createRun({ definition, commits, tools, log, signal }),
     commits,
-    settle: createSettle({ publisher, courier, claims, names, budget, log, signal }),
+    settle: createSettle({
+      ...{ publisher, courier, claims, names, budget, log, signal },
+      engine: definition.name,
+    }),
     maxAttempts: definition.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
     metrics,
     log,

@@ -3,6 +3,7 @@ import type { Outgoing } from "../broker/publish-frames.ts";
 import { HEADERS } from "../wire/headers.ts";
 import type { BrokerNames } from "../wire/names.ts";
 import { type JobError, replyId } from "../wire/reply.ts";
+import { isShort } from "./envelope.ts";
 import type { StoredEvent } from "./job-context.ts";
 import type { Envelope, Problem } from "./receive.ts";
 import type { ResultRow } from "./result-rows.ts";
@@ -65,13 +66,13 @@ export function deadLetter(
   envelope: Envelope,
   { code, message }: Pick<Problem, "code" | "message">,
   attempt: number,
-  names: BrokerNames,
+  queue: string,
 ): Outgoing {
   const { tooLargeBytes } = envelope.delivery;
   return {
     ...sameJob(envelope),
     exchange: "",
-    routingKey: names.dead(envelope.engine),
+    routingKey: queue,
     headers: headersOf(envelope, {
       [HEADERS.attempt]: attempt,
       [HEADERS.replay]: envelope.generation,
@@ -142,7 +143,8 @@ function sameJob(envelope: Envelope) {
   };
 }
 
-const text = (value: unknown) => (typeof value === "string" ? value : undefined);
+/** What grew when it was decoded, being no UTF-8, would not fit into a message again. */
+const text = (value: unknown) => (typeof value === "string" && isShort(value) ? value : undefined);
 
 function validTimestamp(value: unknown): number | undefined {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;

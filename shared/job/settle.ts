@@ -27,6 +27,8 @@ export interface SettleOptions {
   /** For what may be given up: replies and events. */
   courier: Courier;
   claims: Claims;
+  /** The worker's own; burials end the jobs of others. */
+  engine: string;
   names: BrokerNames;
   budget: RetryBudget;
   log: Logger;
@@ -92,8 +94,14 @@ class Settler {
   }
 
   async #bury(envelope: Envelope, problem: Problem, attempt: number): Promise<void> {
-    const { names, log } = this.#options;
-    const letter = deadLetter(envelope, problem, attempt, names);
+    const { engine, names, publisher, log, signal } = this.#options;
+    const letter = deadLetter(envelope, problem, attempt, names.dead(envelope.engine));
+    // What a forged or an old message says of the engine in whose queue it died may be no engine of the fleet.
+    if (envelope.engine !== engine) {
+      const first = await publisher.publish(letter, signal);
+      if (first === "routed") return;
+      if (first === "returned") letter.routingKey = names.dead(engine);
+    }
     if ((await this.#deliver(letter)) === "routed") return;
     log.error(
       { jobId: envelope.id, alert: "dead_letter_cut" },
