@@ -334,7 +334,9 @@ export class World {
           return { kind: "committed" };
         }),
       read: () => this.#asStep(worker, "reads the row", () => this.row),
-      recover: () => Promise.reject(new Error("the model's Postgres is never away")),
+      struggle: () => {
+        throw new Error("the model's Postgres is never away");
+      },
       stop() {},
     };
   }

@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { Tx } from "../engine/define-worker.ts";
 import { type DatabaseTrouble, type Pool, type Queryable, troubleOf } from "../stores/database.ts";
 import { takeDistinct } from "./coalesce.ts";
-import { createRecovery, type Recovery } from "./recovery.ts";
+import { createRecovery, type Recovery, type Struggle } from "./recovery.ts";
 import {
   bounded,
   insertFirst,
@@ -38,8 +38,8 @@ export interface Commits {
   commit(row: ResultRow): Promise<Stored>;
   /** Reads a stored row, waiting through outages. */
   read(engine: string, jobId: string): Promise<ResultRow | undefined>;
-  /** Waits until Postgres, which was lost under a job, can be written to again; `failures` in a row, from 1. */
-  recover(error: unknown, failures: number): Promise<void>;
+  /** For a job under which Postgres was lost. */
+  struggle(): Struggle;
   /** Inserts the rows of jobs with own writes and commits, or rolls all of it back when any row was there before. */
   commitIn(tx: Tx, rows: ResultRow[]): Promise<OwnCommit>;
   /** Gives up waiting for Postgres; everything that waits rejects. */
@@ -72,7 +72,7 @@ export function createCommits(options: CommitOptions): Commits {
   return {
     commit: (row) => commits.commit(row),
     read: (engine, jobId) => commits.read(engine, jobId),
-    recover: (error, failures) => commits.recover(error, failures),
+    struggle: () => commits.struggle(),
     commitIn: (tx, rows) => commits.commitIn(tx, rows),
     stop: () => commits.stop(),
   };
@@ -102,8 +102,8 @@ class GroupCommits implements Commits {
     return found.values().next().value;
   }
 
-  recover(error: unknown, failures: number): Promise<void> {
-    return this.#recovery.wait(error, failures);
+  struggle(): Struggle {
+    return this.#recovery.begin();
   }
 
   stop(): void {
@@ -132,14 +132,20 @@ class GroupCommits implements Commits {
 
   /** Runs a statement until Postgres answers; throws only what splitting or giving up must handle. */
   async #persist<T>(run: () => Promise<T>): Promise<T> {
-    for (let failures = 1; ; failures++) {
-      this.#stopping.signal.throwIfAborted();
-      try {
-        return await run();
-      } catch (error) {
-        if (troubleOf(error) !== "outage") throw error;
-        await this.#recovery.wait(error, failures);
+    let struggle: Struggle | undefined;
+    try {
+      for (;;) {
+        this.#stopping.signal.throwIfAborted();
+        try {
+          return await run();
+        } catch (error) {
+          if (troubleOf(error) !== "outage") throw error;
+          struggle ??= this.#recovery.begin();
+          await struggle.wait(error, true);
+        }
       }
+    } finally {
+      struggle?.end();
     }
   }
 

@@ -23,6 +23,8 @@ export type Unfinished =
 export interface Outage {
   kind: "outage";
   error: Error;
+  /** It was a statement of ours that failed, not one of the handler's. */
+  isOurs?: boolean;
 }
 
 export type Handled =

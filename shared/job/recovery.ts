@@ -16,18 +16,29 @@ export interface RecoveryOptions {
   signal: AbortSignal;
 }
 
-export interface Recovery {
+/** One statement of ours, or one job, that meets outages in a row. */
+export interface Struggle {
   /**
-   * Resolves when Postgres can be written to again. Rejects when the signal aborts.
-   * @param failures how often in a row the caller has met an outage, from 1: it waits the longer.
+   * Resolves when Postgres can be written to again, later each time. Rejects when the signal aborts.
+   * @param isOurs that it was a statement of ours that failed, which is the same for all jobs: where it fails again
+   *   though Postgres can be written to, a right or a table is missing, and nothing more is consumed until it ends.
    */
-  wait(error: unknown, failures: number): Promise<void>;
+  wait(error: unknown, isOurs: boolean): Promise<void>;
+  /** To be called whatever became of it. */
+  end(): void;
+}
+
+export interface Recovery {
+  begin(): Struggle;
 }
 
 const delayMs = (failures: number) => Math.min(FIRST_DELAY_MS * 2 ** (failures - 1), MAX_DELAY_MS);
 
 export function createRecovery({ pool, log, onOutage, signal }: RecoveryOptions): Recovery {
   let recovering: Promise<void> | undefined;
+  let isAway = false;
+  let stuck = 0;
+  let isDown = false;
 
   /** A server that only reads, as after a failover, is down for us. */
   async function canWrite(): Promise<boolean> {
@@ -37,31 +48,53 @@ export function createRecovery({ pool, log, onOutage, signal }: RecoveryOptions)
     return rows[0]?.r === "off";
   }
 
+  function tell(error: unknown): void {
+    const wasDown = isDown;
+    isDown = isAway || stuck > 0;
+    if (isDown === wasDown) return;
+    if (isDown) log.error({ err: error }, "postgres can't be used, holding results");
+    else log.info("postgres can be used again");
+    onOutage(isDown);
+  }
+
   /** One connection that broke is no outage: the first look tells. */
   async function recover(error: unknown): Promise<void> {
-    let isDown = false;
     for (let looks = 1; !(await canWrite().catch(() => false)); looks++) {
-      if (!isDown) {
-        log.error({ err: error }, "postgres can't be used, holding results");
-        onOutage(true);
-        isDown = true;
-      }
+      isAway = true;
+      tell(error);
       await sleep(delayMs(looks), undefined, { signal });
     }
-    if (!isDown) return;
-    log.info("postgres can be used again");
-    onOutage(false);
+    isAway = false;
+    tell(error);
   }
 
   return {
-    async wait(error, failures) {
-      signal.throwIfAborted();
-      recovering ??= recover(error).finally(() => {
-        recovering = undefined;
-      });
-      await recovering;
-      // Postgres answers, and what failed may fail all the same: not at once, then.
-      await sleep(delayMs(failures), undefined, { signal });
+    begin() {
+      let failures = 0;
+      let isStuck = false;
+      return {
+        async wait(error, isOurs) {
+          signal.throwIfAborted();
+          failures++;
+          if (isOurs && failures > 1 && !isStuck) {
+            isStuck = true;
+            stuck++;
+            tell(error);
+          }
+          recovering ??= recover(error).finally(() => {
+            recovering = undefined;
+          });
+          await recovering;
+          // Postgres answers, and what failed may fail all the same: not at once, then.
+          await sleep(delayMs(failures), undefined, { signal });
+        },
+        end() {
+          if (!isStuck) return;
+          isStuck = false;
+          stuck--;
+          tell(undefined);
+        },
+      };
     },
   };
 }

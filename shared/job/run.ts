@@ -9,6 +9,7 @@ import { type BatchJob, type BatchRan, createBatches } from "./handle-batch.ts";
 import { JobContext, type Tools } from "./job-context.ts";
 import type { LiveJob } from "./live-jobs.ts";
 import { isEndOf } from "./outcome.ts";
+import type { Struggle } from "./recovery.ts";
 import type { ResultRow } from "./result-rows.ts";
 import { asError } from "./thrown.ts";
 
@@ -102,7 +103,7 @@ class Runner {
         case "refused":
           return readError(own.error, false);
         case "unknown":
-          return { kind: "outage", error: own.error };
+          return { kind: "outage", error: own.error, isOurs: true };
       }
     } catch (error) {
       return this.#readFailedCommit(asError(error), context);
@@ -119,7 +120,7 @@ class Runner {
     switch (troubleOf(error)) {
       case "outage":
       case "contention":
-        return { kind: "outage", error };
+        return { kind: "outage", error, isOurs: true };
       case "bad-data": {
         const message = `Postgres refuses the result: ${error.message}`;
         return { kind: "ended", problem: { code: "invalid_output", message } };
@@ -131,28 +132,34 @@ class Runner {
   }
 
   async #outlive(live: LiveJob, running: Promise<Ran | Outage>): Promise<Ran> {
-    const { tools } = this.#options;
+    const { commits, tools } = this.#options;
     let ran = await running;
-    for (let outages = 1; ran.kind === "outage"; outages++) {
-      const again = await this.#afterOutage(live, ran, outages);
-      if (again !== undefined) return again;
-      live.context = new JobContext(live.job, tools);
-      ran = await this.#runOnce(live);
+    if (ran.kind !== "outage") return ran;
+    const struggle = commits.struggle();
+    try {
+      while (ran.kind === "outage") {
+        const again = await this.#afterOutage(live, ran, struggle);
+        if (again !== undefined) return again;
+        live.context = new JobContext(live.job, tools);
+        ran = await this.#runOnce(live);
+      }
+      return ran;
+    } finally {
+      struggle.end();
     }
-    return ran;
   }
 
   /** Waits until Postgres can be used; the end of the job, where it has come meanwhile. */
   async #afterOutage(
     { job }: LiveJob,
-    { error }: Outage,
-    outages: number,
+    { error, isOurs = false }: Outage,
+    struggle: Struggle,
   ): Promise<Ran | undefined> {
     const { commits, log, signal } = this.#options;
     log.warn({ jobId: job.id, err: error }, "postgres was lost under a job, running it again");
     try {
       if (troubleOf(error) === "contention") await sleep(AGAIN_DELAY_MS, undefined, { signal });
-      else await commits.recover(error, outages);
+      else await struggle.wait(error, isOurs);
       // Finding no row proves nothing: the job runs again and its INSERT decides.
       const row = await commits.read(job.engine, job.id);
       if (row !== undefined && isEndOf(row, job))

@@ -19,14 +19,15 @@ const role = `outage_${randomBytes(4).toString("hex")}`;
 const JOBS = 10;
 
 beforeAll(async () => {
-  fleet = await openTestFleet([probe]);
-  admin = new pg.Pool({ connectionString: fleet.config.DATABASE_URL, max: 1 });
+  const url = new URL(String(process.env.DATABASE_URL));
+  Object.assign(target, { host: url.hostname, port: Number(url.port || 5432) });
+  // Before the fleet, which looks for what it leaves open.
+  proxy = await startProxy(target);
+  admin = new pg.Pool({ connectionString: url.href, max: 1 });
   await admin.query(PROBE_LEDGER);
   await admin.query(`create role ${role} login superuser`);
-  const url = new URL(fleet.config.DATABASE_URL);
+  fleet = await openTestFleet([probe]);
   url.username = role;
-  Object.assign(target, { host: url.hostname, port: Number(url.port || 5432) });
-  proxy = await startProxy(target);
   Object.assign(url, { hostname: "127.0.0.1", port: String(proxy.port) });
   worker = await fleet.start(probe, { DATABASE_URL: url.href });
 });
@@ -115,4 +116,13 @@ test.each([
   } finally {
     await pooler.close();
   }
+});
+
+test("at start Postgres must be there; Redis need not", async () => {
+  const nowhere = (url: string) => Object.assign(new URL(url), { port: "1" }).href;
+  await expect(
+    fleet.start(probe, { DATABASE_URL: nowhere(fleet.config.DATABASE_URL) }),
+  ).rejects.toMatchObject({ name: "StartFailure", part: "postgres", temporary: true });
+  const other = await fleet.start(probe, { REDIS_URL: nowhere(fleet.config.REDIS_URL) });
+  expect(other.notReady()).toBeUndefined();
 });
