@@ -116,3 +116,12 @@ test.each([
     await pooler.close();
   }
 });
+
+test("at start Postgres must be there; Redis need not", async () => {
+  const nowhere = (url: string) => Object.assign(new URL(url), { port: "1" }).href;
+  await expect(
+    fleet.start(probe, { DATABASE_URL: nowhere(fleet.config.DATABASE_URL) }),
+  ).rejects.toMatchObject({ name: "StartFailure", part: "postgres", temporary: true });
+  const other = await fleet.start(probe, { REDIS_URL: nowhere(fleet.config.REDIS_URL) });
+  expect(other.notReady()).toBeUndefined();
+});
