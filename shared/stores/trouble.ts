@@ -98,9 +98,10 @@ function readInternal(error: Error): DatabaseTrouble {
 export function troubleOf(error: unknown): DatabaseTrouble {
   const trouble = readTrouble(error);
   if (trouble === "refused") return "outage";
-  const isInternal =
-    trouble === "other" && String((error as pg.DatabaseError)?.code).startsWith("XX");
-  return isInternal ? "outage" : trouble;
+  const { code } = Object(error);
+  // Cancelled, by a person or by statement_timeout: fewer rows may pass in time, and no row is to blame.
+  if (code === "57014") return "contention";
+  return trouble === "other" && String(code).startsWith("XX") ? "outage" : trouble;
 }
 
 /** Whether an error that a handler met says that Postgres can't be used now, and not that its SQL is wrong. */
