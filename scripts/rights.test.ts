@@ -1,6 +1,8 @@
 /** An engine whose users have the rights of `make rights`, and no others, does its whole work on real services. */
 import { randomBytes } from "node:crypto";
+import { vhostOf } from "@tl-engine/shared/broker/address";
 import { openConnection } from "@tl-engine/shared/broker/connection";
+import { ask } from "@tl-engine/shared/broker/management";
 import { createLog } from "@tl-engine/shared/process/log";
 import { openRedis } from "@tl-engine/shared/stores/redis";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -43,19 +45,6 @@ function as(url: string, user: string): string {
   return given.href;
 }
 
-async function management(method: string, path: string, body: unknown): Promise<void> {
-  const { username, password: secret, origin } = new URL(managementUrl as string);
-  const response = await fetch(`${origin}/api/${path}`, {
-    method,
-    headers: {
-      authorization: `Basic ${btoa(`${decodeURIComponent(username)}:${decodeURIComponent(secret)}`)}`,
-      "content-type": "application/json",
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status}`);
-}
-
 async function redisAcl(...words: string[]): Promise<void> {
   const redis = openRedis(fleet.config.REDIS_URL, createLog({}, "silent"), {
     enableOfflineQueue: true,
@@ -75,10 +64,10 @@ beforeAll(async () => {
   for (const statement of postgres.statements) await fleet.pool.query(statement);
   await redisAcl("SETUSER", redis.user, ...redis.rules, `>${password}`);
   if (managementUrl === undefined) return;
-  const vhost = new URL(fleet.config.AMQP_URL).pathname.slice(1);
+  const vhost = vhostOf(fleet.config.AMQP_URL);
   const { user, configure, write, read } = broker;
-  await management("PUT", `users/${user}`, { password, tags: "" });
-  await management("PUT", `permissions/${vhost}/${user}`, { configure, write, read });
+  await ask(managementUrl, "PUT", ["users", user], { password, tags: "" });
+  await ask(managementUrl, "PUT", ["permissions", vhost, user], { configure, write, read });
 });
 
 afterAll(async () => {
@@ -86,7 +75,7 @@ afterAll(async () => {
   const { broker, postgres, redis } = rights;
   await fleet.pool.query(`drop owned by ${postgres.role}; drop role ${postgres.role}`);
   await redisAcl("DELUSER", redis.user);
-  if (managementUrl !== undefined) await management("DELETE", `users/${broker.user}`, undefined);
+  if (managementUrl !== undefined) await ask(managementUrl, "DELETE", ["users", broker.user]);
   await fleet.close();
 });
 

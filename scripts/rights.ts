@@ -1,24 +1,40 @@
-/** `make rights NAME=activities`: the commands that make an engine's users, with no right that it does not need. */
+/**
+ * `make rights NAME=activities`: the commands that make an engine's users, with no right that it does not need;
+ * `NAME=tools`: those of who declares the topology.
+ */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readEnvironment } from "./environment.ts";
-import { rightsOf } from "./rights/statements.ts";
+import { type BrokerRights, rightsOf, toolsRights } from "./rights/statements.ts";
 import { WORKERS, workerFolders } from "./workers.ts";
 
 const { ENGINE_PREFIX: prefix } = readEnvironment({ ENGINE_PREFIX: true });
 const { NAME: engine = "" } = process.env;
+
+const brokerCommands = ({ user, configure, write, read }: BrokerRights) =>
+  `# RabbitMQ (in LavinMQ: lavinmqctl). The vhost is /engine unless AMQP_URL says otherwise.
+rabbitmqctl add_user ${user} "$PASSWORD"
+rabbitmqctl set_permissions -p /engine ${user} '${configure}' '${write}' '${read}'`;
+
+if (engine === "tools") {
+  const tools = toolsRights(prefix);
+  console.log(`${brokerCommands(tools)}
+
+# Postgres: the owner of enginedb, on the direct server. Redis: none.
+`);
+  console.log(`rights: user=${tools.user}`);
+  process.exit();
+}
 const engines = await workerFolders();
 if (!engines.includes(engine)) {
-  console.error(`NAME=${engine} is no engine: ${engines.join(", ")}.`);
+  console.error(`NAME=${engine} is neither tools nor an engine: ${engines.join(", ")}.`);
   process.exit(2);
 }
 const schema = existsSync(join(WORKERS, engine, "migrations"))
   ? `engine_${engine.replaceAll("-", "_")}`
   : undefined;
 const { broker, postgres, redis } = rightsOf({ engine, prefix, schema });
-console.log(`# RabbitMQ (in LavinMQ: lavinmqctl). The vhost is /engine unless AMQP_URL says otherwise.
-rabbitmqctl add_user ${broker.user} "$PASSWORD"
-rabbitmqctl set_permissions -p /engine ${broker.user} '${broker.configure}' '${broker.write}' '${broker.read}'
+console.log(`${brokerCommands(broker)}
 
 -- Postgres, as the owner of enginedb, after make migrate.
 create role ${postgres.role} login password :'password';

@@ -1,29 +1,58 @@
 /** Declares every exchange, queue and binding: once at deploy, and daily, since shared plans delete idle queues. */
 
-import { openConnection } from "@tl-engine/shared/broker/connection";
+import { closeConnection, openFirstConnection } from "@tl-engine/shared/broker/connection";
+import { closedQueues } from "@tl-engine/shared/broker/queue-states";
 import { declareTopology, topologyOf } from "@tl-engine/shared/broker/topology";
+import { StartFailure } from "@tl-engine/shared/process/start-failure";
 import { brokerNames } from "@tl-engine/shared/wire/names";
 import { readEnvironment } from "./environment.ts";
 import { loadWorkers } from "./workers.ts";
+
+const EXIT_TEMPORARY = 1;
+const EXIT_MISCONFIGURED = 2;
 
 const config = readEnvironment({
   AMQP_URL: true,
   AMQP_HEARTBEAT_S: true,
   BROKER_PROFILE: true,
   ENGINE_PREFIX: true,
+  RABBITMQ_MANAGEMENT_URL: true,
 });
 
-const workers = await loadWorkers();
-const { model, profile } = await openConnection(config, "topology");
+async function declare(): Promise<void> {
+  const workers = await loadWorkers();
+  const { model, profile } = await openFirstConnection(config, "topology");
+  try {
+    const names = brokerNames(config.ENGINE_PREFIX);
+    const engines = workers.map(({ definition }) => definition);
+    const topology = topologyOf(engines, names, profile);
+    await declareTopology(model, topology);
+    const { exchanges, queues, bindings } = topology;
+    console.log(
+      `topology: broker=${profile.product} exchanges=${exchanges.length} queues=${queues.length} bindings=${bindings.length}`,
+    );
+    await tellClosed(queues.map(({ name }) => name));
+  } finally {
+    await closeConnection(model);
+  }
+}
+
+/** A queue that the broker has closed is declared as if nothing were wrong. */
+async function tellClosed(queues: string[]): Promise<void> {
+  const { RABBITMQ_MANAGEMENT_URL: managementUrl, AMQP_URL } = config;
+  if (managementUrl === undefined) return;
+  try {
+    for (const { name, state, repair } of await closedQueues(managementUrl, AMQP_URL, queues))
+      console.error(`topology: the queue ${name} is ${state} and gives nothing: ${repair}`);
+  } catch (error) {
+    console.error(`topology: whether a queue is closed can't be seen: ${(error as Error).message}`);
+  }
+}
+
 try {
-  const names = brokerNames(config.ENGINE_PREFIX);
-  const engines = workers.map(({ definition }) => definition);
-  const topology = topologyOf(engines, names, profile);
-  await declareTopology(model, topology);
-  const { exchanges, queues, bindings } = topology;
-  console.log(
-    `topology: broker=${profile.product} exchanges=${exchanges.length} queues=${queues.length} bindings=${bindings.length}`,
-  );
-} finally {
-  await model.close();
+  await declare();
+} catch (error) {
+  if (!(error instanceof StartFailure)) throw error;
+  console.error(`topology: ${error.message}`);
+  process.exitCode = error.temporary ? EXIT_TEMPORARY : EXIT_MISCONFIGURED;
 }

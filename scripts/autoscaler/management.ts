@@ -1,7 +1,5 @@
 /** Asks a broker's management API for a trigger's figure, just as KEDA's rabbitmq scaler does over HTTP. */
-import http from "node:http";
-import https from "node:https";
-import { text } from "node:stream/consumers";
+import { ManagementError, request } from "@tl-engine/shared/broker/management";
 import type { TriggerReading } from "./autoscaler.ts";
 import type { RabbitMqTrigger } from "./scaled-object.ts";
 
@@ -21,11 +19,6 @@ interface Figures {
   ready: number;
   publishRate: number;
   deliverGetRate: number;
-}
-
-/** The API did not give an answer that KEDA could use; no message holds a password. */
-export class ManagementError extends Error {
-  override readonly name = "ManagementError";
 }
 
 /** Never rejects: what goes wrong is the reading. */
@@ -67,32 +60,16 @@ const queryEscape = (value: string) =>
     .replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
     .replaceAll("%20", "+");
 
-async function get(url: URL, { timeoutMs, unsafeSsl, tls }: RabbitMqTrigger): Promise<string> {
-  const { promise: response, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
-  const { username, password } = url;
-  const options: https.RequestOptions = {
-    // Of the whole exchange, as Go's client counts it.
-    signal: AbortSignal.timeout(timeoutMs),
-    ...(username && {
-      auth: `${decodeURIComponent(username)}:${decodeURIComponent(password)}`,
-    }),
-    ...(url.protocol === "https:" && {
+function get(url: URL, { timeoutMs, unsafeSsl, tls }: RabbitMqTrigger): Promise<string> {
+  return request("GET", url, undefined, {
+    timeoutMs,
+    tls: {
       rejectUnauthorized: !unsafeSsl,
       ...(tls?.ca && { ca: tls.ca }),
       ...(tls?.cert && { cert: tls.cert, key: tls.key }),
       ...(tls?.keyPassword && { passphrase: tls.keyPassword }),
-    }),
-  };
-  const request = (url.protocol === "https:" ? https : http).get(url, options, resolve);
-  request.on("error", reject);
-  const answer = await response;
-  const body = await text(answer);
-  if (answer.statusCode === 200) return body;
-  const path = `${url.origin}${url.pathname}`;
-  const start = body.trim().slice(0, 200);
-  throw new ManagementError(
-    `${path} answers ${answer.statusCode} ${answer.statusMessage}${start && `: ${start}`}`,
-  );
+    },
+  });
 }
 
 function figuresOf(trigger: RabbitMqTrigger, answer: unknown): Figures {
@@ -162,9 +139,11 @@ function readingOf(trigger: RabbitMqTrigger, figures: Figures): TriggerReading {
 }
 
 function describe(error: unknown): string {
-  if (error instanceof ManagementError) return error.message;
+  if (error instanceof ManagementError)
+    return isTimeout(error.cause) ? "no answer within the timeout" : error.message;
   if (error instanceof SyntaxError) return `the answer is no JSON: ${error.message}`;
-  const { name, code, message } = error as NodeJS.ErrnoException;
-  if (name === "AbortError" || name === "TimeoutError") return "no answer within the timeout";
-  return code && !message.includes(code) ? `${code} ${message}` : message || String(error);
+  return (error as Error).message || String(error);
 }
+
+const isTimeout = (cause: unknown) =>
+  cause instanceof Error && (cause.name === "AbortError" || cause.name === "TimeoutError");

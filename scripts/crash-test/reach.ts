@@ -3,6 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import amqp from "amqplib";
 import { Redis } from "ioredis";
 import pg from "pg";
+import { vhostOf } from "../../shared/broker/address.ts";
+import { ask, ManagementError } from "../../shared/broker/management.ts";
 import { readRecord } from "../../shared/wire/claim-record.ts";
 import type { EndState, ResultRow } from "./evidence.ts";
 
@@ -53,7 +55,7 @@ export function openReach(urls: Urls, prefix: string, engine: string): Reach {
   pool.on("error", () => {});
   const redis = new Redis(urls.redis, { maxRetriesPerRequest: 20, connectionName: OWN_NAME });
   redis.on("error", () => {});
-  const vhost = decodeURIComponent(new URL(urls.amqp).pathname.slice(1)) || "/";
+  const vhost = vhostOf(urls.amqp);
   const engineQueue = `${prefix}.${engine}`;
 
   const query = async <Row extends pg.QueryResultRow>(sql: string, values?: unknown[]) =>
@@ -194,42 +196,33 @@ function postgresReach({ postgres }: Urls, query: Query) {
 }
 
 function brokerReach(urls: Urls, vhost: string, prefix: string, engineQueue: string) {
-  const base = new URL(urls.management ?? "http://127.0.0.1:9");
-  const { username, password } = base;
-  base.username = base.password = "";
-  const authorization = `Basic ${Buffer.from(
-    `${decodeURIComponent(username) || "guest"}:${decodeURIComponent(password) || "guest"}`,
-  ).toString("base64")}`;
-  const ask = async (method: string, path: string): Promise<unknown> => {
-    const response = await fetch(new URL(`/api/${path}`, base), {
-      method,
-      headers: { authorization },
-      signal: AbortSignal.timeout(10_000),
-    });
-    if (!response.ok && response.status !== 404)
-      throw new Error(`management: ${method} ${path} answered ${response.status}`);
-    return response.status === 200 ? await response.json() : undefined;
+  const base = urls.management ?? "http://127.0.0.1:9";
+  /** What is gone already is no error. */
+  const askFor = async (method: "GET" | "DELETE", ...path: string[]): Promise<unknown> => {
+    try {
+      return await ask(base, method, path);
+    } catch (error) {
+      if (error instanceof ManagementError && error.status === 404) return undefined;
+      throw error;
+    }
   };
-  const inVhost = encodeURIComponent(vhost);
 
   return {
     async closeConnections(max: number) {
-      const all = (await patiently(() => ask("GET", `vhosts/${inVhost}/connections`))) as {
+      const all = (await patiently(() => askFor("GET", "vhosts", vhost, "connections"))) as {
         name: string;
         client_properties?: { connection_name?: string };
       }[];
       const others = all.filter((one) => one.client_properties?.connection_name !== OWN_NAME);
       const hit = others.slice(0, max);
-      await Promise.all(
-        hit.map(({ name }) => ask("DELETE", `connections/${encodeURIComponent(name)}`)),
-      );
+      await Promise.all(hit.map(({ name }) => askFor("DELETE", "connections", name)));
       return hit.length;
     },
     async deleteQueue() {
-      await patiently(() => ask("DELETE", `queues/${inVhost}/${encodeURIComponent(engineQueue)}`));
+      await patiently(() => askFor("DELETE", "queues", vhost, engineQueue));
     },
     async queues() {
-      const all = (await patiently(() => ask("GET", `queues/${inVhost}`))) as {
+      const all = (await patiently(() => askFor("GET", "queues", vhost))) as {
         name: string;
         messages_ready?: number;
         messages_unacknowledged?: number;

@@ -41,16 +41,19 @@ export async function listLetters(
   try {
     const { messageCount } = await channel.checkQueue(queue);
     const letters: Letter[] = [];
+    let held = 0;
     while (letters.length < limit) {
       const message = await channel.get(queue);
       if (message === false) break;
+      held++;
       letters.push(readLetter(message));
       if (numberOf(message, "x-delivery-count") < refreshAfterLooks) continue;
       const copy = { ...sameJob(message), exchange: "", routingKey: queue };
       await deliver(publisher, { ...copy, headers: graveOf(message) });
       channel.ack(message);
+      held--;
     }
-    channel.nackAll(true);
+    giveBack(channel, held);
     // A quorum queue's count lags behind.
     return { count: Math.max(messageCount, letters.length), letters };
   } finally {
@@ -79,6 +82,7 @@ export async function replayLetters(
   const queue = names.dead(engine);
   const channel = await model.createChannel();
   const result: Replayed = { replayed: [], left: [] };
+  let held = 0;
   async function replay(message: Message): Promise<void> {
     await deliver(publisher, {
       ...sameJob(message),
@@ -91,6 +95,7 @@ export async function replayLetters(
       },
     });
     channel.ack(message);
+    held--;
     result.replayed.push(readLetter(message).id);
   }
   try {
@@ -103,6 +108,7 @@ export async function replayLetters(
     for (;;) {
       const message = await channel.get(queue);
       if (message === false) break;
+      held++;
       const letter = readLetter(message);
       if (id !== undefined && letter.id !== id) continue;
       const why = whyNot(letter);
@@ -118,11 +124,16 @@ export async function replayLetters(
       batch = [];
     }
     await Promise.all(batch.map(replay));
-    channel.nackAll(true);
+    giveBack(channel, held);
     return result;
   } finally {
     await channel.close();
   }
+}
+
+/** LavinMQ closes a channel over a nack of all where nothing is unacked. */
+function giveBack(channel: Channel, held: number): void {
+  if (held > 0) channel.nackAll(true);
 }
 
 const keyOf = ({ id, generation }: Letter, of = generation) => `${id} ${of}`;

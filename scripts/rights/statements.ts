@@ -1,9 +1,16 @@
 /** The least that one engine may do in the broker, in Postgres and in Redis. */
 import { brokerNames, DELAY_TIERS } from "@tl-engine/shared/wire/names";
 
+/** Regular expressions over names, as both brokers take them. */
+export interface BrokerRights {
+  user: string;
+  configure: string;
+  write: string;
+  read: string;
+}
+
 export interface Rights {
-  /** Regular expressions over names, as both brokers take them. */
-  broker: { user: string; configure: string; write: string; read: string };
+  broker: BrokerRights;
   /** SQL for the owner of the database; it may run again. The role itself must be there. */
   postgres: { role: string; statements: string[] };
   /** Rules of `ACL SETUSER`; the password's is left out. */
@@ -49,6 +56,21 @@ export function rightsOf({ engine, prefix, schema }: RightsOptions): Rights {
         "+info",
       ],
     },
+  };
+}
+
+/**
+ * Of who declares the topology. A dead-letter exchange asks for the right to write to it and to read the queue;
+ * that of the burials is the default one, which is amq.default in RabbitMQ and "" in LavinMQ.
+ */
+export function toolsRights(prefix: string): BrokerRights {
+  const own = `${escaped(prefix)}\\..*`;
+  const ownAndDefault = `^(|amq\\.default|${own})$`;
+  return {
+    user: "tl-engine-tools",
+    configure: `^${own}$`,
+    write: ownAndDefault,
+    read: ownAndDefault,
   };
 }
 

@@ -1,7 +1,9 @@
 /** Opens one AMQP connection and finds out which of the two brokers answers. */
-import type { Socket } from "node:net";
-import { type ChannelModel, connect } from "amqplib";
+import { type Channel, type ChannelModel, connect } from "amqplib";
 import type { Config } from "../process/config.ts";
+import { connectOptions } from "./address.ts";
+import { coalesceWrites, guardDeliveries, sever } from "./amqplib-insides.ts";
+import { BrokerFailure, explainFailure } from "./explain.ts";
 
 /** What differs between the two brokers that we support; all else is identical. */
 export interface BrokerProfile {
@@ -20,19 +22,21 @@ export type BrokerConfig = Pick<Config, "AMQP_URL" | "AMQP_HEARTBEAT_S" | "BROKE
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /** The broker is one that was never tried. */
-export class UnknownBroker extends Error {
+export class UnknownBroker extends BrokerFailure {
   override readonly name = "UnknownBroker";
 }
 
 /**
  * @param name shown in the broker's list of connections.
+ * @param maxBodyBytes a larger body is not taken in, see {@link guardDeliveries}. Default: any is.
  * @throws {UnknownBroker} or what the socket or the broker said.
  */
-export async function openConnection(config: BrokerConfig, name: string): Promise<Connection> {
-  const url = new URL(config.AMQP_URL);
-  // Asked for by name: LavinMQ proposes 300 s.
-  url.searchParams.set("heartbeat", String(config.AMQP_HEARTBEAT_S));
-  const model = await connect(url.href, {
+export async function openConnection(
+  config: BrokerConfig,
+  name: string,
+  maxBodyBytes = Number.POSITIVE_INFINITY,
+): Promise<Connection> {
+  const model = await connect(connectOptions(config.AMQP_URL, config.AMQP_HEARTBEAT_S), {
     clientProperties: { connection_name: name },
     timeout: CONNECT_TIMEOUT_MS,
     noDelay: true,
@@ -40,12 +44,25 @@ export async function openConnection(config: BrokerConfig, name: string): Promis
   });
   // Whoever opens the connection listens to "close"; an error is always followed by it.
   model.on("error", () => {});
-  coalesceWrites(model);
   try {
+    coalesceWrites(model);
+    guardDeliveries(model, maxBodyBytes);
     return { model, profile: profileOf(model, config.BROKER_PROFILE) };
   } catch (error) {
     await model.close().catch(() => {});
     throw error;
+  }
+}
+
+/**
+ * The first connection of a tool, whose failure somebody reads.
+ * @throws {StartFailure}
+ */
+export async function openFirstConnection(config: BrokerConfig, name: string): Promise<Connection> {
+  try {
+    return await openConnection(config, name);
+  } catch (error) {
+    throw await explainFailure(error, config.AMQP_URL);
   }
 }
 
@@ -60,34 +77,26 @@ function profileOf(model: ChannelModel, configured: BrokerConfig["BROKER_PROFILE
   );
 }
 
-/**
- * Ends a connection at once, without asking a broker that may no longer answer: its "close" comes with the
- * given reason, and whatever waits on it fails.
- */
-export function sever(model: ChannelModel, reason: Error): void {
-  socketOf(model)?.destroy(reason);
-}
-
-const socketOf = (model: ChannelModel) =>
-  (model.connection as unknown as { stream?: Socket }).stream;
+const CLOSE_TIMEOUT_MS = 5_000;
 
 /**
- * amqplib writes every frame to the socket by itself, a system call each. Here all frames of one turn
- * of the event loop leave in one piece.
+ * Closes a connection, and resolves when it has ended in whatever way: amqplib's own `close` waits for ever where
+ * the connection is lost meanwhile.
+ * @param channel closed first: what was sent on it last, such as acks, would otherwise be overtaken by the end.
  */
-function coalesceWrites(model: ChannelModel): void {
-  const socket = socketOf(model);
-  if (typeof socket?.write !== "function") return;
-  const write = socket.write.bind(socket);
-  let frames: Buffer[] = [];
-  const flush = () => {
-    const [first] = frames;
-    const together = frames.length === 1 && first !== undefined ? first : Buffer.concat(frames);
-    frames = [];
-    write(together);
+export async function closeConnection(model: ChannelModel, channel?: Channel): Promise<void> {
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  model.once("close", () => resolve());
+  const close = async () => {
+    await channel?.close().catch(() => {});
+    await model.close();
   };
-  socket.write = ((frame: Buffer) => {
-    if (frames.push(frame) === 1) process.nextTick(flush);
-    return socket.writableLength < socket.writableHighWaterMark;
-  }) as typeof socket.write;
+  // It is closed already, or closing.
+  close().then(resolve, () => resolve());
+  const timer = setTimeout(() => {
+    sever(model, new Error("the broker did not answer the end of the connection"));
+    resolve();
+  }, CLOSE_TIMEOUT_MS);
+  await closed;
+  clearTimeout(timer);
 }

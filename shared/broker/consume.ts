@@ -1,19 +1,26 @@
 /** Keeps one consumer on an engine's queue and hands every delivery on. */
-import type { ConsumeMessage, MessageProperties } from "amqplib";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Channel, ConsumeMessage, MessageProperties } from "amqplib";
 import type { Logger } from "pino";
 import type { Config } from "../process/config.ts";
 import { brokerNames } from "../wire/names.ts";
 import { Acks } from "./acks.ts";
-import { openConnection } from "./connection.ts";
+import { closeConnection, openConnection } from "./connection.ts";
+import type { Oddity } from "./content-header.ts";
+import { explainFailure } from "./explain.ts";
 import { supervise } from "./supervise.ts";
 import { consumerCount, verifyTopology } from "./topology.ts";
 
 export type { MessageProperties };
 
-/** One arrival of a job's message. */
-export interface Delivery {
+/** One arrival of a job's message. Its `correlationId` is a Buffer where it is no UTF-8. */
+export interface Delivery extends Oddity {
   message: ConsumeMessage;
   acks: Acks;
+  /** Its properties could not be decoded, and are empty. */
+  undecodable?: Error;
+  /** Its body has so many bytes that it was not gathered, and is empty. */
+  tooLargeBytes?: number;
 }
 
 export interface Consumer {
@@ -32,6 +39,8 @@ export interface Consumer {
 export interface ConsumerOptions {
   engine: string;
   prefetch: number;
+  /** A larger body is not taken in: the delivery says {@link Oddity.tooLargeBytes}. Default: 16 MiB. */
+  maxBodyBytes?: number;
   onDelivery(delivery: Delivery): void;
   onStaleAck(count: number): void;
   log: Logger;
@@ -42,49 +51,73 @@ export class QueueFailed extends Error {
   override readonly name = "QueueFailed";
 }
 
+/** Not that the connection was lost: the broker won't have it. */
+const isRefused = (error: unknown) => typeof (error as { code?: unknown }).code === "number";
+
 /** AMQP's reply code for what the server could not help, which RabbitMQ also says of a queue without a leader. */
 const isInternalError = (error: Error) => (error as { code?: unknown }).code === 541;
 
 const CHECK_INTERVAL_MS = 120_000;
+/** What RabbitMQ 4 takes; older ones take eight times that. */
+const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
+/** While a queue elects its leader, RabbitMQ may count none. */
+const LOOKS = 3;
+const LOOK_DELAY_MS = 500;
 
 interface Link {
   acks: Acks;
   tag: string | undefined;
+  /** @throws {QueueFailed} */
   consume(): Promise<void>;
   cancel(): Promise<void>;
-  verify(): Promise<boolean>;
+  /** @throws {QueueFailed} where the broker sees no consumer on the queue. */
+  verify(): Promise<void>;
 }
 
-/** Resolves when the queue was found; nothing comes before {@link Consumer.start}. Throws what the first try met. */
+/**
+ * Resolves when the queue was found; nothing comes before {@link Consumer.start}.
+ * @throws {StartFailure}
+ */
 export async function openConsumer(config: Config, options: ConsumerOptions): Promise<Consumer> {
   const { log } = options;
   let stopped = false;
   let paused = true;
-  let closedQueue = false;
+  let hasFailed = false;
+
+  /** The one place that tells of a queue that is closed, when it closes and when it is back. */
+  function note(failure: unknown): void {
+    const failed = failure instanceof QueueFailed;
+    if (failed && !hasFailed) log.error({ alert: "queue_closed" }, failure.message);
+    hasFailed = failed;
+  }
 
   const supervised = await supervise<Link>(
     "consumer",
     async (lost) => {
       const opened = await openLink(config, options, lost);
-      if (!paused && !stopped) await opened.link.consume();
-      return opened;
+      try {
+        if (!paused && !stopped) await opened.link.consume();
+        note(undefined);
+        return opened;
+      } catch (error) {
+        note(error);
+        await opened.close().catch(() => {});
+        throw error;
+      }
     },
     log,
-  );
+  ).catch(async (error) => {
+    throw await explainFailure(error, config.AMQP_URL);
+  });
 
   async function check(): Promise<void> {
     const link = supervised.current();
     // A link that was being opened while `paused` changed may have missed it.
     if (link?.tag === undefined) return alignSoon();
     try {
-      // A queue that LavinMQ closed after a torn write answers `consume`, yet it shows no consumer.
-      closedQueue = !(await link.verify());
-      if (closedQueue)
-        log.error(
-          { alert: "queue_closed" },
-          "the queue shows no consumer: the broker has closed it",
-        );
+      await link.verify();
     } catch (error) {
+      note(error);
       supervised.drop(link, error as Error);
     }
   }
@@ -112,10 +145,17 @@ export async function openConsumer(config: Config, options: ConsumerOptions): Pr
     async start() {
       paused = false;
       // A link that was lost meanwhile consumes as soon as it is back.
-      await supervised.current()?.consume();
-      await check();
+      const link = supervised.current();
+      try {
+        await link?.consume();
+      } catch (error) {
+        // Lost, or closed by the broker: it is consumed as soon as it is back, and until then not ready.
+        if (link === undefined || isRefused(error)) throw error;
+        note(error);
+        supervised.drop(link, error as Error);
+      }
     },
-    ready: () => supervised.current()?.tag !== undefined && !closedQueue,
+    ready: () => supervised.current()?.tag !== undefined,
     cancel() {
       stopped = true;
       return alignSoon();
@@ -136,10 +176,10 @@ export async function openConsumer(config: Config, options: ConsumerOptions): Pr
 }
 
 async function openLink(config: Config, options: ConsumerOptions, lost: (reason: Error) => void) {
-  const { engine, prefetch, onDelivery, onStaleAck, log } = options;
+  const { engine, prefetch, onStaleAck, maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
   const names = brokerNames(config.ENGINE_PREFIX);
-  const queue = names.queue(engine);
-  const { model } = await openConnection(config, `${engine} consumer ${config.WORKER_ID}`);
+  const name = `${engine} consumer ${config.WORKER_ID}`;
+  const { model } = await openConnection(config, name, maxBodyBytes);
   try {
     await verifyTopology(model, engine, names);
     const channel = await model.createChannel();
@@ -156,39 +196,76 @@ async function openLink(config: Config, options: ConsumerOptions, lost: (reason:
     channel.on("close", () => end());
     model.on("close", (error) => end(error));
     await channel.prefetch(prefetch);
-
-    const link: Link = {
-      acks,
-      tag: undefined,
-      async consume() {
-        try {
-          const { consumerTag } = await channel.consume(queue, (message) => {
-            if (message === null) end(new Error(`the broker cancelled the consumer of ${queue}`));
-            else onDelivery({ message, acks });
-          });
-          link.tag = consumerTag;
-        } catch (error) {
-          if (!isInternalError(reason)) throw error;
-          const message = `the broker fails on ${queue} (541 INTERNAL-ERROR): a quorum queue without a leader must be started again, or the broker`;
-          log.error({ alert: "queue_closed" }, message);
-          throw new QueueFailed(message, { cause: reason });
-        }
-      },
-      async cancel() {
-        const tag = link.tag;
-        link.tag = undefined;
-        if (tag !== undefined) await channel.cancel(tag);
-      },
-      verify: async () => (await consumerCount(channel, queue)) > 0,
-    };
+    const link = consuming(channel, names.queue(engine), acks, options, end, () => reason);
     const close = async () => {
       acks.flush();
       acks.close();
-      await model.close();
+      await closeConnection(model, channel);
     };
     return { link, close };
   } catch (error) {
-    await model.close().catch(() => {});
+    await closeConnection(model);
     throw error;
   }
+}
+
+function consuming(
+  channel: Channel,
+  queue: string,
+  acks: Acks,
+  { onDelivery, log }: ConsumerOptions,
+  end: (reason: Error) => void,
+  reason: () => Error,
+): Link {
+  function deliver(message: ConsumeMessage): void {
+    const { undecodable, tooLargeBytes } = message.properties as Oddity;
+    if (undecodable === undefined && tooLargeBytes === undefined) {
+      onDelivery({ message, acks });
+      return;
+    }
+    if (undecodable !== undefined)
+      log.warn({ err: undecodable, queue }, "a message has properties that can't be decoded");
+    onDelivery({
+      message,
+      acks,
+      ...(undecodable && { undecodable }),
+      ...(tooLargeBytes && { tooLargeBytes }),
+    });
+  }
+
+  const link: Link = {
+    acks,
+    tag: undefined,
+    async consume() {
+      try {
+        const { consumerTag } = await channel.consume(queue, (message) => {
+          if (message === null) end(new Error(`the broker cancelled the consumer of ${queue}`));
+          else deliver(message);
+        });
+        link.tag = consumerTag;
+      } catch (error) {
+        if (!isInternalError(reason())) throw error;
+        const message = `the broker fails on ${queue} (541 INTERNAL-ERROR): a quorum queue without a leader must be started again, or the broker`;
+        throw new QueueFailed(message, { cause: reason() });
+      }
+      await link.verify();
+    },
+    async cancel() {
+      const tag = link.tag;
+      link.tag = undefined;
+      if (tag !== undefined) await channel.cancel(tag);
+    },
+    async verify() {
+      // A queue that LavinMQ closed after a torn write answers `consume`, yet it shows no consumer.
+      for (let looks = 1; (await consumerCount(channel, queue)) === 0; looks++) {
+        if (link.tag === undefined) return;
+        if (looks === LOOKS)
+          throw new QueueFailed(
+            `${queue} shows no consumer: the broker has closed it; restart the queue, or the broker`,
+          );
+        await sleep(LOOK_DELAY_MS);
+      }
+    },
+  };
+  return link;
 }

@@ -14,7 +14,8 @@ export interface Outgoing {
   type: string | undefined;
   /** Whether a message that reaches no queue counts as failed. Events have no such duty. */
   mandatory: boolean;
-  correlationId?: string | undefined;
+  /** Echoed byte for byte: bytes where the caller's is no UTF-8. */
+  correlationId?: string | Buffer | undefined;
   replyTo?: string | undefined;
   headers?: Record<string, string | number>;
   /** Epoch seconds, as AMQP has it. Default: now. */
@@ -54,7 +55,7 @@ const CHUNK_BYTES = 64 * 1024;
 const FIXED_BYTES = 250;
 const TWO_TO_32 = 2 ** 32;
 
-/** A short string longer than AMQP allows. */
+/** A short string longer than AMQP allows, or properties that do not fit in one frame. */
 export class TooLong extends RangeError {
   override readonly name = "TooLong";
 }
@@ -128,11 +129,13 @@ export function publishFrames(
 
   const text = (value: string): number => chunk.write(value, at, "utf8");
 
-  function shortString(value: string): void {
+  function shortString(value: string | Buffer): void {
     const start = at++;
-    const bytes = text(value);
-    if (bytes > 255)
-      throw new TooLong(`${JSON.stringify(value.slice(0, 40))}… has ${bytes} bytes of at most 255`);
+    const bytes = typeof value === "string" ? text(value) : value.copy(chunk, at);
+    if (bytes > 255) {
+      const begin = JSON.stringify(value.toString().slice(0, 40));
+      throw new TooLong(`${begin}… has ${bytes} bytes of at most 255`);
+    }
     chunk[start] = bytes;
     at += bytes;
   }
@@ -219,6 +222,8 @@ export function publishFrames(
     int64(outgoing.timestamp ?? Math.floor(Date.now() / 1000));
     if (type !== undefined) shortString(type);
     shortString(APP_ID);
+    if (at - start > maxBody)
+      throw new TooLong(`the properties have ${at - start} bytes; a frame takes ${maxBody}`);
     endFrame(start);
   }
 

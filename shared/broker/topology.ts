@@ -3,6 +3,7 @@ import type { Channel, ChannelModel } from "amqplib";
 import type { WorkerDefinition } from "../engine/define-worker.ts";
 import { type BrokerNames, DELAY_TIERS } from "../wire/names.ts";
 import type { BrokerProfile } from "./connection.ts";
+import { BrokerFailure } from "./explain.ts";
 
 /** The internal worker that ends what the broker dead-lettered; its queue is the burials queue. */
 export const BURIALS = "burials";
@@ -101,35 +102,73 @@ export function topologyOf(
   return { exchanges, queues, bindings };
 }
 
-/** Declares everything; safe to repeat. A queue that exists with other arguments is an error that says so. */
+/**
+ * Declares everything; safe to repeat.
+ * @throws {TopologyRefused} where a queue exists with other arguments, or the user may not.
+ */
 export async function declareTopology(model: ChannelModel, topology: Topology): Promise<void> {
   const channel = await model.createChannel();
   channel.on("error", () => {});
+  let declaring = "";
   try {
-    for (const { name, type, arguments: args } of topology.exchanges)
+    for (const { name, type, arguments: args } of topology.exchanges) {
+      declaring = `exchange ${name}`;
       await channel.assertExchange(name, type, { durable: true, arguments: args });
-    for (const { name, arguments: args } of topology.queues)
+    }
+    for (const { name, arguments: args } of topology.queues) {
+      declaring = `queue ${name}`;
       await channel.assertQueue(name, { durable: true, arguments: args });
-    for (const { queue, exchange, routingKey } of topology.bindings)
+    }
+    for (const { queue, exchange, routingKey } of topology.bindings) {
+      declaring = `binding of ${queue} to ${exchange}`;
       await channel.bindQueue(queue, exchange, routingKey);
+    }
     await channel.close();
   } catch (error) {
-    throw new Error(
-      `declaring the topology failed: ${(error as Error).message}. A queue or exchange that exists with other arguments must be drained and deleted first.`,
-      { cause: error },
-    );
+    throw refused(`declare the ${declaring}`, error, CONFLICT);
   }
 }
 
+/** AMQP 0-9-1 reply codes that the broker closes a channel with. */
+const ACCESS_REFUSED = 403;
+const NOT_FOUND = 404;
+const PRECONDITION_FAILED = 406;
+
+const CONFLICT =
+  "it exists with other arguments: drain and delete it first, then run make topology again";
+
+/** The broker does not let the topology be declared or looked at. */
+export class TopologyRefused extends BrokerFailure {
+  override readonly name = "TopologyRefused";
+}
+
 /** Something that the workers need is not there. */
-export class MissingTopology extends Error {
+export class MissingTopology extends BrokerFailure {
   override readonly name = "MissingTopology";
+}
+
+function refused(what: string, error: unknown, onPrecondition: string): BrokerFailure {
+  const { code, message } = error as Error & { code?: unknown };
+  if (typeof code !== "number")
+    return new BrokerFailure(`the connection was lost on the way to ${what}: ${message}`, {
+      cause: error,
+      temporary: true,
+    });
+  const why =
+    code === ACCESS_REFUSED
+      ? "the user of AMQP_URL has no right to it: make rights NAME=tools prints who may declare, NAME=<engine> what its worker may"
+      : code === PRECONDITION_FAILED
+        ? onPrecondition
+        : "look into the broker's log";
+  return new TopologyRefused(`the broker refuses to ${what} (${message}); ${why}`, {
+    cause: error,
+  });
 }
 
 /**
  * Passively looks for what one worker needs. A missing name closes the channel, so it is given one of
  * its own.
- * @throws {MissingTopology}
+ * @throws {MissingTopology} or {@link TopologyRefused}, or what broke the connection.
  */
 export async function verifyTopology(model: ChannelModel, engine: string, names: BrokerNames) {
   const channel = await model.createChannel();
@@ -147,10 +186,13 @@ export async function verifyTopology(model: ChannelModel, engine: string, names:
     }
     await channel.close();
   } catch (error) {
-    throw new MissingTopology(
-      `${looking} is missing or not readable (${(error as Error).message}); run "make topology" against this broker first`,
-      { cause: error },
-    );
+    const { code, message } = error as Error & { code?: unknown };
+    if (code === NOT_FOUND)
+      throw new MissingTopology(
+        `the ${looking} is missing (${message}); run "make topology" against this broker first`,
+        { cause: error },
+      );
+    throw refused(`show the ${looking}`, error, "look into the broker's log");
   }
 }
 

@@ -2,6 +2,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import amqp from "amqplib";
+import { connectOptions } from "../broker/address.ts";
+import { ask } from "../broker/management.ts";
 import { findBinary } from "./binaries.ts";
 import type { NativeService } from "./native.ts";
 import { NativeProcess } from "./native-process.ts";
@@ -10,13 +12,9 @@ import type { Reaper } from "./reaper.ts";
 
 /** Resolves when the broker takes connections on the vhost and its management API answers. */
 export async function connectToRabbitMq(amqpUrl: string, managementUrl: string): Promise<void> {
-  const connection = await amqp.connect(amqpUrl, { timeout: 10_000 });
+  const connection = await amqp.connect(connectOptions(amqpUrl), { timeout: 10_000 });
   await connection.close();
-  const { username, password, origin } = new URL(managementUrl);
-  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
-  const answer = await fetch(`${origin}/api/vhosts`, { headers: { authorization } });
-  await answer.body?.cancel();
-  if (!answer.ok) throw new Error(`the management API answers ${answer.status}`);
+  await ask(managementUrl, "GET", ["vhosts"]);
 }
 
 const configuration = (port: number, managementPort: number) => `
@@ -43,7 +41,12 @@ const ADVANCED_CONFIGURATION = `[
 ].
 `;
 
-export async function startRabbitMq(dir: string, reaper?: Reaper): Promise<NativeService> {
+/** @param more lines of rabbitmq.conf, for a broker that a test has for itself. */
+export async function startRabbitMq(
+  dir: string,
+  reaper?: Reaper,
+  more = "",
+): Promise<NativeService> {
   const [port, managementPort, distributionPort, epmdPort] = (await freePorts(4)) as [
     number,
     number,
@@ -52,7 +55,7 @@ export async function startRabbitMq(dir: string, reaper?: Reaper): Promise<Nativ
   ];
   mkdirSync(join(dir, "home"), { recursive: true });
   const file = (name: string) => join(dir, name);
-  writeFileSync(file("rabbitmq.conf"), configuration(port, managementPort));
+  writeFileSync(file("rabbitmq.conf"), configuration(port, managementPort) + more);
   writeFileSync(file("advanced.config"), ADVANCED_CONFIGURATION);
   writeFileSync(file("enabled_plugins"), "[rabbitmq_management].\n");
   // RabbitMQ would start a system-wide epmd that stays for ever. It finds this one instead.

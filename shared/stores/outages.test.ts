@@ -28,7 +28,7 @@ beforeAll(async () => {
   Object.assign(target, { host: url.hostname, port: Number(url.port || 5432) });
   proxy = await startProxy(target);
   Object.assign(url, { hostname: "127.0.0.1", port: String(proxy.port) });
-  worker = await fleet.start(probe, { DATABASE_URL: url.href, DATABASE_POOL_MAX: "4" });
+  worker = await fleet.start(probe, { DATABASE_URL: url.href });
 });
 afterAll(async () => {
   await fleet?.close();

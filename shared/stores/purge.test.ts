@@ -24,9 +24,9 @@ async function insert(of: string, rows: number, ageDays: number) {
   await pool.query(
     `insert into engine.results
        (engine, job_id, generation, status, attempt, type, input_hash, reply, worker, started_at, finished_at)
-     select $1, $3::text || '-' || n, 0, 'succeeded', 1, 't', 'h', '{}', 'w', now(), now() - make_interval(days => $3::int)
+     select $1, $3::text || '-' || n, 0, 'succeeded', 1, 't', 'h', '{}', $4, now(), now() - make_interval(days => $3::int)
      from generate_series(1, $2) as n`,
-    [of, rows, ageDays],
+    [of, rows, ageDays, fleet.names.prefix],
   );
 }
 

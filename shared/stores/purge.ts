@@ -27,8 +27,12 @@ delete from engine.results where ctid = any (array(
   where engine = $1 and finished_at < now() - make_interval(days => $2)
   limit ${BATCH} for update skip locked))`;
 
-/** `afterCommit` is called often, and acts when it is time. */
-export function createPurge(options: PurgeOptions): { afterCommit(): void } {
+export interface Purge {
+  /** To be called often; it acts when it is time. */
+  afterCommit(): void;
+}
+
+export function createPurge(options: PurgeOptions): Purge {
   const { pool, engine, retentionDays, log } = options;
   const { intervalMs = INTERVAL_MS, catchUpMs = CATCH_UP_MS } = options;
   // Workers that start together do not purge together.

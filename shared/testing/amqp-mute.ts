@@ -67,7 +67,7 @@ const methodOf = (frame: Buffer) =>
   frame[0] === METHOD_FRAME ? frame.readUInt32BE(FRAME_HEADER_BYTES) : undefined;
 
 /** Returns a function that takes the next bytes and gives the frames that are whole by now. */
-function splitter(): (chunk: Buffer) => Buffer[] {
+export function splitter(): (chunk: Buffer) => Buffer[] {
   let rest: Buffer = Buffer.alloc(0);
   return (chunk) => {
     rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);

@@ -58,7 +58,8 @@ export function withSteps(parts: Parts): Parts {
       ...publisher,
       async publish(outgoing, signal) {
         const published = await publisher.publish(outgoing, signal);
-        const { exchange, routingKey, correlationId } = outgoing;
+        const { exchange, routingKey } = outgoing;
+        const correlationId = outgoing.correlationId?.toString();
         if (exchange.includes(".delay.")) await reach("tiered", correlationId);
         else if (exchange === "" && routingKey.endsWith(".dead"))
           await reach("dead-lettered", correlationId);
