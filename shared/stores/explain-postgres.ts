@@ -18,6 +18,13 @@ const serverOf = (url: string): Server => ({
 export function explainPostgres(error: unknown, databaseUrl: string): StartFailure {
   if (error instanceof StartFailure) return error;
   const server = serverOf(databaseUrl);
+  const { syscall, path } = Object(error);
+  if (syscall === "open")
+    return startFailure(
+      server,
+      `can't be asked: DATABASE_URL names a file that can't be read, ${path}`,
+      { temporary: false, cause: error },
+    );
   const reach = reachOf(error);
   if (reach !== undefined) return explainReach(reach, server, error);
   const fail = (message: string, temporary = false) =>
@@ -71,6 +78,15 @@ function causeOf(code: string, message: string, databaseUrl: string): string | u
 
 function redact(message: string, databaseUrl: string): string {
   const { password } = new URL(databaseUrl);
-  const secrets = [password, decodeURIComponent(password)].filter((secret) => secret.length > 3);
+  const secrets = [password, decode(password)].filter((secret) => secret.length > 3);
   return secrets.reduce((text, secret) => text.replaceAll(secret, "***"), message);
+}
+
+/** A text with a % that encodes nothing stands as it is. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

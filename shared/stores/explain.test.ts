@@ -24,6 +24,12 @@ const BOTH: Row[] = [
 
 const POSTGRES: Row[] = [
   ...BOTH.slice(0, -1),
+  [
+    "a file",
+    coded("ENOENT", "no such file", { syscall: "open", path: "/ca.pem" }),
+    /can't be read, \/ca\.pem/,
+    false,
+  ],
   ["a bug", new Error("boom"), /can't be used now \(boom\)/, false],
   ["no role", coded("28000", 'role "x" does not exist'), /check the user.*pg_hba/, false],
   [

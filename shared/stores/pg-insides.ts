@@ -10,7 +10,10 @@ const CONNECTION_TEXTS = [
   /^Client (?:has encountered a connection error and is not queryable|was closed and is not queryable)$/,
   /^The server does not support SSL connections$/,
   /^There was an error establishing an SSL connection$/,
-  /^SASL: /,
+  /^SASL(?: channel binding)?: /,
+  // What came is no answer to what was asked, or no message at all: nothing more is known of this connection.
+  /^Received unexpected \w+ message from backend\.$/,
+  /^received invalid response: /,
 ];
 
 const CLOSED_TEXT = "Cannot use a pool after calling end on the pool";

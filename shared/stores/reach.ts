@@ -81,8 +81,8 @@ export interface Server {
 
 /** Host and port, without anything that is secret. */
 export function addressOf({ url, defaultPort }: Server): string {
-  const { hostname, port } = new URL(url);
-  return `${hostname || "localhost"}:${port || defaultPort}`;
+  const { hostname, port, searchParams } = new URL(url);
+  return `${hostname || (searchParams.get("host") ?? "localhost")}:${port || defaultPort}`;
 }
 
 /** `message` follows on the server, its variable and its address. */

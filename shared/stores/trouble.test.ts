@@ -1,7 +1,7 @@
 /** What an error of Postgres, of a pooler, or of the driver means. */
 import pg from "pg";
 import { describe, expect, test } from "vitest";
-import { startFakePostgres } from "../testing/fake-postgres.ts";
+import { message, startFakePostgres } from "../testing/fake-postgres.ts";
 import { ChannelBindingMissing } from "../wire/channel-binding.ts";
 import { answeredWithin } from "./pg-insides.ts";
 import { type DatabaseTrouble, isConnectionLoss, readTrouble, troubleOf } from "./trouble.ts";
@@ -60,7 +60,7 @@ const TABLE: [string, unknown, DatabaseTrouble, DatabaseTrouble?][] = [
   ["no such schema", says("3F000"), "refused", "outage"],
   ["a syntax error", says("42601"), "refused", "outage"],
   ["a failed transaction", says("25P02"), "other"],
-  ["statement_timeout", says("57014"), "other"],
+  ["statement_timeout", says("57014"), "other", "contention"],
   ["a trigger's RAISE", says("P0001"), "other"],
   ["a trigger's RAISE with a code of its own", says("EPIPX"), "other"],
   ["a closed pool", new Error("Cannot use a pool after calling end on the pool"), "closed"],
@@ -163,6 +163,12 @@ describe("what the driver says", () => {
     expect(await meet({ connectionString: server.url, connectionTimeoutMillis: 50 })).toBe(
       "outage",
     );
+    await server.close();
+  });
+
+  test("of a server that speaks something else", async () => {
+    const server = await startFakePostgres(message("?"));
+    expect(await meet({ connectionString: server.url })).toBe("outage");
     await server.close();
   });
 

@@ -60,10 +60,9 @@ const inSet = (set: Set<string>, code: string) => set.has(code) || set.has(code.
 export function readTrouble(error: unknown): DatabaseTrouble {
   if (!(error instanceof Error)) return "other";
   if (isClosedPool(error)) return "closed";
-  // Node's own errors first: TLS ones come as any class.
+  if (reachOf(error) !== undefined || error instanceof ChannelBindingMissing) return "outage";
   // What V8 says of values that no text can hold: the driver never got to send them.
   if (error instanceof RangeError || error instanceof TypeError) return "bad-data";
-  if (reachOf(error) !== undefined || error instanceof ChannelBindingMissing) return "outage";
   const { code, severity } = error as { code?: unknown; severity?: unknown };
   if (typeof code !== "string") return isConnectionText(error) ? "outage" : "other";
   // FATAL and PANIC end the session, or refuse it from the start: also 42501 for want of CONNECT.
@@ -84,9 +83,7 @@ const isOfPostgres = (error: Error) => (error as pg.DatabaseError).routine !== u
 const readProtocol = (error: Error): DatabaseTrouble =>
   isOfPostgres(error) ? "refused" : "outage";
 
-/**
- * XX000 is what poolers in front of Postgres (Neon's, Supabase's) answer when they can't reach it.
- */
+/** XX000 is what poolers in front of Postgres (Neon's, Supabase's) answer when they can't reach it. */
 function readInternal(error: Error): DatabaseTrouble {
   if (!isOfPostgres(error)) return "outage";
   // A value beyond 1 GB; Postgres does not translate its internal errors.
@@ -101,9 +98,10 @@ function readInternal(error: Error): DatabaseTrouble {
 export function troubleOf(error: unknown): DatabaseTrouble {
   const trouble = readTrouble(error);
   if (trouble === "refused") return "outage";
-  const isInternal =
-    trouble === "other" && String((error as pg.DatabaseError)?.code).startsWith("XX");
-  return isInternal ? "outage" : trouble;
+  const { code } = Object(error);
+  // Cancelled, by a person or by statement_timeout: fewer rows may pass in time, and no row is to blame.
+  if (code === "57014") return "contention";
+  return trouble === "other" && String(code).startsWith("XX") ? "outage" : trouble;
 }
 
 /** Whether an error that a handler met says that Postgres can't be used now, and not that its SQL is wrong. */
