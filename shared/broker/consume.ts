@@ -37,6 +37,8 @@ export interface ConsumerOptions {
   prefetch: number;
   /** A larger body is not taken in: the delivery says {@link Oddity.tooLargeBytes}. Default: 16 MiB. */
   maxBodyBytes?: number;
+  /** How often it is seen to that the broker has the consumer. Default: 2 min. */
+  checkIntervalMs?: number;
   onDelivery(delivery: Delivery): void;
   onStaleAck(count: number): void;
   log: Logger;
@@ -75,16 +77,16 @@ interface Link {
  * @throws {StartFailure}
  */
 export async function openConsumer(config: Config, options: ConsumerOptions): Promise<Consumer> {
-  const { log } = options;
+  const { log, checkIntervalMs = CHECK_INTERVAL_MS } = options;
   let stopped = false;
   let paused = true;
   let hasFailed = false;
 
   /** The one place that tells of a queue that is closed, when it closes and when it is back. */
   function note(failure: unknown): void {
-    const failed = failure instanceof QueueFailed;
-    if (failed && !hasFailed) log.error({ alert: "queue_closed" }, failure.message);
-    hasFailed = failed;
+    if (failure instanceof QueueFailed && !hasFailed)
+      log.error({ alert: "queue_closed" }, failure.message);
+    hasFailed = failure === undefined ? false : hasFailed || failure instanceof QueueFailed;
   }
 
   const supervised = await supervise<Link>(
@@ -106,18 +108,23 @@ export async function openConsumer(config: Config, options: ConsumerOptions): Pr
     throw await explainFailure(error, config.AMQP_URL);
   });
 
+  let verifying: Link | undefined;
   async function check(): Promise<void> {
     const link = supervised.current();
     // A link that was being opened while `paused` changed may have missed it.
     if (link?.tag === undefined) return alignSoon();
+    if (link === verifying) return;
+    verifying = link;
     try {
       await link.verify();
     } catch (error) {
       note(error);
       supervised.drop(link, error as Error);
+    } finally {
+      verifying = undefined;
     }
   }
-  const timer = setInterval(check, CHECK_INTERVAL_MS);
+  const timer = setInterval(check, checkIntervalMs);
   timer.unref();
 
   /** Brings the consumer in line with `paused` and `stopped`. */
@@ -128,6 +135,7 @@ export async function openConsumer(config: Config, options: ConsumerOptions): Pr
       if ((paused || stopped) && link.tag !== undefined) await link.cancel();
       else if (!paused && !stopped && link.tag === undefined) await link.consume();
     } catch (error) {
+      note(error);
       supervised.drop(link, error as Error);
     }
   }
