@@ -7,7 +7,7 @@ import { brokerNames } from "../wire/names.ts";
 import { Acks } from "./acks.ts";
 import { closeConnection, openConnection } from "./connection.ts";
 import type { Oddity } from "./content-header.ts";
-import { explainFailure } from "./explain.ts";
+import { BrokerFailure, explainFailure } from "./explain.ts";
 import { supervise } from "./supervise.ts";
 import { consumerCount, verifyTopology } from "./topology.ts";
 
@@ -154,7 +154,12 @@ export async function openConsumer(config: Config, options: ConsumerOptions): Pr
         await link?.consume();
       } catch (error) {
         // Lost, or closed by the broker: it is consumed as soon as it is back, and until then not ready.
-        if (link === undefined || isRefused(error)) throw error;
+        if (link === undefined) throw error;
+        if (isRefused(error))
+          throw new BrokerFailure(
+            `the broker does not let ${options.engine} consume (${(error as Error).message}): make rights NAME=${options.engine} prints what its user needs`,
+            { cause: error },
+          );
         note(error);
         supervised.drop(link, error as Error);
       }

@@ -89,15 +89,14 @@ export function publishAlone(open: () => Promise<Opened<PublishLink>>, log: Logg
     current = undefined;
   }
 
-  /** Undefined while nothing can go. */
-  async function judge(outgoing: Outgoing): Promise<Published | undefined> {
+  async function judge(outgoing: Outgoing): Promise<Published | "in doubt" | "nothing goes"> {
     const first = await attempt(outgoing);
     if (typeof first === "string") {
       closedPlaces.delete(outgoing.exchange);
       if (bytesOf(outgoing) >= tooLargeBytes) tooLargeBytes = Number.POSITIVE_INFINITY;
       return first;
     }
-    if (!isBlamed(first)) return undefined;
+    if (!isBlamed(first)) return "in doubt";
     const to = outgoing.exchange || outgoing.routingKey;
     if (OF_THE_PLACE.has(codeOf(first))) {
       closedPlaces.add(outgoing.exchange);
@@ -106,10 +105,11 @@ export function publishAlone(open: () => Promise<Opened<PublishLink>>, log: Logg
     }
     // LavinMQ short of disk refuses every message with the code of a bad one: one that can't be bad tells.
     const control = await attempt(CONTROL);
-    if (typeof control !== "string" && codeOf(control) !== ACCESS_REFUSED) return undefined;
+    if (typeof control !== "string" && codeOf(control) !== ACCESS_REFUSED)
+      return isBlamed(control) ? "nothing goes" : "in doubt";
     const second = await attempt(outgoing);
     if (typeof second === "string") return second;
-    if (!isBlamed(second)) return undefined;
+    if (!isBlamed(second)) return "in doubt";
     const bytes = bytesOf(outgoing);
     if (bytes >= LARGE_BYTES) tooLargeBytes = Math.min(tooLargeBytes, bytes);
     log.error({ err: second, to, bytes }, "the broker can't take this message");
@@ -127,17 +127,19 @@ export function publishAlone(open: () => Promise<Opened<PublishLink>>, log: Logg
     let delayMs = FIRST_DELAY_MS;
     for (let waiting = line[0]; waiting !== undefined; waiting = line[0]) {
       const { outgoing, signal, resolve } = waiting;
-      const published = signal?.aborted ? "refused" : await judge(outgoing);
+      const end = signal?.aborted ? "refused" : await judge(outgoing);
       if (closing.signal.aborted) return;
-      noteBlocked(published === undefined);
-      if (published === undefined) {
+      if (end !== "in doubt") noteBlocked(end === "nothing goes");
+      if (end === "in doubt" || end === "nothing goes") {
+        // Its queue may be the only one that confirms nothing: the others need not wait for it.
+        line.push(line.shift() as Waiting);
         await sleep(delayMs, undefined, { signal: closing.signal }).catch(() => {});
         delayMs = Math.min(2 * delayMs, MAX_DELAY_MS);
         continue;
       }
       delayMs = FIRST_DELAY_MS;
       line.shift();
-      resolve(published);
+      resolve(end);
     }
     isWorking = false;
     hangUp();

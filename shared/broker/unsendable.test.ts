@@ -40,10 +40,10 @@ describe.skipIf(!hasOwnBroker)("a message that can't go", () => {
     await broker?.stop();
   });
 
-  async function open(url?: string) {
+  async function open(url?: string, confirmTimeoutMs?: number) {
     const lines: { level: number; msg: string; err?: { message: string } }[] = [];
     const log = pino({ level: "info" }, { write: (line) => lines.push(JSON.parse(line)) });
-    const publisher = await openPublisher(config(url), "probe", log);
+    const publisher = await openPublisher(config(url), "probe", log, confirmTimeoutMs);
     publishers.push(publisher);
     return { publisher, lines };
   }
@@ -113,7 +113,7 @@ describe.skipIf(!hasOwnBroker)("a message that can't go", () => {
     const headers = { "x-error": "e".repeat(140_000) };
     expect(await publisher.publish(message("y", { headers }))).toBe("unsendable");
     expect(await neighbour).toBe("routed");
-    expect(lines).toEqual([]);
+    expect(lines.map(({ msg }) => msg)).toEqual(Array(2).fill("a message can't be encoded"));
   });
 
   test("a full queue refuses, and nothing is sent again", async () => {
@@ -185,6 +185,36 @@ describe.skipIf(!hasOwnBroker)("a message that can't go", () => {
       expect(publisher.ready()).toBe(true);
       expect((await arrived()).size).toBe(12);
       expect(lines.at(-1)?.msg).toBe("the broker takes messages again");
+    } finally {
+      await between.close();
+    }
+  });
+
+  test("a queue that confirms nothing holds up none of what is tried alone, or comes later", async () => {
+    const between = await rewriteBefore(broker.amqpUrl, () => {
+      let isLost = false;
+      return {
+        up(frame) {
+          const method = methodOf(frame);
+          if (method !== undefined) isLost = method === BASIC_PUBLISH && frame.includes("silent");
+          return isLost && channelOf(frame) > 0 ? undefined : frame;
+        },
+      };
+    });
+    try {
+      const { publisher } = await open(between.url, 500);
+      let isSettled = false;
+      const silent = publisher.publish(message("silent", { routingKey: "silent" }));
+      void silent.catch(() => {}).finally(() => (isSettled = true));
+      const ends = await Promise.all([
+        publisher.publish(message("large", { body: tooLarge() })),
+        publisher.publish(message("neighbour")),
+      ]);
+      expect(ends).toEqual(["unsendable", "routed"]);
+      for (let n = 0; n < 10; n++)
+        expect(await publisher.publish(message(`later-${n}`))).toBe("routed");
+      expect(publisher.ready()).toBe(true);
+      expect(isSettled).toBe(false);
     } finally {
       await between.close();
     }
