@@ -62,13 +62,14 @@ input as JSON in UTF-8, with no content encoding, and nothing else.
 |---|---|
 | \`message_id\` | required: the job's id, which is the idempotency key, \`${JOB_ID.source}\`. Unguessable, unless it is meant to be derived from what the job is about |
 | \`type\` | required: from the table above |
-| \`content_type\` | required: \`application/json\` |
+| \`content_type\` | required: \`application/json\`; a \`charset\` must be UTF-8, other parameters are ignored |
 | \`delivery_mode\` | 2, so that the job outlives a broker restart |
 | \`reply_to\` | where the reply goes: a queue named \`*.replies\` or \`*.replies.*\` (not beginning with \`engine.\`), one that the broker named, or direct reply-to. Without it there is no reply |
 | \`correlation_id\` | free, echoed in the reply; without it the reply has the job's id |
 | header \`${HEADERS.deadline}\` | epoch milliseconds; past it the job ends as \`expired\`, unrun |
 | header \`${HEADERS.traceparent}\` | W3C trace context, carried on |
-| \`timestamp\`, \`app_id\` | recorded |
+| \`timestamp\` | epoch seconds; a job older than the results are kept ends as \`expired\` |
+| \`app_id\` | recorded |
 | \`expiration\` | **never**: with no worker running the broker would drop the job; use \`${HEADERS.deadline}\` |
 | headers \`CC\`, \`BCC\`, \`x-dead-letter-*\`, \`x-death\` | never |
 

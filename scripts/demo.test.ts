@@ -5,7 +5,12 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { createLog } from "@tl-engine/shared/process/log";
+import { openRedis } from "@tl-engine/shared/stores/redis";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { CAN_OWN_BROKER } from "../shared/client/testing/broker.ts";
+import { provideServices, type ServiceControl } from "../shared/services/index.ts";
+import { openTestFleet } from "../shared/testing/fleet.ts";
 import { generateHistory } from "./demo/generator.ts";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
@@ -19,14 +24,23 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Starts a demo with queues and a folder of its own; `ended` tells how it ended. */
-function startDemo(...options: string[]) {
+/** The services that the demo is given, and the prefix that it must not use. */
+const GIVEN = {
+  ...Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(DATA|SEED)$/.test(name)),
+  ),
+  ENGINE_PREFIX: "engine",
+};
+
+/** Starts a demo with a folder of its own; `ended` tells how it ended. */
+const startDemo = (...options: string[]) => startDemoOn({}, ...options);
+
+function startDemoOn(services: Record<string, string>, ...options: string[]) {
   const name = randomBytes(4).toString("hex");
   const out = join(folder, name);
-  const { DATA: _, SEED: __, ...env } = process.env;
   const child = spawn(process.execPath, ["scripts/demo.ts", "--out", out, ...options], {
     cwd: REPOSITORY,
-    env: { ...env, ENGINE_PREFIX: `demo-${name}` },
+    env: { ...GIVEN, ...services },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
@@ -36,8 +50,49 @@ function startDemo(...options: string[]) {
       child.emit("output", output);
     });
   const ended = once(child, "close").then(([code]) => ({ code: code as number, output }));
-  return { child, out, ended };
+  /** Resolves when it has said so, or has ended. */
+  const says = (pattern: RegExp) => {
+    const said = Promise.withResolvers<void>();
+    child.on("output", (output: string) => pattern.test(output) && said.resolve());
+    return Promise.race([said.promise, ended]);
+  };
+  return { child, out, ended, says };
 }
+
+/** What servers still hold under the prefix that a demo said it used, and what it put under the given one. */
+async function leftBy(output: string) {
+  const prefix = /under (demo-\w+)/.exec(output)?.[1] ?? "";
+  expect(prefix).not.toBe("");
+  const runId = prefix.slice("demo-".length);
+  const looker = await openTestFleet([]);
+  const redis = openRedis(looker.config.REDIS_URL, createLog({}, "silent"), {
+    enableOfflineQueue: true,
+  });
+  try {
+    const { rows } = await looker.pool.query(
+      "select engine, job_id from engine.results where starts_with(worker, $1) or starts_with(job_id, $2)",
+      [prefix, `demo.${runId}`],
+    );
+    const { origin, username, password } = new URL(String(process.env.RABBITMQ_MANAGEMENT_URL));
+    const named = async (kind: string) => {
+      const headers = { authorization: `Basic ${btoa(`${username}:${password}`)}` };
+      const all = await (await fetch(`${origin}/api/${kind}?columns=name`, { headers })).json();
+      return (all as { name: string }[])
+        .map(({ name }) => name)
+        .filter((name) => name.includes(runId) || name.startsWith("engine."));
+    };
+    return {
+      rows,
+      queues: await named("queues"),
+      exchanges: await named("exchanges"),
+      keys: await redis.keys(`${prefix}:*`),
+    };
+  } finally {
+    redis.disconnect();
+    await looker.close();
+  }
+}
+const NOTHING = { rows: [], queues: [], exchanges: [], keys: [] };
 
 const lastLine = (output: string) => output.trimEnd().split("\n").at(-1) ?? "";
 const GOOD =
@@ -59,16 +114,31 @@ test("a history in a file goes through the fleet, and every proof holds", async 
   const page = readFileSync(join(out, "index.html"), "utf8");
   expect(page).toContain("<svg");
   expect(page).not.toMatch(/(?:src|href)="https?:/);
+  expect(await leftBy(output)).toEqual(NOTHING);
 }, 120_000);
 
+test.skipIf(!CAN_OWN_BROKER)(
+  "a broker that is killed and started again in the middle costs nothing but time",
+  async () => {
+    const dir = mkdtempSync(join(folder, "broker-"));
+    const services = await provideServices({ dir, needs: ["rabbitmq"], sources: ["native"] });
+    const broker = services.control("rabbitmq") as ServiceControl;
+    onTestFinished(() => services.stop());
+    const { ended, says, child } = startDemoOn(services.env(), "--months", "24");
+    onTestFinished(() => void child.kill("SIGKILL"));
+    await says(/replicas=[1-9]/);
+    await broker.kill();
+    await broker.start();
+    const { code, output } = await ended;
+    expect(lastLine(output), output).toMatch(GOOD);
+    expect(code).toBe(0);
+  },
+  180_000,
+);
+
 test("an interrupted demo stops its workers and ends with 130", async () => {
-  const { child, out, ended } = startDemo("--months", "24");
-  const workersRun = new Promise<void>((resolve) => {
-    child.on("output", (output: string) => {
-      if (/replicas=[1-9]/.test(output)) resolve();
-    });
-  });
-  await Promise.race([workersRun, ended]);
+  const { child, out, ended, says } = startDemo("--months", "24");
+  await says(/replicas=[1-9]/);
   child.kill("SIGINT");
   const { code, output } = await ended;
   expect(output).toContain("demo: interrupted");
@@ -78,6 +148,7 @@ test("an interrupted demo stops its workers and ends with 130", async () => {
     const text = readFileSync(join(out, "logs", log), "utf8");
     if (text.includes('"ready"')) expect(text).toContain('"stopped"');
   }
+  expect(await leftBy(output)).toEqual(NOTHING);
 }, 60_000);
 
 test.each([

@@ -3,9 +3,11 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { BrokerUnavailable } from "../shared/client/index.ts";
 import { SPAN } from "./demo/figures.ts";
 import { generateHistory } from "./demo/generator.ts";
 import { HistoryError, type Issue, readHistory } from "./demo/history.ts";
+import { BrokerStaysAway } from "./demo/kept-connection.ts";
 import { removePictures, writePictures } from "./demo/pictures.ts";
 import { planJobs } from "./demo/plan.ts";
 import { type RunResult, runDemo } from "./demo/run.ts";
@@ -24,13 +26,21 @@ const say = (text = "") => console.log(text);
 
 async function demo(signal: AbortSignal): Promise<boolean> {
   const { data, seed, months, out } = readOptions();
-  const prefix = process.env.ENGINE_PREFIX || "engine";
   const issues = data ? await readHistory(data) : generateHistory({ seed, months });
-  const plan = planJobs(issues, { runId: newRunId(), seed });
+  const runId = newRunId();
+  // Never that of a fleet: a demo's jobs are for the demo's own workers, also on servers that it shares.
+  const prefix = `demo-${runId}`;
+  const plan = planJobs(issues, { runId, seed });
   say(describe(issues, data ?? `a generated tracker, seed ${seed}`));
 
   removePictures(out);
-  await using services = await prepareServices(REPOSITORY, prefix, signal, say);
+  await using services = await prepareServices({
+    repository: REPOSITORY,
+    prefix,
+    plan,
+    signal,
+    say,
+  });
   const startedAt = performance.now();
   const title = `tl-engine demo · ${count(issues.length)} items · ${count(plan.jobs.length)} jobs`;
   const result = await runDemo({
@@ -136,6 +146,12 @@ function report(
   say();
 }
 
+/** Says all in its message. */
+const isKnown = (error: unknown): error is Error =>
+  error instanceof SetUpFailed ||
+  error instanceof BrokerStaysAway ||
+  error instanceof BrokerUnavailable;
+
 class Interrupted extends Error {
   override readonly name = "Interrupted";
 }
@@ -158,7 +174,7 @@ try {
     console.error(`demo: ${error.message}`);
     process.exitCode = EXIT_MISUSED;
   } else {
-    console.error(error instanceof SetUpFailed ? `demo: ${error.message}` : error);
+    console.error(isKnown(error) ? `demo: ${error.message}` : error);
     process.exitCode = EXIT_FAILED;
   }
 }

@@ -90,10 +90,13 @@ beforeAll(async () => {
   await line(/reloaded takes jobs after/);
 });
 afterAll(async () => {
-  dev?.kill("SIGKILL");
+  // Its workers must be gone before their queues are.
+  if (dev?.exitCode === null) {
+    const exited = once(dev, "exit");
+    dev.kill("SIGTERM");
+    await exited;
+  }
   copy?.remove();
-  const { queue, dead } = fleet.names;
-  for (const name of [queue("fresh"), dead("fresh")]) await fleet.channel.deleteQueue(name);
   await fleet?.close();
 });
 
@@ -123,7 +126,7 @@ test("a change takes effect soon, and the job in flight ends once, in the code i
 
 test("code that can't start waits for the next change, and jobs wait for it", async () => {
   write("export default nonsense;");
-  await line(/reloaded ended \(exit status 1\); waiting for a change/);
+  await line(/reloaded ended with status 1; waiting for a change/);
   const waiting = await run();
   write(source("3"));
   expect(await versionOf(waiting)).toEqual(answer("3"));
@@ -134,7 +137,7 @@ test("a worker that crashes is started again, and its job is not lost", async ()
   write(source("4").replace("await sleep", "process.exit(1); await sleep"));
   await line(/reloaded takes jobs/, ready + 1);
   const crashed = await run();
-  await line(/reloaded ended \(exit status 1\); starting it again/);
+  await line(/reloaded ended with status 1; starting it again/);
   await line(/reloaded takes jobs/, ready + 2);
   write(source("5"));
   expect(await versionOf(crashed)).toEqual(answer("5"));

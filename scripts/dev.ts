@@ -6,8 +6,8 @@ import { provideServices } from "../shared/services/index.ts";
 import { startReaper } from "../shared/services/reaper.ts";
 import { prettyLine } from "./dev/log-lines.ts";
 import { declareTopology, runMigrations } from "./dev/prepare.ts";
+import { type ReloadedWorker, superviseWorker } from "./dev/reloaded-worker.ts";
 import { watchFolder } from "./dev/watch-folder.ts";
-import { superviseWorker, type WorkerProcess } from "./dev/worker-process.ts";
 import { workerFolders } from "./workers.ts";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
@@ -26,7 +26,7 @@ const env = {
   ...services.env(),
 };
 const reaper = startReaper();
-const workers = new Map<string, WorkerProcess>();
+const workers = new Map<string, ReloadedWorker>();
 
 const say = (line: string): void => {
   process.stdout.write(`${prettyLine("dev", line)}\n`);
@@ -42,9 +42,9 @@ function startWorker(name: string): void {
     reaper,
     onLine: (line) => process.stdout.write(`${prettyLine(name, line)}\n`),
     onReady: (afterMs) => say(`${name} takes jobs after ${afterMs} ms`),
-    onEnd: (how, retryInMs) =>
+    onEnd: ({ how }, retryInMs) =>
       say(
-        `${name} ended (${how}); ${retryInMs === undefined ? "waiting for a change" : "starting it again"}`,
+        `${name} ended ${how}; ${retryInMs === undefined ? "waiting for a change" : "starting it again"}`,
       ),
   });
   workers.set(name, worker);

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openTestFleet } from "../shared/testing/fleet.ts";
+import { openTestFleet, type TestFleet } from "../shared/testing/fleet.ts";
 import activities from "../workers/activities/index.ts";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
@@ -56,12 +56,17 @@ function kedaWith(value: number): string {
   return keda;
 }
 
+/** For workers whose rows are removed with the queues. */
+const named = ({ env: { ENGINE_PREFIX = "", WORKER_ID = "" } }: TestFleet) => ({
+  ENGINE_PREFIX,
+  WORKER_ID,
+});
+
 const JOBS = 3_000;
 
 test("killing a worker process loses nothing, and all ends at zero by itself", async () => {
   const queues = await openTestFleet([activities], [join(REPOSITORY, "workers/activities")]);
   try {
-    const { ENGINE_PREFIX } = queues.config;
     const job = (id: number) => ({
       type: "issue.activity.updated",
       workspace_id: "acme",
@@ -78,7 +83,7 @@ test("killing a worker process loses nothing, and all ends at zero by itself", a
       ),
     );
     const fleet = startFleet(
-      { ENGINE_PREFIX },
+      named(queues),
       ...["--keda", kedaWith(500), "--max-replicas", "2", "--time-scale", "25", "--until-zero"],
     );
     const [, pid] = await fleet.says(/activities-1 starts \(pid (\d+)\)/);
@@ -102,9 +107,8 @@ test("killing a worker process loses nothing, and all ends at zero by itself", a
 test("SIGINT drains what runs", async () => {
   const queues = await openTestFleet([activities]);
   try {
-    const { ENGINE_PREFIX } = queues.config;
     await queues.publish("activities", "record", {});
-    const fleet = startFleet({ ENGINE_PREFIX }, "--time-scale", "25");
+    const fleet = startFleet(named(queues), "--time-scale", "25");
     const [, pid] = await fleet.says(/activities-1 starts \(pid (\d+)\)/);
     await queues.until("the reply", () => (queues.replies.length > 0 ? true : undefined));
     fleet.child.kill("SIGINT");

@@ -1,23 +1,42 @@
 /** Runs the SQL migrations of the library and of every worker. Use the direct host, not the pooler. */
 
 import { createLog } from "@tl-engine/shared/process/log";
+import { StartFailure } from "@tl-engine/shared/process/start-failure";
 import { openDatabase } from "@tl-engine/shared/stores/database";
+import { explainPostgres } from "@tl-engine/shared/stores/explain-postgres";
 import { migrate, readMigrations } from "@tl-engine/shared/stores/migrate";
 import { readEnvironment } from "./environment.ts";
 import { loadWorkers } from "./workers.ts";
 
 const { DATABASE_URL, LOG_LEVEL } = readEnvironment({ DATABASE_URL: true, LOG_LEVEL: true });
-const pool = openDatabase(
-  { databaseUrl: DATABASE_URL, max: 1, name: "tl-engine migrate" },
-  createLog({}, LOG_LEVEL),
-);
-const client = await pool.connect();
+
+async function migrateAll(): Promise<string[]> {
+  const pool = openDatabase(
+    { databaseUrl: DATABASE_URL, max: 1, name: "tl-engine migrate" },
+    createLog({}, LOG_LEVEL),
+  );
+  try {
+    const client = await pool.connect().catch((error) => {
+      throw explainPostgres(error, DATABASE_URL);
+    });
+    try {
+      const ran: string[] = [];
+      for (const { folder } of await loadWorkers())
+        ran.push(...(await migrate(client, await readMigrations(folder))));
+      return ran;
+    } finally {
+      client.release(true);
+    }
+  } finally {
+    await pool.end();
+  }
+}
+
 try {
-  const ran: string[] = [];
-  for (const { folder } of await loadWorkers())
-    ran.push(...(await migrate(client, await readMigrations(folder))));
+  const ran = await migrateAll();
   console.log(`migrate: ran=${ran.length}${ran.map((name) => `\n  ${name}`).join("")}`);
-} finally {
-  client.release();
-  await pool.end();
+} catch (error) {
+  if (!(error instanceof StartFailure)) throw error;
+  console.error(error.message);
+  process.exitCode = error.temporary ? 1 : 2;
 }

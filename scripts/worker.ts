@@ -1,8 +1,8 @@
 /** `make worker NAME=activities`: one worker in the foreground, on given services or on local ones. */
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { provideServices } from "../shared/services/index.ts";
+import { startWorkerProcess, workerArgs } from "../shared/services/worker-process.ts";
 import { declareTopology, runMigrations } from "./dev/prepare.ts";
 import { workerFolders } from "./workers.ts";
 
@@ -34,17 +34,17 @@ async function main(name: string): Promise<number> {
 
 /** Ctrl-C reaches the worker by itself, as the terminal's foreground; other signals are passed on. */
 async function runInForeground(name: string, env: NodeJS.ProcessEnv): Promise<number> {
-  const child = spawn(process.execPath, ["shared/main.ts", `workers/${name}/index.ts`], {
+  const worker = startWorkerProcess({
+    args: workerArgs(`workers/${name}/index.ts`),
     cwd: REPOSITORY,
     env,
-    stdio: "inherit",
+    output: "inherit",
   });
   process.on("SIGINT", () => {});
-  process.on("SIGTERM", () => child.kill("SIGTERM"));
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  child.on("error", reject);
-  child.on("exit", (code) => resolve(code ?? 1));
-  return promise;
+  process.on("SIGTERM", () => worker.signal("SIGTERM"));
+  const { code, how } = await worker.ended;
+  if (worker.pid === undefined) say(`${name} ended ${how}`);
+  return code ?? 1;
 }
 
 process.exitCode = await main(process.env.NAME ?? "");

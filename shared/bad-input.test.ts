@@ -2,6 +2,7 @@
 import type { Options } from "amqplib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTestFleet, type TestFleet } from "./testing/fleet.ts";
+import { picky } from "./testing/picky-engine.ts";
 import { PROBE_LEDGER, probe } from "./testing/probe-engine.ts";
 import type { ERROR_CODES } from "./wire/error-codes.ts";
 import type { RunningWorker } from "./worker.ts";
@@ -10,7 +11,7 @@ let fleet: TestFleet;
 let worker: RunningWorker;
 
 beforeAll(async () => {
-  fleet = await openTestFleet([probe]);
+  fleet = await openTestFleet([probe, picky]);
   await fleet.pool.query(PROBE_LEDGER);
   worker = await fleet.start(probe);
 });
@@ -207,6 +208,30 @@ const envelopes: Case[] = [
     path: "headers.x-deadline",
   },
   { name: "a forged x-crashes", code: "quarantined", properties: headers("x-crashes", 900) },
+  {
+    name: "x-deadline in seconds",
+    code: "invalid_input",
+    properties: headers("x-deadline", Math.floor(Date.now() / 1_000)),
+    path: "headers.x-deadline",
+  },
+  {
+    name: "x-deadline past all dates",
+    code: "invalid_input",
+    properties: headers("x-deadline", 8_640_000_000_000_001),
+    path: "headers.x-deadline",
+  },
+  {
+    name: "timestamp in milliseconds",
+    code: "invalid_input",
+    properties: { timestamp: Date.now() },
+    path: "timestamp",
+  },
+  {
+    name: "a type so long that its reply's would not fit",
+    code: "invalid_input",
+    properties: { type: `probe.${"a".repeat(245)}.v1` },
+    path: "type",
+  },
   { name: "timestamp 0", code: "expired", properties: { timestamp: 0 }, path: "timestamp" },
 ];
 
@@ -244,6 +269,18 @@ const bodies: Case[] = [
   },
   { name: "NaN", code: "invalid_input", body: '{"waitMs":NaN}' },
   { name: "1e400", code: "invalid_input", body: '{"waitMs":1e400}', path: "waitMs" },
+  {
+    name: "2^53+1 with a point",
+    code: "invalid_input",
+    body: '{"waitMs":9007199254740993.0}',
+    path: "waitMs",
+  },
+  {
+    name: "keys and values that no Postgres text holds",
+    code: "invalid_input",
+    body: '{"waitMs":"\\u0000\\ud800","value":{"\\u0000\\ud800":1}}',
+    path: "waitMs",
+  },
   { name: "2^53+1", code: "invalid_input", body: '{"waitMs":9007199254740993}', path: "waitMs" },
   {
     name: "a 10 MiB string",
@@ -285,6 +322,11 @@ const harmless: Case[] = [
     name: "100 KiB of headers",
     code: "rejected",
     properties: { headers: { big: "x".repeat(50_000), more: [1.5, { a: [true, null] }] } },
+  },
+  {
+    name: "a charset in quotes, and another parameter",
+    code: "rejected",
+    properties: { contentType: 'application/json; charset="utf-8"; version=1' },
   },
   { name: "priority 255", code: "rejected", properties: { priority: 255 } },
   { name: "unknown keys", code: "rejected", body: '{"do":"reject","later":{"constructor":1}}' },
@@ -362,4 +404,86 @@ test("a secret in an error message does not reach the reply", async () => {
   const { text } = await fleet.reply(id);
   expect(text).not.toContain("hunter2");
   await fleet.deadLetters("probe");
+});
+
+describe("a schema that fails itself", () => {
+  let fussy: RunningWorker;
+  beforeAll(async () => {
+    fussy = await fleet.start(picky);
+  });
+
+  test.each([
+    ["throws", "url", "no URL, hunter2", "its schema itself failed on it (TypeError)"],
+    ["is asynchronous", "promise", "hunter2", "schemas must be synchronous"],
+  ])(
+    "and %s: one row, one reply, one dead letter, and the next job works",
+    async (_, action, input, why) => {
+      const id = await fleet.publish("picky", action, input);
+      const { reply, text } = await fleet.reply(id);
+      expect(reply).toMatchObject({
+        error: { code: "invalid_input", message: expect.stringContaining(why) },
+      });
+      expect(text).not.toContain("hunter2");
+      expect(await fleet.rows(id)).toMatchObject([{ status: "failed", code: "invalid_input" }]);
+      const good = await fleet.publish("picky", "url", "http://localhost/");
+      expect((await fleet.reply(good)).reply).toMatchObject({ status: "succeeded" });
+      const letters = await fleet.deadLetters("picky");
+      expect(letters.map(({ id, headers }) => [id, headers["x-error-code"]])).toEqual([
+        [id, "invalid_input"],
+      ]);
+      expect(fleet.replies.filter(({ correlationId }) => correlationId === id)).toHaveLength(1);
+      expect(fussy.notReady()).toBeUndefined();
+    },
+  );
+});
+
+test("details that hold keys which no text of Postgres can", async () => {
+  const worker = await fleet.start(picky);
+  const id = await fleet.publish("picky", "counts", undefined, {
+    body: Buffer.from('{"\\u0000\\ud800":"many"}'),
+  });
+  const { reply } = await fleet.reply(id);
+  expect(reply).toMatchObject({ error: { details: [{ path: "\0\ud800" }] } });
+  expect(await fleet.rows(id)).toMatchObject([{ status: "failed", code: "invalid_input" }]);
+  await fleet.deadLetters("picky");
+  await worker.stop();
+});
+
+test("everything that is wrong with an envelope is told at once", async () => {
+  const id = await fleet.publish(
+    "probe",
+    "run",
+    {},
+    {
+      contentType: "text/plain",
+      type: "probe.walk",
+      headers: { "x-attempt": "one", "x-deadline": Math.floor(Date.now() / 1_000) },
+    },
+  );
+  const { reply } = await fleet.reply(id);
+  const error = reply.status === "failed" ? reply.error : undefined;
+  expect(error?.details?.map(({ path }) => path).sort()).toEqual([
+    "content_type",
+    "headers.x-attempt",
+    "headers.x-deadline",
+    "type",
+  ]);
+  await fleet.deadLetters("probe");
+});
+
+test("a Celery message, which has no id, is told so by its dead letter", async () => {
+  const properties = {
+    messageId: undefined,
+    type: undefined,
+    replyTo: "6f1c5b0e-0000-3000-8000-000000000000",
+    headers: { lang: "py", task: "app.tasks.add", id: "1" },
+  };
+  await fleet.publish("probe", "run", [[1, 2], {}, {}], properties as unknown as Options.Publish);
+  const [dead] = await fleet.until("its dead letter", async () => {
+    const letters = await fleet.deadLetters("probe");
+    return letters.length > 0 ? letters : undefined;
+  });
+  const told = String(dead?.headers["x-error"]);
+  for (const part of ["this is a Celery message", "message_id", "reply_to", "type must be"])
+    expect(told).toContain(part);
 });

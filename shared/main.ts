@@ -4,9 +4,11 @@ import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { WorkerDefinition } from "./engine/define-worker.ts";
 import type { Config } from "./process/config.ts";
-import { withoutLocales } from "./process/lean-imports.ts";
+import { withoutLocales } from "./process/zod-insides.ts";
 
-const EXIT_FAILED = 1;
+/** Starting again, with nothing changed, may help. */
+const EXIT_TEMPORARY = 1;
+/** Something has to be changed first. */
 const EXIT_MISCONFIGURED = 2;
 
 async function main(path: string | undefined): Promise<void> {
@@ -14,6 +16,7 @@ async function main(path: string | undefined): Promise<void> {
     return misconfigured("usage: node shared/main.ts workers/<name>/index.ts");
   // A container's first process ignores a signal that it has no listener for, so it listens before the
   // imports, which take most of the start.
+  const { listenForSignals } = await import("./drain.ts");
   const signals = listenForSignals();
   const withLocalesAgain = withoutLocales();
   const { BadEnvironment, readConfig } = await import("./process/config.ts");
@@ -28,6 +31,7 @@ async function main(path: string | undefined): Promise<void> {
   const { createLog } = await import("./process/log.ts");
   const { exitDeadlineMs } = await import("./engine/deadlines.ts");
   const { startWorker } = await import("./worker.ts");
+  const { asError } = await import("./job/thrown.ts");
   // An image names its worker by a link; the migrations are found by the folder's own name.
   const file = await realpath(path);
   const { default: definition } = (await import(pathToFileURL(file).href)) as {
@@ -37,39 +41,23 @@ async function main(path: string | undefined): Promise<void> {
     { engine: definition.name, env: config.ENGINE_ENV, worker: config.WORKER_ID },
     config.LOG_LEVEL,
   );
+  // A handler's promise that nobody awaits is a bug of one job, and must not cost all others their worker.
+  process.on("unhandledRejection", (error) => {
+    log.error({ err: asError(error), alert: "unhandled_rejection" }, "a promise was not awaited");
+  });
   const starting = startWorker(definition, config, { log, folder: dirname(file) });
   // Before anything is consumed: a signal in between would end the process without a drain.
   signals.drainBy(async () => (await starting).stop(), exitDeadlineMs(definition));
   try {
     await starting;
   } catch (error) {
+    const { StartFailure } = await import("./process/start-failure.ts");
     log.fatal({ err: error }, "the worker could not start");
-    process.exitCode = EXIT_MISCONFIGURED;
+    // Whatever is still open, such as a server that does not answer, must not keep it.
+    process.exit(
+      error instanceof StartFailure && error.temporary ? EXIT_TEMPORARY : EXIT_MISCONFIGURED,
+    );
   }
-}
-
-/** The first signal drains, or ends a process that has nothing to drain yet; a second one exits at once. */
-function listenForSignals() {
-  let stopping = false;
-  let drain: () => void = () => process.exit(0);
-  const onSignal = () => {
-    if (stopping) process.exit(EXIT_FAILED);
-    stopping = true;
-    drain();
-  };
-  process.on("SIGTERM", onSignal);
-  process.on("SIGINT", onSignal);
-  return {
-    drainBy(stop: () => Promise<void>, deadlineMs: number): void {
-      drain = () => {
-        setTimeout(() => process.exit(EXIT_FAILED), deadlineMs).unref();
-        stop().then(
-          () => process.exit(0),
-          () => process.exit(EXIT_MISCONFIGURED),
-        );
-      };
-    },
-  };
 }
 
 function misconfigured(message: string): void {

@@ -1,20 +1,27 @@
 /** The runtime on a real RabbitMQ, Postgres and Redis: how jobs end. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Links, linksThroughProxies } from "./testing/cut-links.ts";
 import { openTestFleet, type TestFleet } from "./testing/fleet.ts";
 import { PROBE_LEDGER, probe, runs } from "./testing/probe-engine.ts";
 import { HEADERS } from "./wire/headers.ts";
 import type { RunningWorker } from "./worker.ts";
 
 let fleet: TestFleet;
+let links: Links;
 let worker: RunningWorker;
 
 beforeAll(async () => {
   fleet = await openTestFleet([probe]);
   await fleet.pool.query(PROBE_LEDGER);
-  worker = await fleet.start(probe);
+  links = await linksThroughProxies(fleet.config);
+  worker = await fleet.start(probe, links.env);
 });
 beforeEach(() => runs.clear());
-afterAll(() => fleet?.close());
+afterAll(async () => {
+  await worker?.stop();
+  await links?.close();
+  await fleet?.close();
+});
 
 const run = (input: Record<string, unknown>, properties = {}) =>
   fleet.publish("probe", "run", input, properties);
@@ -182,17 +189,19 @@ describe("a batch", () => {
 });
 
 describe("the worker", () => {
-  test("loses nothing when its consuming channel and its database connections are cut", async () => {
+  test("loses and doubles nothing when each of its connections is cut in the middle", async () => {
+    const uncut = links.cutInTheMiddle();
     const ids = await Promise.all(
       Array.from({ length: 200 }, (_, i) =>
         run({ do: i % 4 === 0 ? "own-writes" : "return", value: `${i}` }),
       ),
     );
-    await fleet.pool.query(
-      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tl-engine probe'",
-    );
+    await fleet.until("the cuts", () => (uncut().length === 0 ? true : undefined));
     for (const id of ids) expect((await fleet.reply(id)).reply.status).toBe("succeeded");
     for (const [i, id] of ids.entries()) expect(await ledger(id)).toHaveLength(i % 4 === 0 ? 1 : 0);
+    await fleet.until("the worker is ready again", () => (worker.notReady() ? undefined : true));
+    // The old ones were cut, so these are new.
+    expect(links.broker.connections()).toBe(2);
   });
 
   test("serves health and metrics without labels from messages", async () => {

@@ -1,7 +1,9 @@
 /** Starts a contestant as a process of its own and ends it again. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
+import {
+  type WorkerProcess as Process,
+  startWorkerProcess,
+} from "../../shared/services/worker-process.ts";
 
 const STOP_TIMEOUT_MS = 15_000;
 
@@ -27,39 +29,33 @@ export function startProcess(
   folder: string,
 ): WorkerProcess {
   const logFile = `${folder}/${name}.log`;
-  const log = openSync(logFile, "w");
-  const child = spawn(command, args, {
+  rmSync(logFile, { force: true });
+  const contestant = startWorkerProcess({
+    file: command,
+    args,
     env: { ...process.env, ...env },
-    stdio: ["ignore", log, log],
+    output: { file: logFile },
     ...(cwd ? { cwd } : {}),
   });
-  closeSync(log);
-  running.add(child);
-  child.once("exit", () => running.delete(child));
-  const { pid } = child;
+  const { pid } = contestant;
   if (pid === undefined) throw new Error(`${name}: ${command} did not start`);
+  running.add(contestant);
+  void contestant.ended.then(() => running.delete(contestant));
   return {
     pid,
     assertAlive() {
-      if (child.exitCode === null && child.signalCode === null) return;
+      if (contestant.running) return;
       throw new Error(`${name} ended too early:\n${readFileSync(logFile, "utf8").slice(-2_000)}`);
     },
-    stop: () => stopProcess(child),
+    async stop() {
+      await contestant.stop(STOP_TIMEOUT_MS);
+    },
   };
 }
 
-const running = new Set<ChildProcess>();
+const running = new Set<Process>();
 
 /** For the way out when something failed: no worker outlives the benchmark. */
 export function killAllStarted(): void {
-  for (const child of running) child.kill("SIGKILL");
-}
-
-async function stopProcess(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, "exit");
-  child.kill("SIGTERM");
-  const impatient = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
-  await exited;
-  clearTimeout(impatient);
+  for (const it of running) it.signal("SIGKILL");
 }

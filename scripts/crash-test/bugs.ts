@@ -282,7 +282,7 @@ export const BUGS: Record<string, Bug> = {
         ...parts.commits,
         async commit(row) {
           const committed = await parts.commits.commit(row);
-          if (committed.kind === "stored") silent.add(row.jobId);
+          if (committed.kind === "before") silent.add(row.jobId);
           return committed;
         },
         async commitIn(client, rows) {

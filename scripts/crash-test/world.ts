@@ -5,19 +5,18 @@ import type { Redis } from "ioredis";
 import type pg from "pg";
 import { z } from "zod";
 import type { Acks } from "../../shared/broker/acks.ts";
+import type { Delivery } from "../../shared/broker/consume.ts";
 import type { Publisher } from "../../shared/broker/publish.ts";
 import type { Outgoing } from "../../shared/broker/publish-frames.ts";
 import { action, defineWorker } from "../../shared/engine/define-worker.ts";
 import { type Claims, createClaims } from "../../shared/job/claim.ts";
 import type { Commits } from "../../shared/job/commit.ts";
-import { Gate } from "../../shared/job/gate.ts";
-import { createLife, type Life } from "../../shared/job/life.ts";
+import type { Life } from "../../shared/job/life.ts";
 import { LiveJobs } from "../../shared/job/live-jobs.ts";
 import { createReception, receive } from "../../shared/job/receive.ts";
 import type { ResultRow } from "../../shared/job/result-rows.ts";
-import { RetryBudget } from "../../shared/job/retry.ts";
-import { createSettle } from "../../shared/job/settle.ts";
-import type { Transactions } from "../../shared/job/transaction.ts";
+import type { Connections } from "../../shared/job/transaction.ts";
+import { assembleLife } from "../../shared/parts.ts";
 import { createLog } from "../../shared/process/log.ts";
 import type { Metrics } from "../../shared/process/metrics.ts";
 import { readRecord, writeRecord } from "../../shared/wire/claim-record.ts";
@@ -218,24 +217,20 @@ export class World {
       replyToAllow: "*.replies",
       maxAgeMs: Number.MAX_SAFE_INTEGER,
     });
-    worker.life = createLife({
-      definition: this.#definition,
-      receive: (delivery) => receive(delivery, reception, Date.now()),
+    const parts = {
+      receive: (delivery: Delivery) => receive(delivery, reception, Date.now()),
       claims,
       commits: this.#commitsOf(worker),
-      settle: createSettle({ publisher, claims, names, log, onUnroutableReply() {}, signal }),
-      tools: {
-        log,
-        pool: undefined as unknown as pg.Pool,
-        redis: this.#redis,
-        transactions: this.#transactionsOf(worker),
-        timeoutMs: 1_000_000,
-      },
-      gate: new Gate(),
-      budget: new RetryBudget(1),
-      metrics,
+      connections: this.#connectionsOf(worker),
+      publisher,
+    };
+    worker.life = assembleLife(parts, {
+      definition: this.#definition,
+      config: { ENGINE_PREFIX: names.prefix, RETRY_BUDGET: 1 },
       log,
+      metrics,
       live: new LiveJobs(),
+      redis: this.#redis,
       draining: () => false,
       signal,
     });
@@ -310,15 +305,15 @@ export class World {
     };
   }
 
-  #transactionsOf(worker: Process): Transactions {
+  #connectionsOf(worker: Process): Connections {
     return {
       begin: () =>
         this.#asStep(worker, "begins", () => ({
           tx: { query: (async () => ({})) as unknown as pg.PoolClient["query"] },
-          client: {} as pg.PoolClient,
           lost: () => false,
           release() {},
         })),
+      query: () => Promise.reject(new Error("the model's handler reads nothing")),
     };
   }
 
@@ -326,9 +321,9 @@ export class World {
     return {
       commit: (row) =>
         this.#asStep(worker, `commits ${row.status}`, () => {
-          if (this.row) return { kind: "stored", row: this.row };
+          if (this.row) return { kind: "before", row: this.row };
           this.row = row;
-          return { kind: "committed", row };
+          return { kind: "first", row };
         }),
       commitIn: (_client, [row]) =>
         this.#asStep(worker, "commits with its own writes", () => {
@@ -339,6 +334,7 @@ export class World {
           return { kind: "committed" };
         }),
       read: () => this.#asStep(worker, "reads the row", () => this.row),
+      recover: () => Promise.reject(new Error("the model's Postgres is never away")),
       stop() {},
     };
   }

@@ -1,8 +1,8 @@
 /** The demo's own eyes: raw subscriptions to replies and events, and the depth of the queues. */
-import { type Channel, type ChannelModel, type ConsumeMessage, connect } from "amqplib";
+import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
+import { type KeptConnectionOptions, keepConnected } from "./kept-connection.ts";
 
-export interface ObserverOptions {
-  amqpUrl: string;
+export interface ObserverOptions extends Pick<KeptConnectionOptions, "amqpUrl" | "onGivenUp"> {
   /** ENGINE_PREFIX */
   prefix: string;
   runId: string;
@@ -26,44 +26,71 @@ export interface Observer {
 }
 
 const EVENT_TYPE = "activity.recorded";
+/** They outlive a restart of the broker, and not a demo that was killed. */
+const QUEUE = { durable: true, arguments: { "x-expires": 600_000 } };
+const PREFETCH = 500;
 
-/** Subscribes; from its return on, nothing is missed. Uses no code of the engines' runtime. */
+/** The queues of a run that hold what the observer has not seen yet. */
+export const observedQueues = (runId: string) => ({
+  replies: `demo.${runId}.replies`,
+  events: `demo.${runId}.events`,
+});
+
+/**
+ * Subscribes; from its return on, nothing is missed, also when the broker is restarted. Uses no code of the
+ * engines' runtime.
+ */
 export async function openObserver(options: ObserverOptions): Promise<Observer> {
-  const { amqpUrl, prefix, runId, workspaceId } = options;
-  const connection = await connect(amqpUrl, { noDelay: true });
-  connection.on("error", () => {});
-  const channel = await connection.createChannel();
-  const replyQueue = `demo.${runId}.replies`;
+  const { prefix, runId, workspaceId } = options;
+  const queues = observedQueues(runId);
   const replies = new Map<string, Texts>();
   const repliedAt = new Map<string, number>();
   const events = new Map<string, Texts>();
 
-  await channel.assertQueue(replyQueue, { exclusive: true, durable: false });
-  await consume(channel, replyQueue, (message) => {
-    const { messageId, correlationId } = message.properties;
+  const onReply = ({ properties: { messageId, correlationId }, content }: ConsumeMessage) => {
     const jobId = String(correlationId);
     if (!repliedAt.has(jobId)) repliedAt.set(jobId, Date.now());
-    record(replies, jobId, `${messageId} ${message.content.toString("utf8")}`);
-  });
-
-  const { queue: eventQueue } = await channel.assertQueue("", { exclusive: true, durable: false });
-  await channel.bindQueue(eventQueue, `${prefix}.events`, EVENT_TYPE);
-  await consume(channel, eventQueue, (message) => {
-    const body = message.content.toString("utf8");
+    record(replies, jobId, `${messageId} ${content.toString("utf8")}`);
+  };
+  const onEvent = ({ properties, content }: ConsumeMessage) => {
+    const body = content.toString("utf8");
     // Another caller's events, or those of an interrupted run, pass by here too.
-    if (body.includes(workspaceId)) record(events, String(message.properties.messageId), body);
+    if (body.includes(workspaceId)) record(events, String(properties.messageId), body);
+  };
+  const kept = await keepConnected({
+    ...options,
+    async setUp(connection) {
+      const channel = await connection.createChannel();
+      channel.on("error", () => {});
+      // A channel alone can be lost, too: all is made anew.
+      channel.on("close", () => void connection.close().catch(() => {}));
+      await channel.prefetch(PREFETCH);
+      for (const queue of Object.values(queues)) await channel.assertQueue(queue, QUEUE);
+      await channel.bindQueue(queues.events, `${prefix}.events`, EVENT_TYPE);
+      await consume(channel, queues.replies, onReply);
+      await consume(channel, queues.events, onEvent);
+    },
   });
-
-  const depth = depthReader(connection, prefix);
-  return { replyQueue, replies, repliedAt, events, depth, close: () => connection.close() };
+  const close = () => kept.close();
+  const depth = depthReader(() => kept.current(), prefix);
+  return { replyQueue: queues.replies, replies, repliedAt, events, depth, close };
 }
 
+/** What was seen is acked, so that what a lost connection carried comes again. */
 async function consume(
   channel: Channel,
   queue: string,
   onMessage: (message: ConsumeMessage) => void,
 ) {
-  await channel.consume(queue, (message) => message && onMessage(message), { noAck: true });
+  let isOpen = true;
+  channel.on("close", () => {
+    isOpen = false;
+  });
+  await channel.consume(queue, (message) => {
+    if (!message) return;
+    onMessage(message);
+    if (isOpen) channel.ack(message);
+  });
 }
 
 function record(texts: Map<string, Texts>, id: string, text: string): void {
@@ -73,10 +100,12 @@ function record(texts: Map<string, Texts>, id: string, text: string): void {
 }
 
 /** Passive declares, on a channel of their own: a queue that is not there closes it, and it is opened anew. */
-function depthReader(connection: ChannelModel, prefix: string) {
+function depthReader(connection: () => ChannelModel | undefined, prefix: string) {
   let opened: Promise<Channel> | undefined;
   const open = async () => {
-    const channel = await connection.createChannel();
+    const model = connection();
+    if (model === undefined) throw new Error("the broker is away");
+    const channel = await model.createChannel();
     channel.on("error", () => {});
     channel.on("close", () => {
       opened = undefined;
@@ -85,7 +114,10 @@ function depthReader(connection: ChannelModel, prefix: string) {
   };
   return async (engine: string) => {
     opened ??= open();
-    const channel = await opened;
+    const channel = await opened.catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
     return (await channel.checkQueue(`${prefix}.${engine}`)).messageCount;
   };
 }

@@ -1,4 +1,5 @@
 /** One run of the demo: publish, watch, ask for the flows, check, and say what came out. */
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { connect, contractOf } from "../../shared/client/index.ts";
 import { ChangeSet } from "../../workers/activities/change-set.ts";
@@ -16,6 +17,7 @@ import type { Plan } from "./plan.ts";
 import { followProgress } from "./progress.ts";
 import { nothingPublished, publishAll, type Send } from "./publish.ts";
 import { openRows } from "./rows.ts";
+import { sendAgain } from "./send-again.ts";
 import { type Latency, latencyOf } from "./summary.ts";
 import { renderFrame, renderLine, type View } from "./view.ts";
 import { startWorkers } from "./workers.ts";
@@ -59,11 +61,48 @@ const CALLS_AT_ONCE = 2;
 
 /** Leaves nothing running, whether it ends well, badly, or by the signal. */
 export async function runDemo(options: RunOptions): Promise<RunResult> {
-  const { plan, urls, prefix } = options;
   await using closers = new AsyncDisposableStack();
-  const failure = new AbortController();
-  const signal = AbortSignal.any([options.signal, failure.signal]);
+  const stage = await openStage(options, closers);
+  const startedAt = Date.now();
+  const { view, show } = startView(options, stage, startedAt);
+  closers.defer(() => view.stop());
 
+  const { client, observer, published, signal } = stage;
+  const send: Send = (input, how) =>
+    sendAgain(() => client.send("activities", "record", input, how), signal);
+  await publishAll(send, options.plan, observer.replyQueue, published, signal);
+  const complete = await stage.progress.done(signal);
+  const replayS = (Date.now() - startedAt) / 1_000;
+
+  const findings = new Findings();
+  if (!complete) findings.add("lost", "nothing moved for 30 s, and not all was done");
+  show("asking for the flow");
+  const flows = await askForFlows(options.plan, stage);
+  show("checking the flow");
+  checkFlows(flows, options, findings);
+  show("cooling down to zero");
+  await stage.workers.atZero(signal);
+  await stage.workers.stop();
+  show("checking the jobs");
+  view.stop();
+  const { totals, latency } = await checkResults(options.plan, stage, findings);
+  return {
+    totals,
+    flows,
+    latency,
+    findings,
+    warnings: stage.workers.warnings,
+    jobsPerSecond: options.plan.publishes.length / replayS,
+  };
+}
+
+/** What takes part in a run, and what it is measured against. */
+type Stage = Awaited<ReturnType<typeof openStage>>;
+
+async function openStage(options: RunOptions, closers: AsyncDisposableStack) {
+  const { plan, urls, prefix } = options;
+  const failure = new AbortController();
+  const onFailure = (error: Error) => failure.abort(error);
   const expectedOutputs = onePass(plan);
   const expected = {
     jobs: plan.jobs.length,
@@ -71,16 +110,12 @@ export async function runDemo(options: RunOptions): Promise<RunResult> {
   };
   const rows = closers.adopt(openRows(urls.DATABASE_URL), (it) => it.close());
   const observer = closers.adopt(
-    await openObserver({ ...plan, amqpUrl: urls.AMQP_URL, prefix }),
+    await openObserver({ ...plan, amqpUrl: urls.AMQP_URL, prefix, onGivenUp: onFailure }),
     (it) => it.close(),
   );
+  const contract = contractOf(activities, analytics);
   const client = closers.adopt(
-    await connect({
-      amqpUrl: urls.AMQP_URL,
-      prefix,
-      appId: "demo",
-      contract: contractOf(activities, analytics),
-    }),
+    await connect({ amqpUrl: urls.AMQP_URL, prefix, appId: "demo", contract }),
     (it) => it.close(),
   );
   const published = nothingPublished();
@@ -93,77 +128,68 @@ export async function runDemo(options: RunOptions): Promise<RunResult> {
       figuresAgeS: options.figuresAgeS,
       logFolder: join(options.outFolder, "logs"),
       repository: options.repository,
-      onFailure: (error) => failure.abort(error),
+      onFailure,
     }),
     (it) => it.stop(),
   );
+  const signal = AbortSignal.any([options.signal, failure.signal]);
+  return { rows, observer, client, published, progress, workers, signal, expectedOutputs };
+}
+
+/** `show` names the phase that begins. */
+function startView({ title, output }: RunOptions, stage: Stage, startedAt: number) {
   let phase = "replaying";
-  const startedAt = Date.now();
   const viewOf = (): View => ({
-    title: options.title,
+    title,
     phase,
-    scaling: workers.scaling,
+    scaling: stage.workers.scaling,
     elapsedS: (Date.now() - startedAt) / 1_000,
-    published: published.count,
-    engines: progress.views(workers),
+    published: stage.published.count,
+    engines: stage.progress.views(stage.workers),
   });
-  const view = closers.adopt(
-    startLive(
-      { frame: (look) => renderFrame(viewOf(), look), line: () => renderLine(viewOf()) },
-      options.output,
-    ),
-    (it) => it.stop(),
+  const view = startLive(
+    { frame: (look) => renderFrame(viewOf(), look), line: () => renderLine(viewOf()) },
+    output,
   );
+  const show = (next: string) => {
+    phase = next;
+  };
+  return { view, show };
+}
 
-  const send: Send = (input, how) => client.send("activities", "record", input, how);
-  await publishAll(send, plan, observer.replyQueue, published, signal);
-  const complete = await progress.done(signal);
-  const replayS = (Date.now() - startedAt) / 1_000;
-
-  phase = "asking for the flow";
-  const findings = new Findings();
-  if (!complete) findings.add("lost", "nothing moved for 30 s, and not all was done");
-  const flows = await mapInOrder(flowsToAsk(plan), CALLS_AT_ONCE, async (asked) => {
-    const call = client.call("analytics", "flow", asked.input, {
-      timeoutMs: FLOW_TIMEOUT_MS,
-      signal,
-    });
+function askForFlows(plan: Plan, { client, progress, signal }: Stage): Promise<AnsweredFlow[]> {
+  return mapInOrder(flowsToAsk(plan), CALLS_AT_ONCE, async (asked) => {
+    const how = { id: randomUUID(), timeoutMs: FLOW_TIMEOUT_MS, signal };
+    const call = sendAgain(() => client.call("analytics", "flow", asked.input, how), signal);
     return { ...asked, answer: await progress.calling(call) };
   });
-  phase = "checking the flow";
-  for (const flow of flows) {
-    const issues = options.issues.filter(({ project }) => flow.projects.includes(project));
-    checkFlow(flow.title, flow.answer, replayFlow(issues, flow.window), plan.keyOfItem, findings);
-  }
-  phase = "cooling down to zero";
-  await workers.atZero(signal);
-  await workers.stop();
-  phase = "checking the jobs";
-  view.stop();
+}
 
+function checkFlows(flows: AnsweredFlow[], { issues, plan }: RunOptions, findings: Findings) {
+  for (const { title, answer, projects, window } of flows) {
+    const theirs = issues.filter(({ project }) => projects.includes(project));
+    checkFlow(title, answer, replayFlow(theirs, window), plan.keyOfItem, findings);
+  }
+}
+
+/** What came and what is stored against what was published. */
+async function checkResults(plan: Plan, stage: Stage, findings: Findings) {
+  const { rows, observer, published, expectedOutputs } = stage;
   const jobRows = await rows.read(
     "activities",
     plan.jobs.map(({ id }) => id),
   );
-  const eventRows = await rows.read("analytics", [...observer.events.keys()]);
   const totals = checkJobs(
     {
       jobs: plan.jobs,
       rows: jobRows,
-      eventRows,
+      eventRows: await rows.read("analytics", [...observer.events.keys()]),
       seen: observer,
       expected: ({ id }) => expectedOutputs.get(id),
     },
     findings,
   );
-  return {
-    totals,
-    flows,
-    latency: latencyOf(published.at, observer.repliedAt, jobRows),
-    findings,
-    warnings: workers.warnings,
-    jobsPerSecond: plan.publishes.length / replayS,
-  };
+  return { totals, latency: latencyOf(published.at, observer.repliedAt, jobRows) };
 }
 
 /** What the engine's pure function makes of each job, without the fleet. */

@@ -1,7 +1,12 @@
 /** The three services, with the fleet's queues and tables in them. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { provideServices } from "../../shared/services/index.ts";
+import { provideServices, type Services } from "../../shared/services/index.ts";
+import { startReaper } from "../../shared/services/reaper.ts";
+import { type FleetToRemove, removeAtEnd } from "../../shared/services/remove-fleet.ts";
+import { workerFolders } from "../workers.ts";
+import { observedQueues } from "./observe.ts";
+import type { Plan } from "./plan.ts";
 import type { ServiceUrls } from "./run.ts";
 
 export interface DemoServices extends AsyncDisposable {
@@ -19,14 +24,29 @@ export class SetUpFailed extends Error {
   override readonly name = "SetUpFailed";
 }
 
+export interface SetUpOptions {
+  repository: string;
+  /** ENGINE_PREFIX: the demo's own, under which everything is removed in the end. */
+  prefix: string;
+  plan: Pick<Plan, "runId" | "workspaceId">;
+  signal: AbortSignal;
+  say(text: string): void;
+}
+
 /** Takes the services that are there or starts its own, which end with it; then declares and migrates. */
-export async function prepareServices(
-  repository: string,
-  prefix: string,
-  signal: AbortSignal,
-  say: (text: string) => void,
-): Promise<DemoServices> {
+export async function prepareServices(options: SetUpOptions): Promise<DemoServices> {
+  const { repository, prefix, signal, say } = options;
   const services = await provideServices();
+  let removeOwn = async () => {};
+  const end = async () => {
+    try {
+      await removeOwn();
+    } catch (error) {
+      say(`warning: ${(error as Error).message}`);
+    } finally {
+      await services.stop();
+    }
+  };
   try {
     signal.throwIfAborted();
     if (!services.managementUrl)
@@ -40,16 +60,36 @@ export async function prepareServices(
       RABBITMQ_MANAGEMENT_URL: services.managementUrl,
     };
     const from = Object.entries(services.sources).map(([name, source]) => `${name} (${source})`);
-    say(`services: ${from.join(", ")}`);
+    say(`services: ${from.join(", ")}; queues, rows and keys under ${prefix}`);
+    if (areShared(services)) removeOwn = await removeWhenDone(urls, options);
     const env = { ...process.env, ...urls, ENGINE_PREFIX: prefix };
     for (const script of ["scripts/topology.ts", "scripts/migrate.ts"])
       await runScript(script, { cwd: repository, env, signal });
     const figuresAgeS = services.sources.rabbitmq === "native" ? OWN_FIGURES_AGE_S : FIGURES_AGE_S;
-    return { urls, figuresAgeS, [Symbol.asyncDispose]: () => services.stop() };
+    return { urls, figuresAgeS, [Symbol.asyncDispose]: end };
   } catch (error) {
-    await services.stop();
+    await end();
     throw error;
   }
+}
+
+/** Servers of our own end with all that is in them. */
+const areShared = ({ sources }: Services) =>
+  Object.values(sources).some((source) => source === "environment" || source === "kept");
+
+async function removeWhenDone(
+  urls: ServiceUrls,
+  { prefix, plan }: SetUpOptions,
+): Promise<() => Promise<void>> {
+  const fleet: FleetToRemove = {
+    urls,
+    prefix,
+    engines: await workerFolders(),
+    queues: Object.values(observedQueues(plan.runId)),
+    jobIds: `demo.${plan.runId}.`,
+    workspaces: [plan.workspaceId],
+  };
+  return removeAtEnd(fleet, startReaper({ ...process.env, ...urls }));
 }
 
 interface ScriptOptions {

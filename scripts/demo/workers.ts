@@ -67,7 +67,7 @@ export function startWorkers(options: WorkersOptions): Workers {
   let crashes = 0;
   const fleet = createFleet({
     scaledObjects,
-    env: { ...process.env, ...urls, ENGINE_PREFIX: prefix },
+    env: { ...process.env, ...urls, ENGINE_PREFIX: prefix, WORKER_ID: prefix },
     logFolder,
     repository,
     timeScale,

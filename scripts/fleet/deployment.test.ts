@@ -1,7 +1,6 @@
 /** Pods of a Deployment, as real processes that obey, ignore or die. */
-import { spawn } from "node:child_process";
-import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, expect, test, vi } from "vitest";
+import { startWorkerProcess, type WorkerProcess } from "../../shared/services/worker-process.ts";
 import { createBackoff } from "./crash-backoff.ts";
 import { createDeployment, type Deployment } from "./deployment.ts";
 
@@ -12,6 +11,9 @@ const DIES = "process.exit(7)";
 let deployment: Deployment | undefined;
 let events: string[] = [];
 let badDrains: string[] = [];
+let started: WorkerProcess[] = [];
+/** They listen to signals by now. */
+const allReady = () => Promise.all(started.map(({ ready }) => ready));
 afterEach(async () => {
   deployment?.kill();
   await deployment?.stop();
@@ -20,12 +22,18 @@ afterEach(async () => {
 function deploy(code: string, graceMs = 30_000) {
   events = [];
   badDrains = [];
+  started = [];
   deployment = createDeployment({
     name: "e",
     graceMs,
     onEvent: (text) => events.push(text),
     onBadDrain: (pod, how) => badDrains.push(`${pod} ${how}`),
-    spawn: () => spawn(process.execPath, ["-e", `${code}; console.log('up')`], { stdio: "pipe" }),
+    start() {
+      const args = ["-e", `${code}; console.log('{"msg":"ready"}')`];
+      const it = startWorkerProcess({ args, output: () => {} });
+      started.push(it);
+      return it;
+    },
   });
   return deployment;
 }
@@ -45,7 +53,7 @@ test("scales up, and drains the youngest first", async () => {
   it.scale(3);
   expect(it.pods).toEqual({ running: 3, draining: 0, crashLooping: 0 });
   const [oldest = 0] = it.pids;
-  await delay(200);
+  await allReady();
   it.scale(1);
   expect(it.pods).toEqual({ running: 1, draining: 2, crashLooping: 0 });
   await until(() => it.pods.draining === 0);
@@ -58,7 +66,7 @@ test("what ignores SIGTERM is killed after the grace period", async () => {
   const it = deploy(IGNORES, 300);
   it.scale(1);
   const [pid = 0] = it.pids;
-  await delay(300);
+  await allReady();
   it.scale(0);
   await until(() => it.pods.draining === 0);
   expect(isAlive(pid)).toBe(false);
@@ -93,7 +101,7 @@ test("a program that can't be started is a crash", async () => {
     graceMs: 1_000,
     onEvent: () => {},
     onCrash: (pod, how) => crashes.push(`${pod} ${how}`),
-    spawn: () => spawn("/does/not/exist"),
+    start: () => startWorkerProcess({ file: "/does/not/exist", args: [], output: "ignore" }),
   });
   deployment.scale(1);
   await until(() => crashes.length > 1);
@@ -104,7 +112,7 @@ test("stop drains all and waits for them", async () => {
   const it = deploy(OBEYS);
   it.scale(2);
   const { pids } = it;
-  await delay(200);
+  await allReady();
   await it.stop();
   expect(pids.some(isAlive)).toBe(false);
   await it.stop();

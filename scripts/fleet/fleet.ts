@@ -1,8 +1,8 @@
 /** The whole fleet on one machine: a ScaledObject's loop and a Deployment for each engine. */
-import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { startReaper } from "../../shared/services/reaper.ts";
+import { startWorkerProcess, workerArgs } from "../../shared/services/worker-process.ts";
 import type { TriggerReading } from "../autoscaler/autoscaler.ts";
 import type { RabbitMqTrigger, ScaledObject } from "../autoscaler/scaled-object.ts";
 import { createDeployment } from "./deployment.ts";
@@ -10,7 +10,7 @@ import { createScaledEngine, type ScaledEngine } from "./scaled-engine.ts";
 
 export interface FleetOptions {
   scaledObjects: readonly ScaledObject[];
-  /** The environment of the workers. */
+  /** The environment of the workers; a WORKER_ID in it comes before the name of each. */
   env: NodeJS.ProcessEnv;
   /** Where each worker's log goes, one file a pod. It is emptied first. */
   logFolder: string;
@@ -52,30 +52,22 @@ export function createFleet(options: FleetOptions): Fleet {
   const reaper = startReaper();
   const stopping = new AbortController();
 
-  const spawnPod = (engine: string, name: string) => {
-    const log = openSync(join(logFolder, `${name}.log`), "a");
-    const child = spawn(process.execPath, ["shared/main.ts", `workers/${engine}/index.ts`], {
+  const workerId = (name: string) => (env.WORKER_ID ? `${env.WORKER_ID}.${name}` : name);
+  const startPod = (engine: string, name: string) =>
+    startWorkerProcess({
+      args: workerArgs(`workers/${engine}/index.ts`),
       cwd: repository,
-      env: { ...env, HEALTH_PORT: "0", WORKER_ID: name },
-      stdio: ["ignore", log, log],
-      // A group of its own: Ctrl-C on the terminal must reach it through us, once.
-      detached: true,
+      env: { ...env, HEALTH_PORT: "0", WORKER_ID: workerId(name) },
+      output: { file: join(logFolder, `${name}.log`) },
+      reaper,
     });
-    closeSync(log);
-    const { pid } = child;
-    if (pid !== undefined) {
-      reaper.watch(pid, "SIGTERM");
-      child.once("exit", () => reaper.forget(pid));
-    }
-    return child;
-  };
 
   const engines = options.scaledObjects.map((scaledObject) =>
     createScaledEngine({
       scaledObject,
       deployment: createDeployment({
         name: scaledObject.target,
-        spawn: (name) => spawnPod(scaledObject.target, name),
+        start: (name) => startPod(scaledObject.target, name),
         graceMs: options.graceS(scaledObject.target) * 1_000,
         onEvent: options.onEvent,
         onCrash: options.onCrash,

@@ -1,6 +1,6 @@
 /** One engine's loop: what it asks and when, and what it keeps while it can't ask. */
-import { spawn } from "node:child_process";
 import { afterEach, expect, test, vi } from "vitest";
+import { startWorkerProcess } from "../../shared/services/worker-process.ts";
 import type { TriggerReading } from "../autoscaler/autoscaler.ts";
 import { scaledObjectOf } from "../autoscaler/testing/scaled-object.ts";
 import { createDeployment, type Deployment } from "./deployment.ts";
@@ -20,7 +20,8 @@ test("an API that can't be asked keeps the replicas and says so; then it goes on
     name: "activities",
     graceMs: 5_000,
     onEvent: () => {},
-    spawn: () => spawn(process.execPath, ["-e", "setInterval(() => {}, 1e6)"]),
+    start: () =>
+      startWorkerProcess({ args: ["-e", "setInterval(() => {}, 1e6)"], output: "ignore" }),
   });
   const engine = createScaledEngine({
     scaledObject: scaledObjectOf({ pollingIntervalS: 10, cooldownPeriodS: 30 }),

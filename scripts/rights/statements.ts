@@ -52,8 +52,8 @@ export function rightsOf({ engine, prefix, schema }: RightsOptions): Rights {
         `&${prefix}:*`,
         "+@all",
         "-@dangerous",
-        // At start it asks whether the server may evict, where that is allowed.
-        "+config|get",
+        // At start it asks whether the server may evict.
+        "+info",
       ],
     },
   };

@@ -1,5 +1,8 @@
 /** Looks for broker policies that override the arguments of our queues; no AMQP answer shows them. */
-import type { BrokerNames } from "../wire/names.ts";
+import type { Logger } from "pino";
+import type { Config } from "../process/config.ts";
+import { type BrokerNames, brokerNames } from "../wire/names.ts";
+import { vhostOf } from "./address.ts";
 import { BrokerFailure } from "./explain.ts";
 import { ask } from "./management.ts";
 
@@ -48,4 +51,22 @@ export async function refusePolicies(
 interface QueueInfo {
   policy?: string;
   effective_policy_definition?: Record<string, unknown>;
+}
+/**
+ * Only warns where the management API does not say.
+ * @throws {PolicyOverride}
+ */
+export async function checkPolicies(config: Config, engine: string, log: Logger): Promise<void> {
+  if (config.RABBITMQ_MANAGEMENT_URL === undefined) return;
+  const names = brokerNames(config.ENGINE_PREFIX);
+  const vhost = vhostOf(config.AMQP_URL);
+  try {
+    await refusePolicies(config.RABBITMQ_MANAGEMENT_URL, vhost, engine, names);
+  } catch (error) {
+    if (error instanceof PolicyOverride) throw error;
+    log.warn(
+      { err: error },
+      "the management API does not say whether policies override our queues",
+    );
+  }
 }

@@ -67,13 +67,35 @@ test("a connection that confirms nothing is replaced, and what was sent on it is
   }
 });
 
-test("an idle publisher, and one that is confirmed in time, keep their connection", async () => {
+test("an idle publisher keeps its connection for longer than a confirm may take", async () => {
+  const idle = await open(200);
+  const other = await open(200);
+  try {
+    expect(await idle.publisher.publish(message("then idle"))).toBe("routed");
+    // It waits in vain, from now on, for as long as the idle one has nothing to wait for.
+    const mute = proxy.apply({ kind: "muteConfirms" });
+    expect(await other.publisher.publish(message("muted"))).toBe("routed");
+    mute.remove();
+    expect(other.lines).toHaveLength(1);
+    expect(idle.lines).toEqual([]);
+    expect(idle.publisher.ready()).toBe(true);
+  } finally {
+    await idle.publisher.close();
+    await other.publisher.close();
+  }
+});
+
+test("a publisher that always waits for a confirm, and gets each in time, keeps its connection", async () => {
   const { publisher, lines } = await open(200);
   try {
-    for (let n = 0; n < 8; n++) {
-      await publisher.publish(message(`steady-${n}`));
-      await new Promise((resolve) => setTimeout(resolve, 60));
-    }
+    const startedAtMs = performance.now();
+    let n = 0;
+    const lane = async () => {
+      while (performance.now() - startedAtMs < 600)
+        await publisher.publish(message(`steady-${n++}`));
+    };
+    // Two of them, so that at no moment all is confirmed.
+    await Promise.all([lane(), lane()]);
     expect(lines).toEqual([]);
   } finally {
     await publisher.close();

@@ -1,7 +1,7 @@
 /** Calls that await their reply: a private reply queue, a timer each, and republishing after a reconnect. */
 import { randomUUID } from "node:crypto";
 import type { AMQPChannel, AMQPMessage } from "@cloudamqp/amqp-client";
-import { brokerCode } from "./connection.ts";
+import { brokerCode } from "./amqp-client-insides.ts";
 import { Consumer } from "./consumer.ts";
 import {
   BrokerUnavailable,
@@ -139,8 +139,11 @@ export class Calls {
   }
 
   #settle(message: AMQPMessage): void {
+    const { correlationId } = message.properties;
+    if (!correlationId)
+      this.#options.report("unreadable_message", new Error("a reply without correlation id"));
     // A second reply finds nobody waiting.
-    const pending = this.#pending.get(message.properties.correlationId ?? "");
+    const pending = this.#pending.get(correlationId ?? "");
     if (!pending) return;
     const { job, resolve, reject } = pending;
     const reply = readBody(message);

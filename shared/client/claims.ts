@@ -2,6 +2,7 @@
 import type { Redis } from "ioredis";
 import { type ClaimRecord, RECORD_LUA, readRecord } from "../wire/claim-record.ts";
 import { redisKeys } from "../wire/names.ts";
+import { needsNewConnection } from "../wire/redis-errors.ts";
 
 /** Progress as the handler last reported it. */
 export interface Progress {
@@ -62,6 +63,8 @@ export class Claims {
       maxRetriesPerRequest: 2,
       commandTimeout: COMMAND_TIMEOUT_MS,
       connectTimeout: COMMAND_TIMEOUT_MS,
+      // A demoted primary keeps its connections.
+      reconnectOnError: needsNewConnection,
     });
     redis.on("error", onError);
     return new Claims(redis, prefix);
@@ -71,14 +74,17 @@ export class Claims {
   async cancel(engine: string, id: string): Promise<{ requested: boolean }> {
     const key = redisKeys.claim(this.#prefix, engine, id);
     const channel = redisKeys.cancel(this.#prefix, engine);
-    const done = await this.#redis.eval(CANCEL, 1, key, id, CANCEL_KEPT_SECONDS, channel);
+    const cancel = () => this.#redis.eval(CANCEL, 1, key, id, CANCEL_KEPT_SECONDS, channel);
+    const done = await onceMore(cancel);
     return { requested: done === 1 };
   }
 
   async read(engine: string, id: string): Promise<ClaimState> {
     const key = redisKeys.claim(this.#prefix, engine, id);
     // The server's clock, since leases are measured by it.
-    const [time, text] = await Promise.all([this.#redis.time(), this.#redis.get(key)]);
+    const [time, text] = await onceMore(() =>
+      Promise.all([this.#redis.time(), this.#redis.get(key)]),
+    );
     const nowMs = Number(time[0]) * 1_000 + Number(time[1]) / 1_000;
     const record = readRecord(text);
     if (record === undefined) return { state: "unknown", generation: 0, cancelRequested: false };
@@ -96,6 +102,13 @@ export class Claims {
     this.#redis.disconnect();
   }
 }
+
+/** Asks again, on the new connection, a server that was no longer the one to ask. */
+const onceMore = <T>(ask: () => Promise<T>): Promise<T> =>
+  ask().catch((error) => {
+    if (needsNewConnection(error)) return ask();
+    throw error;
+  });
 
 function stateOf(record: ClaimRecord, nowMs: number): ClaimState["state"] {
   if (record.done) return "ended";

@@ -88,9 +88,26 @@ test("wrong names, ids, options and inputs are refused before publishing", async
   await expect(send("echo", "say", 1n)).rejects.toMatchObject(refused("invalid_input"));
   const large = "x".repeat(1_100_000);
   await expect(send("echo", "say", large)).rejects.toMatchObject(refused("payload_too_large"));
-  const wrong = [{ timeoutMs: 0 }, { traceparent: "x" }, { replyTo: "" }, { deadline: Number.NaN }];
+  const long = "ñ".repeat(128); // 256 bytes
+  const wrong = [
+    { timeoutMs: 0 },
+    { traceparent: "x" },
+    { replyTo: "" },
+    { replyTo: long },
+    { correlationId: long },
+    { correlationId: 5 },
+    { deadline: Number.NaN },
+  ];
   for (const options of wrong)
     await expect(send("echo", "say", {}, options)).rejects.toMatchObject(refused("invalid_option"));
+  await expect(send("echo", "say", {}, { id: 5 })).rejects.toMatchObject(refused("invalid_id"));
+  await expect(client.events(long, () => {})).rejects.toMatchObject(refused("invalid_option"));
+  const longName = { engines: { ["e".repeat(250)]: { say: { version: 1, maxInputBytes: 10 } } } };
+  await using other = await connect({ amqpUrl, prefix, contract: longName as never });
+  const sendOther = other.send.bind(other) as (...args: unknown[]) => Promise<unknown>;
+  await expect(sendOther("e".repeat(250), "say", {})).rejects.toMatchObject(
+    refused("invalid_option"),
+  );
 });
 
 test("no reply: CallTimeout at the timeout", async () => {

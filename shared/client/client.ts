@@ -5,11 +5,12 @@ import { CONTRACT, type Engines, type Events } from "./contract.ts";
 import type { ActionName, Contract, EngineName, InputOf, OutputOf } from "./contract-of.ts";
 import { ClientClosed, InvalidArgument, NotConfigured } from "./errors.ts";
 import { type EngineEvent, type EventOptions, subscribe } from "./events.ts";
-import { buildJob, checkEngine, checkJobId, type JobOptions } from "./job.ts";
+import { buildJob, checkEngine, checkJobId, checkShortString, type JobOptions } from "./job.ts";
 import { Link } from "./link.ts";
+import type { OnceConsumer } from "./once-consumer.ts";
 import { type ConnectOptions, readOptions, type Settings } from "./options.ts";
 import { Publisher } from "./publisher.ts";
-import { type JobReply, type OnceConsumer, subscribeReplies } from "./replies.ts";
+import { type JobReply, subscribeReplies } from "./replies.ts";
 import { type JobResult, Results } from "./results.ts";
 import { type JobStatus, readStatus } from "./status.ts";
 
@@ -147,14 +148,15 @@ export class EngineClient<KnownEngines, KnownEvents> {
     const { concurrency = DEFAULT_CONCURRENCY, queue } = options;
     if (queue?.startsWith(`${names.prefix}.`))
       throw new InvalidArgument("invalid_option", `events: ${queue} is a name of the engines' own`);
+    const keys = typeof patterns === "string" ? [patterns] : patterns;
+    checkShortString("queue", queue);
+    for (const key of keys) checkShortString("pattern", key);
     return this.#keep(
-      subscribe(
-        this.#consume(),
-        names.events,
-        typeof patterns === "string" ? [patterns] : patterns,
-        handler as (event: EngineEvent) => void,
-        { concurrency, queue, report },
-      ),
+      subscribe(this.#consume(), names.events, keys, handler as (event: EngineEvent) => void, {
+        concurrency,
+        queue,
+        report,
+      }),
     );
   }
 

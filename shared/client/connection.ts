@@ -1,56 +1,11 @@
-/** One AMQP connection, hardened where the library would crash the process or wait for ever. */
-import { AMQPClient } from "@cloudamqp/amqp-client";
-import type { AMQPView } from "@cloudamqp/amqp-client/amqp-view";
-import { BrokerUnavailable } from "./errors.ts";
+/** One AMQP connection: opened in time or refused with what is wrong, and closed in time. */
+import { HardenedClient } from "./amqp-client-insides.ts";
+import { connectFailure } from "./connect-failure.ts";
 import { patientTimeout } from "./patience.ts";
 
 const HEARTBEAT_SECONDS = 30;
 
-/** The reply code that the library puts at the end of its message, and nowhere else: 404 etc.; 0 if none. */
-export function brokerCode(error: unknown): number {
-  const found = error instanceof Error ? /\((\d{3})\)$/.exec(error.message) : undefined;
-  return found ? Number(found[1]) : 0;
-}
-
-/**
- * Only the message of a library's error: the error itself holds its connection, password and all, and
- * would be printed with it.
- */
-export function plain(error: unknown): Error {
-  return new Error(error instanceof Error ? error.message : String(error));
-}
-
-export class Connection extends AMQPClient {
-  /** Bytes received so far; when they stand still while confirms are due, the peer is gone. */
-  get bytesRead(): number {
-    return this.socket?.bytesRead ?? 0;
-  }
-
-  /**
-   * Never rejects. The library drops a publish's confirm promise when its write fails and rejects
-   * it later, unhandled; destroying the socket instead settles all that waits, once.
-   */
-  override async send(bytes: Uint8Array): Promise<void> {
-    try {
-      await super.send(bytes);
-    } catch (error) {
-      this.destroy(error);
-    }
-  }
-
-  /** A frame that the library can't read ends the connection, not the process. */
-  protected override parseFrames(view: AMQPView): void {
-    try {
-      super.parseFrames(view);
-    } catch (error) {
-      this.destroy(error);
-    }
-  }
-
-  destroy(cause?: unknown): void {
-    this.socket?.destroy(cause instanceof Error ? cause : undefined);
-  }
-
+export class Connection extends HardenedClient {
   /** Closes politely, but never takes longer than `timeoutMs`. */
   async end(timeoutMs = 1_000): Promise<void> {
     const { promise: late, resolve } = Promise.withResolvers<void>();
@@ -61,7 +16,7 @@ export class Connection extends AMQPClient {
   }
 }
 
-/** Opens a connection within `timeoutMs` or rejects with {@link BrokerUnavailable}. */
+/** Opens a connection within `timeoutMs` or rejects with BrokerUnavailable. */
 export async function openConnection(
   amqpUrl: string,
   options: { name: string; timeoutMs: number },
@@ -79,8 +34,7 @@ export async function openConnection(
     return connection;
   } catch (error) {
     connection.destroy();
-    const code = [403, 530].includes(brokerCode(error)) ? "access_refused" : "broker_unreachable";
-    throw new BrokerUnavailable(code, false, { cause: plain(error) });
+    throw connectFailure(connection.failure ?? error, url.host);
   } finally {
     stop();
   }

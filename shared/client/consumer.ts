@@ -1,6 +1,6 @@
 /** Keeps one consumer alive: rebuilt after a lost connection, a closed channel, a cancel or a deleted queue. */
 import type { AMQPChannel, AMQPMessage } from "@cloudamqp/amqp-client";
-import { brokerCode, plain } from "./connection.ts";
+import { brokerCode, plain } from "./amqp-client-insides.ts";
 import { BrokerUnavailable, ClientClosed } from "./errors.ts";
 import type { Link, Report } from "./link.ts";
 import { patientTimeout } from "./patience.ts";
@@ -28,6 +28,12 @@ export class Consumer {
   #closed = false;
   #delayMs = FIRST_DELAY_MS;
   #retry: NodeJS.Timeout | undefined;
+  /** How many consumers it should be, and the tags of those beside the first. */
+  #times = 1;
+  #more: string[] = [];
+  #widening: Promise<void> = Promise.resolve();
+  /** What was told of a failure that lasts. */
+  #reported: string | undefined;
   lastError: unknown;
 
   constructor(link: Link, options: ConsumerOptions) {
@@ -73,6 +79,15 @@ export class Consumer {
     }
   }
 
+  /**
+   * Consumes `times` as one consumer would: each brings its own prefetch, which a consumer that stands
+   * could not be given more of on every broker.
+   */
+  widen(times: number): void {
+    this.#times = times;
+    this.#widening = this.#widening.then(() => this.#adjust());
+  }
+
   /** Stops deliveries. What is unacknowledged goes back when the connection closes. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -90,6 +105,16 @@ export class Consumer {
     return new BrokerUnavailable(known ?? "broker_refused", false, { cause: this.lastError });
   }
 
+  /** The library calls it from a microtask, where a throw would end the process. */
+  readonly #receive = (message: AMQPMessage): void => {
+    try {
+      this.#options.onMessage(message);
+    } catch (error) {
+      this.#options.report("unreadable_message", error);
+      if (this.#options.prefetch > 0) message.reject(false).catch(() => {});
+    }
+  };
+
   async #build(): Promise<void> {
     const { connection } = this.#link;
     if (this.#building || this.#closed || !connection) return;
@@ -98,23 +123,50 @@ export class Consumer {
     try {
       const channel = await connection.channel();
       channel.onerror = () => {};
-      const { prefetch, declare, onMessage } = this.#options;
+      const { prefetch, declare } = this.#options;
       this.#queue = await declare(channel);
       if (prefetch > 0) await channel.basicQos(prefetch);
       const noAck = prefetch === 0;
-      const consumer = await channel.basicConsume(this.#queue, { noAck }, onMessage);
+      const consumer = await channel.basicConsume(this.#queue, { noAck }, this.#receive);
       this.#channel = channel;
+      this.#more = [];
+      this.#reported = undefined;
       this.#delayMs = FIRST_DELAY_MS;
       consumer.wait().catch((error) => this.#lost(channel, error));
     } catch (error) {
       this.lastError = plain(error);
-      if (connection === this.#link.connection)
-        this.#options.report("consumer_failed", this.lastError);
+      if (connection === this.#link.connection) this.#reportFailure(plain(error));
     } finally {
       this.#building = false;
     }
     if (!this.queue) this.#later();
-    else for (const listener of [...this.#readyListeners]) listener();
+    else {
+      for (const listener of [...this.#readyListeners]) listener();
+      this.widen(this.#times);
+    }
+  }
+
+  /** Once, as long as it fails for the same reason. */
+  #reportFailure(error: Error): void {
+    if (error.message !== this.#reported) this.#options.report("consumer_failed", error);
+    this.#reported = error.message;
+  }
+
+  async #adjust(): Promise<void> {
+    const channel = this.#channel;
+    const queue = this.queue;
+    const isCurrent = () => !this.#closed && channel === this.#channel && !channel?.closed;
+    if (!channel || queue === undefined) return;
+    try {
+      while (isCurrent() && this.#more.length < this.#times - 1) {
+        const { tag } = await channel.basicConsume(queue, { noAck: false }, this.#receive);
+        this.#more.push(tag);
+      }
+      while (isCurrent() && this.#more.length > this.#times - 1)
+        await channel.basicCancel(this.#more.pop() as string);
+    } catch {
+      // The channel's end, which its first consumer hears of.
+    }
   }
 
   /** The broker cancelled it (queue deleted) or closed its channel, or the connection went. */

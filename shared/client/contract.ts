@@ -134,6 +134,9 @@ export interface ActivitiesRecordOutput {
     newIdentifier: string | null;
     issueCommentId: string | null;
     actorId: string;
+    /**
+     * UTC seconds since 1970, fractions allowed
+     */
     epoch: number;
   }[];
   /**
@@ -206,9 +209,12 @@ export interface ActivityRecorded {
     | "intake.activity.created";
   actorId: string;
   /**
-   * UTC seconds, fractions allowed
+   * UTC seconds since 1970, fractions allowed
    */
   epoch: number;
+  /**
+   * @maxItems 2500
+   */
   activities: {
     /**
      * A UUID derived from the content: the same change makes the same id
@@ -226,6 +232,9 @@ export interface ActivityRecorded {
     newIdentifier: string | null;
     issueCommentId: string | null;
     actorId: string;
+    /**
+     * UTC seconds since 1970, fractions allowed
+     */
     epoch: number;
   }[];
   /**

@@ -72,9 +72,11 @@ export class Unroutable extends EngineError {
 /** Why a broker did not take what was sent. */
 export const BROKER_ERRORS = {
   broker_unreachable: "check AMQP_URL and that the broker runs",
-  broker_blocked: "the broker is low on memory or disk and holds publishers back; free some",
-  broker_refused: "the queue is full or failing; look at the broker's log",
-  confirm_timeout: "the broker took the message but did not confirm it; look at its load",
+  not_amqp: "what answers there is no AMQP 0-9-1 broker; check the port of AMQP_URL",
+  tls_failed: "check amqps:// and the port; name the CA in NODE_EXTRA_CA_CERTS",
+  broker_blocked: "the broker is low on memory or disk and takes no messages; free some",
+  broker_refused: "the broker refused it: its queue is full or failing; look at the broker's log",
+  confirm_timeout: "the broker does not confirm what it is sent; look at its load",
   access_refused: "check the user, its password, the vhost and the user's rights on it",
   topology_missing: "declare the exchanges and queues (make topology)",
 } as const;

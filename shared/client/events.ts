@@ -1,7 +1,8 @@
 /** Subscribes to what engines announce on the topic exchange. */
 import type { AMQPChannel, AMQPMessage } from "@cloudamqp/amqp-client";
 import type { Link, Report } from "./link.ts";
-import { ensureDurableQueue, OnceConsumer } from "./replies.ts";
+import { OnceConsumer } from "./once-consumer.ts";
+import { ensureDurableQueue } from "./replies.ts";
 
 /** An event as a handler gets it. Events promise no order. */
 export interface EngineEvent<Type extends string = string, Body = unknown> {

@@ -32,13 +32,15 @@ const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
 const MAX_SHORT_STRING_BYTES = 255;
 
 export function checkShortString(what: string, value: string | undefined): void {
-  if (value !== undefined && (value === "" || Buffer.byteLength(value) > MAX_SHORT_STRING_BYTES))
+  if (value === undefined) return;
+  const isFit = typeof value === "string" && value !== "";
+  if (!isFit || Buffer.byteLength(value) > MAX_SHORT_STRING_BYTES)
     throw new InvalidArgument("invalid_option", `${what} must have 1 to 255 bytes`);
 }
 
 /** Throws {@link InvalidArgument} unless `id` is a job id. */
 export function checkJobId(id: string): void {
-  if (!JOB_ID.test(id))
+  if (typeof id !== "string" || !JOB_ID.test(id))
     throw new InvalidArgument(
       "invalid_id",
       `the job id ${JSON.stringify(id)} must match ${JOB_ID}`,
@@ -90,6 +92,7 @@ export function buildJob(
   if (traceparent !== undefined && !TRACEPARENT.test(traceparent))
     throw new InvalidArgument("invalid_option", "traceparent must be a W3C trace context");
   const type = jobType(engine, action, facts.version);
+  checkShortString("type", type);
   const headers: Record<string, Field> = {};
   if (traceparent !== undefined) headers[HEADERS.traceparent] = traceparent;
   if (deadline !== undefined) headers[HEADERS.deadline] = epochMs(deadline);

@@ -1,9 +1,12 @@
 /** Keeps one connection up: opens it, notices its loss, and opens it again with backoff until closed. */
-import { type Connection, openConnection, plain } from "./connection.ts";
+import { plain } from "./amqp-client-insides.ts";
+import { type Connection, openConnection } from "./connection.ts";
 import { BrokerUnavailable, ClientClosed } from "./errors.ts";
 
 const FIRST_DELAY_MS = 100;
 const LAST_DELAY_MS = 5_000;
+/** A connection that stood so long did not break by what comes first on each: the delay starts anew. */
+const STEADY_MS = 10_000;
 
 /** Where the client reports what no await of the caller can tell. */
 export type Report = (event: string, error?: unknown) => void;
@@ -81,11 +84,13 @@ export class Link {
     }
     if (connection.closed) throw new BrokerUnavailable("broker_unreachable", false);
     this.connection = connection;
-    this.#delayMs = FIRST_DELAY_MS;
+    const upAt = performance.now();
+    connection.onUnreadable = (error) => this.#options.report("unreadable_headers", error);
     connection.ondisconnect = (error) => {
       if (this.connection !== connection) return;
       this.connection = undefined;
-      const cause = plain(error ?? "closed by the broker");
+      if (performance.now() - upAt > STEADY_MS) this.#delayMs = FIRST_DELAY_MS;
+      const cause = plain(connection.failure ?? error ?? "closed by the broker");
       this.#options.report("connection_lost", cause);
       this.#later(cause);
     };

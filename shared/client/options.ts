@@ -58,6 +58,8 @@ export function readOptions(options: ConnectOptions, contract: Contract): Settin
   };
   if (!["amqp:", "amqps:"].includes(protocolOf(options.amqpUrl)))
     refuse("amqpUrl must be an amqp:// or amqps:// URL");
+  if (!isDecodable(options.amqpUrl))
+    refuse("a % in amqpUrl's user, password or vhost must be written %25");
   if (options.databaseUrl && !/^postgres(ql)?:$/.test(protocolOf(options.databaseUrl)))
     refuse("databaseUrl must be a postgres:// URL");
   if (options.redisUrl && !/^rediss?:$/.test(protocolOf(options.redisUrl)))
@@ -79,9 +81,30 @@ export function readOptions(options: ConnectOptions, contract: Contract): Settin
     replyQueue,
     maxInFlight,
     publishTimeoutMs,
-    report: options.onTrouble ?? (() => {}),
+    report: guarded(options.onTrouble),
     contract,
   };
+}
+
+/** Reports come from where nobody could catch what the caller's function throws, now or later. */
+function guarded(onTrouble: ConnectOptions["onTrouble"]): Report {
+  return (event, error) => {
+    try {
+      Promise.resolve(onTrouble?.(event, error) as unknown).catch(() => {});
+    } catch {
+      // Its owner's trouble; there is nobody else to tell.
+    }
+  };
+}
+
+/** As the AMQP library will decode them. */
+function isDecodable(url: string): boolean {
+  const { username, password, pathname } = new URL(url);
+  try {
+    return decodeURIComponent(username + password + pathname) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 function protocolOf(url: string): string {

@@ -1,16 +1,15 @@
 /** Publishes with confirms: bounded in flight, mandatory, again after a reconnect, and never for ever. */
 import type { AMQPChannel, AMQPMessage, AMQPProperties } from "@cloudamqp/amqp-client";
 import { HEADERS } from "../wire/headers.ts";
-import { brokerCode, type Connection, plain } from "./connection.ts";
-import { BrokerUnavailable, ClientClosed, Unroutable } from "./errors.ts";
+import { isNack, plain } from "./amqp-client-insides.ts";
+import { type BrokerErrorCode, BrokerUnavailable, ClientClosed, Unroutable } from "./errors.ts";
 import type { Link, Report } from "./link.ts";
+import { PublishChannel, type Reopening } from "./publish-channel.ts";
+import { type Refusal, refusalOf, SizeLimit } from "./refusal.ts";
 
 const SWEEP_MS = 200;
-const REOPEN_DELAY_MS = 250;
 /** While confirms are overdue the channel is replaced no more often: a broker that is only slow gains nothing. */
 const REPLACE_EVERY_MS = 30_000;
-/** Channel errors that trying again won't mend. */
-const REFUSALS = { 403: "access_refused", 404: "topology_missing" } as const;
 
 export interface Outgoing {
   exchange: string;
@@ -24,8 +23,12 @@ interface Entry {
   resolve(): void;
   reject(error: unknown): void;
   queuedAt: number;
-  /** When it was first written to a socket; from then on the broker may have it. */
+  /** When it was first written to a socket. */
   writtenAt: number | undefined;
+  /** The broker may have it: it was written, and neither confirmed nor known to be refused. */
+  maybe: boolean;
+  /** `maybe` as it was before the write that is under way. */
+  maybeBefore: boolean;
   returned: boolean;
   settled: boolean;
 }
@@ -35,9 +38,12 @@ export class Publisher {
   readonly #options: { maxInFlight: number; timeoutMs: number; report: Report };
   readonly #waiting = new Set<Entry>();
   readonly #inFlight = new Map<string, Entry>();
-  readonly #readyListeners = new Set<() => void>();
-  #channel: AMQPChannel | undefined;
-  #opening = false;
+  /** One of them made the broker close the channel: they go one by one, and so the next time it is known. */
+  readonly #suspects = new Set<Entry>();
+  readonly #channel: PublishChannel;
+  /** Why nothing can be published on a connection that stands; until a publish is confirmed, they go one by one. */
+  #refused: { code: BrokerErrorCode; cause: Error } | undefined;
+  readonly #limit = new SizeLimit();
   #sequence = 0;
   /** Counts sweeps instead of reading the clock: while the event loop is blocked, nobody can answer. */
   #nowMs = 0;
@@ -53,19 +59,25 @@ export class Publisher {
   constructor(link: Link, options: { maxInFlight: number; timeoutMs: number; report: Report }) {
     this.#link = link;
     this.#options = options;
-    link.onUp(() => void this.#open());
+    this.#channel = new PublishChannel(link, {
+      onReturn: (message) => this.#returned(message),
+      onClosed: (error) => this.#closedBy(error),
+      onOpen: () => this.#pump(),
+      onFailed: (error) => this.#refuse("publish_channel_failed", "broker_refused", error),
+    });
     link.onUnblocked(() => this.#pump());
   }
 
-  /** Calls `listener` each time a channel is ready, also after each reconnect. */
+  /** Calls `listener` after each reconnect, and whenever what was confirmed may be lost. */
   onReady(listener: () => void): void {
-    this.#readyListeners.add(listener);
+    this.#channel.onReady(listener);
   }
 
   /**
-   * Resolves once the broker has confirmed it. Rejects with {@link Unroutable}, or with
-   * {@link BrokerUnavailable} when nothing was confirmed for `timeoutMs`, or with the signal's
-   * reason. A connection that is lost meanwhile is waited for, within the same time.
+   * Resolves once the broker has confirmed it. Rejects with {@link Unroutable}, with
+   * InvalidArgument when the broker never takes a body so large, with {@link BrokerUnavailable}
+   * when it refuses it or nothing was confirmed for `timeoutMs`, or with the signal's reason. A
+   * connection that is lost meanwhile is waited for, within the same time.
    */
   publish(message: Outgoing, signal?: AbortSignal): Promise<void> {
     if (this.#closed) return Promise.reject(new ClientClosed());
@@ -76,6 +88,7 @@ export class Publisher {
       entry.settled = true;
       signal?.removeEventListener("abort", abort);
       this.#waiting.delete(entry);
+      this.#suspects.delete(entry);
       how();
       this.#checkIdle();
     };
@@ -85,6 +98,8 @@ export class Publisher {
       reject: (error) => settle(() => reject(error)),
       queuedAt: this.#nowMs,
       writtenAt: undefined,
+      maybe: false,
+      maybeBefore: false,
       returned: false,
       settled: false,
     };
@@ -108,6 +123,7 @@ export class Publisher {
     for (const entry of [...this.#waiting, ...this.#inFlight.values()])
       entry.reject(new ClientClosed());
     this.#inFlight.clear();
+    this.#channel.close();
     clearInterval(this.#sweeper);
   }
 
@@ -119,43 +135,14 @@ export class Publisher {
     if (!this.#busy) this.#onIdle?.();
   }
 
-  async #open(): Promise<void> {
-    const { connection } = this.#link;
-    if (this.#opening || this.#closed || !connection || this.#usable(connection)) return;
-    this.#opening = true;
-    try {
-      const channel = await connection.channel();
-      channel.onReturn = (message) => this.#returned(message);
-      channel.onerror = () => {};
-      await channel.confirmSelect();
-      this.#channel = channel;
-    } catch (error) {
-      this.#options.report("publish_channel_failed", plain(error));
-    } finally {
-      this.#opening = false;
-    }
-    if (!this.#usable(this.#link.connection)) return this.#reopenSoon();
-    this.#pump();
-    for (const listener of this.#readyListeners) listener();
-  }
-
-  #usable(connection: Connection | undefined): boolean {
-    const channel = this.#channel;
-    return channel !== undefined && !channel.closed && channel.connection === connection;
-  }
-
-  #reopenSoon(): void {
-    if (this.#link.connection && !this.#closed)
-      setTimeout(() => void this.#open(), REOPEN_DELAY_MS).unref();
-  }
-
   #pump(): void {
-    const { connection } = this.#link;
-    if (!connection || !this.#usable(connection)) return;
-    for (const entry of this.#waiting) {
-      if (this.#inFlight.size >= this.#options.maxInFlight || connection.blocked !== undefined)
-        return;
-      this.#write(entry, this.#channel as AMQPChannel);
+    const channel = this.#channel.current;
+    if (!channel) return;
+    const isCautious = this.#refused !== undefined || this.#suspects.size > 0;
+    const maxInFlight = isCautious ? 1 : this.#options.maxInFlight;
+    for (const entry of this.#suspects.size > 0 ? this.#suspects : this.#waiting) {
+      if (this.#inFlight.size >= maxInFlight || this.#link.blocked !== undefined) return;
+      if (!this.#isTooLarge(entry)) this.#write(entry, channel);
     }
   }
 
@@ -167,14 +154,18 @@ export class Publisher {
     this.#inFlight.set(key, entry);
     entry.returned = false;
     entry.writtenAt ??= this.#nowMs;
+    entry.maybeBefore = entry.maybe;
+    entry.maybe = true;
     channel.basicPublish(exchange, routingKey, body, { ...properties, headers }, true).then(
       () => this.#confirmed(key, entry),
-      (error) => this.#failed(key, entry, channel, error),
+      (error) => this.#failed(key, entry, error),
     );
   }
 
   #confirmed(key: string, entry: Entry): void {
     this.#progressAt = this.#nowMs;
+    this.#refused = undefined;
+    this.#channel.works();
     this.#inFlight.delete(key);
     const { exchange, routingKey } = entry.message;
     if (entry.returned) entry.reject(new Unroutable(exchange, routingKey));
@@ -182,17 +173,75 @@ export class Publisher {
     this.#pump();
   }
 
-  /** A refusal ends the publish; a lost channel or connection puts it back in line. */
-  #failed(key: string, entry: Entry, channel: AMQPChannel, error: unknown): void {
+  /** What fails by itself, its channel standing. */
+  #failed(key: string, entry: Entry, error: unknown): void {
     if (!this.#inFlight.delete(key)) return;
-    const code = brokerCode(error);
     if (entry.settled) this.#checkIdle();
-    else if (error instanceof RangeError || error instanceof TypeError) entry.reject(error);
-    else if (channel.closed && (code === 404 || code === 403))
-      entry.reject(new BrokerUnavailable(REFUSALS[code], false, { cause: plain(error) }));
-    else if (channel.closed || this.#link.blocked !== undefined) this.#waiting.add(entry);
-    else entry.reject(new BrokerUnavailable("broker_refused", false, { cause: plain(error) }));
-    if (channel.closed) this.#reopenSoon();
+    else if (isNack(error)) this.#rejectRefused(entry, "broker_refused", plain(error));
+    else if (this.#link.blocked !== undefined || !this.#channel.current) this.#waiting.add(entry);
+    else entry.reject(plain(error)); // The library can't encode it.
+    this.#pump();
+  }
+
+  /** The channel went, with the connection or by the broker's will: some can never go, the others go again. */
+  #closedBy(error: Error): void {
+    const entries = [...this.#inFlight.values()].filter(({ settled }) => !settled);
+    const isAlone = this.#inFlight.size === 1;
+    this.#inFlight.clear();
+    this.#checkIdle();
+    const refusal = refusalOf(error);
+    for (const entry of entries) {
+      this.#waiting.add(entry);
+      // Of several, those before the one that was refused may have been taken.
+      if (refusal && isAlone) entry.maybe = entry.maybeBefore;
+    }
+    if (refusal) this.#channel.reopen(this.#judge(refusal, entries, isAlone, error));
+  }
+
+  /** Ends what can never go; says when the rest may try again. */
+  #judge(refusal: Refusal, entries: Entry[], isAlone: boolean, error: Error): Reopening {
+    switch (refusal.kind) {
+      case "topology_missing":
+      case "access_refused":
+        for (const entry of entries) this.#rejectRefused(entry, refusal.kind, error);
+        return "soon";
+      case "no_space":
+        this.#refuse("publish_refused", "broker_blocked", error);
+        return "later";
+      case "too_large":
+        this.#limit.learn(refusal.limitBytes);
+        if (entries.filter((entry) => this.#isTooLarge(entry)).length > 0) return "now";
+        break;
+      case "unknown":
+        break;
+    }
+    if (isAlone) for (const entry of entries) this.#rejectRefused(entry, "broker_refused", error);
+    else for (const entry of entries) this.#suspects.add(entry);
+    return "later";
+  }
+
+  /** Told once, until a publish is confirmed. */
+  #refuse(event: string, code: BrokerErrorCode, cause: Error): void {
+    if (!this.#refused) this.#options.report(event, cause);
+    this.#refused = { code, cause };
+  }
+
+  #rejectRefused(entry: Entry, code: BrokerErrorCode, cause: Error): void {
+    entry.reject(new BrokerUnavailable(code, entry.maybeBefore, { cause }));
+  }
+
+  /** Rejects it, too. */
+  #isTooLarge(entry: Entry): boolean {
+    const error = this.#limit.refusal(entry.message.body);
+    if (error) entry.reject(error);
+    return error !== undefined;
+  }
+
+  #unavailable(maybeAccepted: boolean): BrokerUnavailable {
+    if (!this.#refused || !this.#link.connection || this.#link.blocked !== undefined)
+      return this.#link.unavailable(maybeAccepted);
+    const { code, cause } = this.#refused;
+    return new BrokerUnavailable(code, maybeAccepted, { cause });
   }
 
   /** `basic.return` comes before the confirm and carries no tag: our header names the publish. */
@@ -207,17 +256,14 @@ export class Publisher {
    * deleted and declared again. What is in flight goes out once more, on a new channel.
    */
   #replaceChannel(): void {
-    const channel = this.#channel;
-    if (this.#closed || channel === undefined) return;
+    if (this.#closed || !this.#channel.current) return;
     if (this.#nowMs - this.#replacedAt < REPLACE_EVERY_MS) return;
     this.#replacedAt = this.#nowMs;
-    this.#channel = undefined;
     // The library forgets what is unconfirmed on a channel that we close ourselves.
     for (const entry of this.#inFlight.values()) if (!entry.settled) this.#waiting.add(entry);
     this.#inFlight.clear();
-    channel.close().catch(() => {});
     this.#options.report("confirms_overdue");
-    void this.#open();
+    this.#channel.replace();
   }
 
   #sweep(): void {
@@ -232,7 +278,7 @@ export class Publisher {
       if ((entry.writtenAt as number) > oldest) continue;
       this.#inFlight.delete(key);
       isOverdue = true;
-      entry.reject(this.#link.unavailable(true));
+      entry.reject(this.#unavailable(true));
     }
     // An answer to something earlier may still have come in after the write: that is no sign of life now.
     const isSilent = this.#nowMs - this.#heard.at >= timeoutMs / 2;
@@ -243,7 +289,7 @@ export class Publisher {
     }
     for (const entry of this.#waiting) {
       const since = entry.writtenAt ?? Math.max(entry.queuedAt, this.#progressAt);
-      if (since <= oldest) entry.reject(this.#link.unavailable(entry.writtenAt !== undefined));
+      if (since <= oldest) entry.reject(this.#unavailable(entry.maybe));
     }
     if (!this.#busy) {
       clearInterval(this.#sweeper);

@@ -1,12 +1,11 @@
 /** Reads replies, and hands those of a durable reply queue to a handler, each once. */
-import { setTimeout as delay } from "node:timers/promises";
 import type { AMQPChannel, AMQPMessage } from "@cloudamqp/amqp-client";
 import { HEADERS } from "../wire/headers.ts";
 import type { JobError, Reply } from "../wire/reply.ts";
-import { brokerCode } from "./connection.ts";
-import { Consumer } from "./consumer.ts";
+import { brokerCode } from "./amqp-client-insides.ts";
 import { InvalidArgument } from "./errors.ts";
 import type { Link, Report } from "./link.ts";
+import { OnceConsumer } from "./once-consumer.ts";
 
 /** A reply as a handler gets it. */
 export type JobReply<Output = unknown> = {
@@ -24,10 +23,6 @@ export type JobReply<Output = unknown> = {
 
 const TYPE = /^([a-z][a-z0-9-]*)\.([a-z][a-z0-9-]*)\.v\d+\.(?:result|error)$/;
 const REPLY_QUEUE = /^[^*#]+\.replies(\..+)?$/;
-const FIRST_RETRY_MS = 1_000;
-const LAST_RETRY_MS = 60_000;
-/** Settled message ids that are remembered, to drop copies. */
-const REMEMBERED = 10_000;
 /** High, because the queue's own limit would drop replies while the caller restarts again and again. */
 const DELIVERY_LIMIT = 100_000;
 
@@ -48,7 +43,8 @@ export function readReply(message: AMQPMessage): JobReply | undefined {
   if (!messageId || !id || !engine || !action) return undefined;
   const body = readBody(message);
   if (!body) return undefined;
-  const attempt = Number(headers?.[HEADERS.attempt] ?? 0);
+  const counted = headers?.[HEADERS.attempt];
+  const attempt = typeof counted === "number" ? counted : 0;
   return { messageId, id, engine, action, correlationId: correlationId ?? id, attempt, ...body };
 }
 
@@ -105,75 +101,4 @@ export function subscribeReplies(
     handler,
     ...options,
   });
-}
-
-/** A consumer whose messages go to an async handler, each once, acknowledged after it. */
-export class OnceConsumer<Message> {
-  readonly consumer: Consumer;
-  readonly #options: OnceOptions<Message>;
-  /** By message id: what is being handled, and what was, oldest first. */
-  readonly #seen = new Map<string, Promise<void>>();
-  readonly #running = new Set<Promise<void>>();
-  readonly #closing = new AbortController();
-
-  constructor(link: Link, options: OnceOptions<Message>) {
-    this.#options = options;
-    this.consumer = new Consumer(link, {
-      declare: options.declare,
-      onMessage: (message) => this.#receive(message),
-      prefetch: options.concurrency,
-      report: options.report,
-    });
-  }
-
-  /** Takes no more, and waits up to `graceMs` for running handlers. */
-  async close(graceMs: number): Promise<void> {
-    const cancelled = this.consumer.close();
-    this.#closing.abort();
-    const grace = new AbortController();
-    const settled = Promise.allSettled([cancelled, ...this.#running]);
-    await Promise.race([settled, delay(graceMs, undefined, { signal: grace.signal })]);
-    grace.abort();
-  }
-
-  #receive(message: AMQPMessage): void {
-    const read = this.#options.read(message);
-    if (!read) {
-      this.#options.report("unreadable_message", new Error(message.properties.type ?? "no type"));
-      message.reject(false).catch(() => {});
-      return;
-    }
-    const { messageId } = read;
-    const handled = this.#seen.get(messageId) ?? this.#handle(read.message);
-    this.#seen.delete(messageId);
-    this.#seen.set(messageId, handled);
-    if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.keys().next().value as string);
-    this.#running.add(handled);
-    const settled = handled.then(
-      // On the channel that delivered it; when that is gone, the broker sends it again, to be dropped here.
-      () => message.ack().catch(() => {}),
-      () => this.#seen.delete(messageId),
-    );
-    void settled.finally(() => this.#running.delete(handled));
-  }
-
-  /** Until the handler resolves; rejects only when the client closes meanwhile. */
-  async #handle(message: Message): Promise<void> {
-    for (let retryMs = FIRST_RETRY_MS; ; retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)) {
-      try {
-        return await this.#options.handler(message);
-      } catch (error) {
-        this.#options.report("handler_failed", error);
-        await delay(retryMs, undefined, { signal: this.#closing.signal });
-      }
-    }
-  }
-}
-
-interface OnceOptions<Message> {
-  declare(channel: AMQPChannel): Promise<string>;
-  read(message: AMQPMessage): { messageId: string; message: Message } | undefined;
-  handler(message: Message): void | Promise<void>;
-  concurrency: number;
-  report: Report;
 }

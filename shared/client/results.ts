@@ -1,6 +1,6 @@
 /** Reads how jobs ended, from Postgres. */
-import type { EventEmitter } from "node:events";
-import type { ClientConfig, Client as ClientType, Pool } from "pg";
+import type { Pool } from "pg";
+import { boundClient, readChannelBinding } from "../wire/channel-binding.ts";
 import type { ErrorCode } from "../wire/error-codes.ts";
 import type { JobError } from "../wire/reply.ts";
 
@@ -41,20 +41,16 @@ export class Results {
   /** Loads the driver, which callers without a databaseUrl never need; connects on first use. */
   static async open(databaseUrl: string, onError: (error: Error) => void): Promise<Results> {
     const { default: pg } = await import("pg");
-    const url = new URL(databaseUrl);
-    // node-postgres overlooks channel_binding=require, so it is read here and checked at each connection.
-    const bound = url.searchParams.get("channel_binding") === "require";
-    url.searchParams.delete("channel_binding");
+    const { url, required } = readChannelBinding(databaseUrl);
     const pool = new pg.Pool({
-      connectionString: url.href,
+      connectionString: url,
       max: 2,
       min: 0,
       idleTimeoutMillis: IDLE_TIMEOUT_MS,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       query_timeout: QUERY_TIMEOUT_MS,
       application_name: "tl-engine-client",
-      enableChannelBinding: bound,
-      ...(bound && { Client: boundClient(pg.Client) }),
+      ...(required && { enableChannelBinding: true, Client: boundClient(pg.Client) }),
     });
     pool.on("error", onError);
     return new Results(pool);
@@ -83,26 +79,6 @@ export class Results {
   close(): Promise<void> {
     return this.#pool.end();
   }
-}
-
-/** A client that ends the connection before the password is used when the server can't bind the channel. */
-function boundClient(Client: typeof ClientType): typeof ClientType {
-  return class BoundClient extends Client {
-    constructor(config?: string | ClientConfig) {
-      super(config);
-      const { connection } = this as unknown as { connection: EventEmitter };
-      connection.prependOnceListener(
-        "authenticationSASL",
-        ({ mechanisms }: { mechanisms: string[] }) => {
-          if (mechanisms.includes("SCRAM-SHA-256-PLUS")) return;
-          const message =
-            "the URL requires channel binding, which the server does not offer: somebody may sit in between";
-          connection.emit("error", new Error(message));
-          connection.removeAllListeners("authenticationSASL");
-        },
-      );
-    }
-  };
 }
 
 function toResult(engine: string, row: Row): JobResult {

@@ -4,6 +4,7 @@ import type { PoolClient } from "pg";
 import type { Logger } from "pino";
 import type { z } from "zod";
 import { NAME } from "../wire/names.ts";
+import { isAsyncFunction, isAsyncSchema } from "./async-schema.ts";
 
 /** A map of event type to the schema of its body. */
 export type EventSchemas = Record<string, z.ZodType>;
@@ -56,6 +57,7 @@ interface ActionBase<
 > {
   /** The N of the message type `<engine>.<action>.v<N>`. */
   version: number;
+  /** Schemas must be synchronous: what needs to ask somebody is the handler's. */
   input: Input;
   output: Output;
   /** Events that the action may announce; anything else fails to compile. */
@@ -111,7 +113,10 @@ export function action<
 export interface Subscription {
   /** The action that the event runs. */
   action: string;
-  /** Maps the event's body, parsed but unchecked, to the action's input, which is then checked. */
+  /**
+   * Maps the event's body, parsed but unchecked, to the action's input, which is then checked. It must be
+   * synchronous; what it throws ends the job as `invalid_input`.
+   */
   map(event: unknown): unknown;
 }
 
@@ -124,11 +129,20 @@ export interface WorkerDefinition {
   timeoutMs: number;
   /** Counted runs of a job that throws, before it ends as `attempts_exhausted`. Default 5. */
   maxAttempts?: number;
+  /**
+   * Jobs that hold a transaction (`job.tx()`) at once, 0 to 100; others wait for theirs, which is neither their
+   * handler's time nor an attempt. Each needs a connection to Postgres, open only while it is used. Default: 8, or
+   * `concurrency` where that is less. 0: none, and `job.tx()` throws. Batches have one of their own, for each action.
+   */
+  transactions?: number;
   // biome-ignore lint/suspicious/noExplicitAny: the actions of one worker differ in their types
   actions: Record<string, Action<any, any, any>>;
   /** Events that the worker consumes, by type. */
   on?: Record<string, Subscription>;
 }
+
+export const DEFAULT_MAX_ATTEMPTS = 5;
+const MAX_TRANSACTIONS = 100;
 
 /** Checks a definition's names and numbers, and returns it. Throws a TypeError that says what is wrong. */
 export function defineWorker<const Definition extends WorkerDefinition>(
@@ -143,12 +157,20 @@ export function defineWorker<const Definition extends WorkerDefinition>(
     fail("concurrency must be a whole number from 1 to 10,000");
   if (!Number.isInteger(timeoutMs) || timeoutMs < 100 || timeoutMs > 1_500_000)
     fail("timeoutMs must be from 100 to 1,500,000 (25 min: the broker's consumer timeout is 30)");
-  for (const [key, { version }] of Object.entries(actions)) {
+  const { transactions = 0 } = definition;
+  if (!Number.isInteger(transactions) || transactions < 0 || transactions > MAX_TRANSACTIONS)
+    fail(`transactions must be a whole number from 0 to ${MAX_TRANSACTIONS}`);
+  for (const [key, { version, input, output, emits = {} }] of Object.entries(actions)) {
     if (!NAME.test(key)) fail(`the action name ${JSON.stringify(key)} must match ${NAME}`);
     if (!Number.isInteger(version) || version < 1)
       fail(`${key}.version must be a whole number from 1`);
+    const schemas = [["input", input], ["output", output], ...Object.entries(emits)] as const;
+    for (const [place, schema] of schemas)
+      if (isAsyncSchema(schema))
+        fail(`the schema ${key}.${place} is asynchronous; schemas must be synchronous`);
   }
-  for (const [event, { action: target }] of Object.entries(on)) {
+  for (const [event, { action: target, map }] of Object.entries(on)) {
+    if (isAsyncFunction(map)) fail(`on[${JSON.stringify(event)}].map must be synchronous`);
     if (!Object.hasOwn(actions, target))
       fail(`on[${JSON.stringify(event)}] names no action of this worker`);
   }

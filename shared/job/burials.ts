@@ -3,16 +3,18 @@
 import type { Delivery } from "../broker/consume.ts";
 import { BURIALS } from "../broker/topology.ts";
 import { NAME } from "../wire/names.ts";
-import { digest, readJson } from "./json.ts";
 import {
   emptyEnvelope,
-  type Problem,
-  type Reception,
   type RefusedJob,
+  rawHash,
   readAddress,
   readHeaders,
   refusedJob,
-} from "./receive.ts";
+} from "./envelope.ts";
+import { readJson } from "./json.ts";
+import type { Problem } from "./problem.ts";
+import { undecodable } from "./receive.ts";
+import type { Reception } from "./reception.ts";
 
 interface Death {
   queue: string;
@@ -21,15 +23,38 @@ interface Death {
 
 /** A buried message is a refused job of the engine in whose queue it died. Never throws. */
 export function receiveBuried(delivery: Delivery, reception: Reception): RefusedJob {
-  const { properties, content } = delivery.message;
+  try {
+    return read(delivery, reception);
+  } catch {
+    return refusedJob(emptyEnvelope(delivery, BURIALS), problemOf(undefined));
+  }
+}
+
+function read(delivery: Delivery, reception: Reception): RefusedJob {
+  if (delivery.undecodable !== undefined)
+    return undecodable(emptyEnvelope(delivery, BURIALS), delivery.undecodable);
+  const { properties } = delivery.message;
   const death = lastDeath(properties.headers?.["x-death"]);
   const envelope = emptyEnvelope(delivery, engineOf(death?.queue, reception.names.prefix));
-  // The envelope may be as bad as any: what can't be read stays empty.
-  leniently(() => readAddress(envelope, properties, reception));
-  leniently(() => readHeaders(envelope, properties.headers ?? {}));
-  if (typeof properties.type === "string") envelope.type = properties.type;
-  envelope.inputHash = hashOf(content);
+  // The envelope may be as bad as any: what can't be read stays empty, and is no fault any more.
+  readAddress(envelope, properties, reception.isReplyToAllowed, []);
+  readHeaders(envelope, properties.headers ?? {}, []);
+  envelope.type = storableType(properties.type);
+  envelope.inputHash = hashOf(delivery);
   return refusedJob(envelope, problemOf(death?.reason));
+}
+
+/** AMQP's short strings end here, and a reply's type has `.result` behind it. */
+const MAX_TYPE_BYTES = 255 - ".result".length;
+
+/** Postgres takes no NUL in a text, and no type of a job or an event has control characters. */
+function storableType(type: unknown): string {
+  const isUsable =
+    typeof type === "string" &&
+    Buffer.byteLength(type) <= MAX_TYPE_BYTES &&
+    type.isWellFormed() &&
+    !/\p{Cc}/u.test(type);
+  return isUsable ? type : "";
 }
 
 /** The broker puts the latest death first. */
@@ -66,18 +91,12 @@ function problemOf(reason: string | undefined): Problem {
   }
 }
 
-function hashOf(content: Buffer): string {
+function hashOf(delivery: Delivery): string {
   try {
-    return readJson(content).canonicalHash;
+    if (delivery.tooLargeBytes === undefined)
+      return readJson(delivery.message.content).canonicalHash;
   } catch {
-    return digest(content);
+    // Whatever the body is, it has a hash.
   }
-}
-
-function leniently(read: () => void): void {
-  try {
-    read();
-  } catch {
-    // The job is being buried already.
-  }
+  return rawHash(delivery);
 }

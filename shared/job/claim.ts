@@ -1,5 +1,5 @@
 /** Claims: the lease in Redis that lets one worker run a job. Redis only accelerates; Postgres decides. */
-import { isUnanswered, type Redis } from "../stores/redis.ts";
+import { isUnanswered, type Redis, reconnect } from "../stores/redis.ts";
 import { claimScript } from "../wire/claim-scripts.ts";
 import { redisKeys } from "../wire/names.ts";
 import { batcher } from "./coalesce.ts";
@@ -108,7 +108,7 @@ export function createClaims(options: ClaimOptions): Claims {
       return await question();
     } catch (error) {
       brokenUntil = performance.now() + BREAK_MS;
-      if (isUnanswered(error)) redis.disconnect(true);
+      if (isUnanswered(error)) reconnect(redis);
       onSkipped(jobs, error);
       return undefined;
     }

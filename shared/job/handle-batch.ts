@@ -3,11 +3,11 @@ import type { Logger } from "pino";
 import type { Action, Batch, BatchItem } from "../engine/define-worker.ts";
 import { isConnectionLoss, troubleOf } from "../stores/database.ts";
 import { takeDistinct } from "./coalesce.ts";
-import type { Commits } from "./commit.ts";
+import type { Commits, Stored } from "./commit.ts";
+import { encodeOutput, type Handled, type Outage, readError, type Unfinished } from "./handle.ts";
 import { Aborted, type JobContext, type Tools } from "./job-context.ts";
 import type { ReceivedJob } from "./receive.ts";
 import { keyOf, type ResultRow, StatementLost } from "./result-rows.ts";
-import { encodeOutput, type Ran, readError } from "./run.ts";
 
 export interface BatchJob {
   job: ReceivedJob;
@@ -16,10 +16,8 @@ export interface BatchJob {
   rowOf(reply: string): ResultRow;
 }
 
-export type BatchRan =
-  | Exclude<Ran, { kind: "output" }>
-  | { kind: "committed"; row: ResultRow }
-  | { kind: "stored"; row: ResultRow };
+/** What becomes of one job of a batch. */
+export type BatchRan = Unfinished | Outage | { kind: "stored"; stored: Stored };
 
 export interface BatchOptions {
   action: Action;
@@ -35,25 +33,51 @@ interface Waiting extends BatchJob {
   settle(ran: BatchRan): void;
 }
 
+type Tried =
+  | { kind: "done" }
+  /** Rolled back; these jobs have their end, the others must run again. */
+  | { kind: "without"; settled: Set<Waiting> }
+  | { kind: "failed"; error: unknown; databaseLost: boolean };
+
 /** Returns a function that adds one job to the next batch. */
 export function createBatches(options: BatchOptions): (job: BatchJob) => Promise<BatchRan> {
-  const { action, tools, commits, max, log, signal } = options;
-  let waiting: Waiting[] = [];
-  let running = false;
+  const batches = new Batches(options);
+  return (job) => batches.add(job);
+}
 
-  async function drain(): Promise<void> {
-    while (waiting.length > 0) {
-      const { group: batch, rest } = takeDistinct(waiting, max, ({ job }) => job.id);
-      waiting = rest;
-      await solve(batch).catch((error) => settleAll(batch, { kind: "outage", error }));
-    }
-    running = false;
+class Batches {
+  readonly #options: BatchOptions;
+  #waiting: Waiting[] = [];
+  #running = false;
+
+  constructor(options: BatchOptions) {
+    this.#options = options;
   }
 
-  async function solve(batch: Waiting[]): Promise<void> {
+  add(job: BatchJob): Promise<BatchRan> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ ...job, settle: resolve });
+      if (this.#running) return;
+      this.#running = true;
+      process.nextTick(() => this.#drain());
+    });
+  }
+
+  async #drain(): Promise<void> {
+    const { max } = this.#options;
+    while (this.#waiting.length > 0) {
+      const { group: batch, rest } = takeDistinct(this.#waiting, max, ({ job }) => job.id);
+      this.#waiting = rest;
+      await this.#solve(batch).catch((error) => settleAll(batch, { kind: "outage", error }));
+    }
+    this.#running = false;
+  }
+
+  async #solve(batch: Waiting[]): Promise<void> {
+    const { log, signal } = this.#options;
     let left = batch;
     while (left.length > 0) {
-      const tried = await attempt(left);
+      const tried = await this.#attempt(left);
       if (tried.kind === "done") return;
       if (tried.kind === "without") left = left.filter((entry) => !tried.settled.has(entry));
       else if (left.length === 1 || tried.databaseLost || signal.aborted) {
@@ -62,24 +86,19 @@ export function createBatches(options: BatchOptions): (job: BatchJob) => Promise
       } else {
         log.warn({ jobs: left.length, err: tried.error }, "a batch failed, splitting it");
         const middle = Math.ceil(left.length / 2);
-        await solve(left.slice(0, middle));
+        await this.#solve(left.slice(0, middle));
         left = left.slice(middle);
       }
     }
   }
 
-  type Tried =
-    | { kind: "done" }
-    /** Rolled back; these jobs have their end, the others must run again. */
-    | { kind: "without"; settled: Set<Waiting> }
-    | { kind: "failed"; error: unknown; databaseLost: boolean };
-
-  async function attempt(batch: Waiting[]): Promise<Tried> {
-    let transaction: Awaited<ReturnType<typeof tools.transactions.begin>> | undefined;
+  async #attempt(batch: Waiting[]): Promise<Tried> {
+    const { tools, commits } = this.#options;
+    let transaction: Awaited<ReturnType<typeof tools.connections.begin>> | undefined;
     let discard = true;
     try {
-      transaction = await tools.transactions.begin(tools.timeoutMs);
-      const outputs = await runBatch(batch, transaction.tx);
+      transaction = await tools.connections.begin(tools.timeoutMs);
+      const outputs = await this.#runBatch(batch, transaction.tx);
       const encoded = batch.map((entry, i) => encodeOutput(entry.job.action, outputs[i]));
       const spoiled = settleSpoiled(batch, encoded);
       if (spoiled.size > 0) return { kind: "without", settled: spoiled };
@@ -88,10 +107,12 @@ export function createBatches(options: BatchOptions): (job: BatchJob) => Promise
       discard = commit.kind === "unknown";
       if (commit.kind === "unknown")
         return { kind: "failed", error: commit.error, databaseLost: true };
+      if (commit.kind === "refused")
+        return { kind: "failed", error: commit.error, databaseLost: false };
       if (commit.kind === "conflict")
         return { kind: "without", settled: settleStored(batch, commit.stored) };
       batch.forEach((entry, i) => {
-        entry.settle({ kind: "committed", row: rows[i] as ResultRow });
+        entry.settle({ kind: "stored", stored: { kind: "first", row: rows[i] as ResultRow } });
       });
       return { kind: "done" };
     } catch (error) {
@@ -105,7 +126,8 @@ export function createBatches(options: BatchOptions): (job: BatchJob) => Promise
     }
   }
 
-  async function runBatch(batch: Waiting[], tx: Batch["tx"]): Promise<unknown[]> {
+  async #runBatch(batch: Waiting[], tx: Batch["tx"]): Promise<unknown[]> {
+    const { action, tools, signal } = this.#options;
     signal.throwIfAborted();
     // No AbortSignal.any: while it has a listener, Node keeps its signal for as long as the worker lives.
     const { promise: aborted, reject } = Promise.withResolvers<never>();
@@ -124,7 +146,9 @@ export function createBatches(options: BatchOptions): (job: BatchJob) => Promise
         tx,
         signal: ending.signal,
         log: tools.log,
-        db: tools.pool,
+        db: {
+          query: ((...args: unknown[]) => tools.connections.query(args)) as Batch["db"]["query"],
+        },
         redis: tools.redis,
       };
       const work = action.handleBatch?.(batch.map(itemOf), shared);
@@ -137,14 +161,6 @@ export function createBatches(options: BatchOptions): (job: BatchJob) => Promise
       signal.removeEventListener("abort", onStop);
     }
   }
-
-  return (job) =>
-    new Promise((resolve) => {
-      waiting.push({ ...job, settle: resolve });
-      if (running) return;
-      running = true;
-      process.nextTick(drain);
-    });
 }
 
 function itemOf({ job, context }: Waiting): BatchItem<unknown> {
@@ -160,10 +176,10 @@ function itemOf({ job, context }: Waiting): BatchItem<unknown> {
 }
 
 /** Ends the jobs whose output can't be stored. */
-function settleSpoiled(batch: Waiting[], encoded: Ran[]): Set<Waiting> {
+function settleSpoiled(batch: Waiting[], encoded: Handled[]): Set<Waiting> {
   const spoiled = new Set<Waiting>();
   batch.forEach((entry, i) => {
-    const ran = encoded[i] as Ran;
+    const ran = encoded[i] as Handled;
     if (ran.kind === "output") return;
     entry.settle(ran);
     spoiled.add(entry);
@@ -177,7 +193,7 @@ function settleStored(batch: Waiting[], stored: Map<string, ResultRow>): Set<Wai
   for (const entry of batch) {
     const row = stored.get(keyOf({ engine: entry.job.engine, jobId: entry.job.id }));
     if (row === undefined) continue;
-    entry.settle({ kind: "stored", row });
+    entry.settle({ kind: "stored", stored: { kind: "before", row } });
     settled.add(entry);
   }
   return settled;

@@ -1,11 +1,13 @@
 /** What a handler holds in its hands while its job runs. */
 import type { Logger } from "pino";
 import type { Job, Tx } from "../engine/define-worker.ts";
-import { isConnectionLoss, type Pool } from "../stores/database.ts";
+import { isConnectionLoss } from "../stores/database.ts";
 import type { Redis } from "../stores/redis.ts";
+import { HandlerClock } from "./handler-clock.ts";
 import { digest } from "./json.ts";
 import type { ReceivedJob } from "./receive.ts";
-import type { OwnTransaction, Transactions } from "./transaction.ts";
+import { parseWith, type SchemaProblem } from "./schema.ts";
+import type { Connections, OwnTransaction } from "./transaction.ts";
 
 /** Why a job was aborted; the signal's reason. */
 export class Aborted extends Error {
@@ -27,10 +29,11 @@ export interface StoredEvent {
 /** What all jobs of a worker share. */
 export interface Tools {
   log: Logger;
-  pool: Pool;
   redis: Redis;
-  transactions: Transactions;
+  connections: Connections;
   timeoutMs: number;
+  /** Whether the worker's definition allows `job.tx()`. */
+  hasTransactions: boolean;
 }
 
 export class JobContext implements Job {
@@ -47,6 +50,10 @@ export class JobContext implements Job {
   #reason: Aborted | undefined;
   #onAbort: ((reason: Aborted) => void) | undefined;
   #beginning: Promise<OwnTransaction> | undefined;
+  #hasEnded = false;
+  #clock: HandlerClock | undefined;
+  /** Waits for a connection that began before the clock did. */
+  #waits = 0;
 
   constructor(job: ReceivedJob, tools: Tools) {
     this.id = job.id;
@@ -76,14 +83,8 @@ export class JobContext implements Job {
   }
 
   get db(): Tx {
-    const query = async (...args: unknown[]) => {
-      try {
-        return await Reflect.apply(this.#tools.pool.query, this.#tools.pool, args);
-      } catch (error) {
-        if (isConnectionLoss(error)) this.databaseLost = true;
-        throw error;
-      }
-    };
+    const { connections } = this.#tools;
+    const query = (...args: unknown[]) => handled(this.#noteLoss(connections.query(args, this)));
     return { query: query as Tx["query"] };
   }
 
@@ -100,44 +101,91 @@ export class JobContext implements Job {
     const schema = this.#job.action.emits?.[type];
     if (schema === undefined)
       throw new TypeError(`${this.#job.actionName} does not declare the event ${type}`);
-    const body = JSON.stringify(schema.parse(data));
+    const parsed = parseWith(schema, data, `the event ${type}`);
+    if (!parsed.ok) throw new TypeError(eventFault(parsed.problem));
+    const body = JSON.stringify(parsed.data);
     this.events.push({ id: eventId(this.#job, type, this.events.length), type, body });
   }
 
-  async tx(): Promise<Tx> {
-    this.#beginning ??= this.#tools.transactions.begin(this.#tools.timeoutMs);
-    try {
-      this.transaction = await this.#beginning;
-    } catch (error) {
-      if (isConnectionLoss(error)) this.databaseLost = true;
-      throw error;
+  tx(): Promise<Tx> {
+    return handled(this.#begin());
+  }
+
+  async #begin(): Promise<Tx> {
+    if (this.#hasEnded) throw new Error("the job has ended: await job.tx() inside of the handler");
+    const { connections, timeoutMs, hasTransactions } = this.#tools;
+    if (!hasTransactions) throw new Error("the worker's definition says `transactions: 0`");
+    this.#beginning ??= connections.begin(timeoutMs, this);
+    const transaction = await this.#noteLoss(this.#beginning);
+    // Begun too late: nobody else would end it.
+    if (this.#reason !== undefined || this.#hasEnded) {
+      transaction.release(true);
+      throw this.#reason ?? new Error("the job has ended");
     }
-    // Begun too late: nobody would end it.
-    if (this.#reason !== undefined) {
-      this.transaction.release(true);
-      throw this.#reason;
-    }
-    return this.transaction.tx;
+    this.transaction = transaction;
+    return transaction.tx;
+  }
+
+  /** Gives the transaction back, also one that is still to begin since the handler did not await it. */
+  end(discard: boolean): void {
+    this.#hasEnded = true;
+    if (this.transaction !== undefined) this.transaction.release(discard);
+    else this.#beginning?.then(({ release }) => release(true)).catch(() => {});
+  }
+
+  /** Measures the handler's time from now on, without what it waits for a connection. */
+  startClock(timeoutMs: number, onEnd: () => void): HandlerClock {
+    this.#clock = new HandlerClock(timeoutMs, onEnd);
+    for (let i = 0; i < this.#waits; i++) this.#clock.pause();
+    return this.#clock;
+  }
+
+  /** The job waits for a resource of ours: not the handler's time. */
+  pause(): void {
+    this.#waits++;
+    this.#clock?.pause();
+  }
+
+  resume(): void {
+    this.#waits--;
+    this.#clock?.resume();
   }
 
   abort(reason: Aborted): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
-    // Time spent waiting for a transaction is Postgres', not the handler's: no attempt.
-    const awaitsBegin = this.#beginning !== undefined && this.transaction === undefined;
-    if (reason.why === "timeout" && awaitsBegin) this.databaseLost = true;
     this.#controller?.abort(reason);
     this.#onAbort?.(reason);
   }
 
-  /** The handler's promise, or the abort, whichever is first. */
-  untilAborted<T>(work: Promise<T>): Promise<T> {
+  /** What the handler's promise comes to, or the abort, whichever is first. */
+  untilAborted<T>(work: PromiseLike<T>): Promise<T> {
     if (this.#reason !== undefined) return Promise.reject(this.#reason);
     return new Promise((resolve, reject) => {
       this.#onAbort = reject;
       work.then(resolve, reject);
     });
   }
+
+  /** Remembers that Postgres was lost under the job, whatever the handler makes of the error. */
+  async #noteLoss<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (isConnectionLoss(error)) this.databaseLost = true;
+      throw error;
+    }
+  }
+}
+
+function eventFault({ message, details = [] }: SchemaProblem): string {
+  return [message, ...details.map(({ path, message: why }) => `${path}: ${why}`)].join("; ");
+}
+
+/** A handler that does not await what it asked for loses its error, and not the whole worker. */
+function handled<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => {});
+  return work;
 }
 
 /** Deterministic, so that a resend is the same event; hashed, so that it is a job id for the consumer. */

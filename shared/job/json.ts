@@ -1,6 +1,7 @@
 /** Reads a job's body: strict UTF-8 JSON, bounded in depth and keys, and its canonical hash. */
 import { isUtf8 } from "node:buffer";
 import { hash } from "node:crypto";
+import { isChanged } from "./number.ts";
 
 const MAX_DEPTH = 64;
 const MAX_KEYS = 200_000;
@@ -33,7 +34,7 @@ export function readJson(body: Buffer): { value: unknown; canonicalHash: string 
   } catch (error) {
     throw new BadJson("the body is not valid JSON", "", { cause: error });
   }
-  if (seen.hasLongNumber) refuseUnsafeNumbers(text);
+  if (seen.hasLongNumber) refuseChangedNumbers(text);
   const walk: Walk = { keys: 0 };
   const sorted = withSortedKeys(value, walk, "");
   if (walk.keys !== seen.keys) throw new BadJson("an object has the same key twice");
@@ -100,16 +101,15 @@ function endOfString(body: Buffer, from: number): number {
   return i;
 }
 
-function refuseUnsafeNumbers(text: string): void {
+function refuseChangedNumbers(text: string): void {
   JSON.parse(text, (key, value, context?: { source?: string }) => {
     if (typeof value !== "number") return value;
     const source = context?.source ?? "";
-    if (!Number.isFinite(value) || (/^-?\d+$/.test(source) && !Number.isSafeInteger(value))) {
+    if (isChanged(value, source))
       throw new BadJson(
         `the number ${source.slice(0, 40)} is out of range; send it as a string`,
         key,
       );
-    }
     return value;
   });
 }

@@ -1,6 +1,6 @@
 /** Looks after jobs that run: renews the leases of long ones, carries progress out and cancellations in. */
 import type { Logger } from "pino";
-import { isUnanswered, type Redis } from "../stores/redis.ts";
+import { isUnanswered, type Redis, reconnect } from "../stores/redis.ts";
 import { redisKeys } from "../wire/names.ts";
 import type { Claims } from "./claim.ts";
 import { Aborted, type JobContext } from "./job-context.ts";
@@ -108,7 +108,7 @@ export function listenForCancels(live: LiveJobs, redis: Redis, options: CancelOp
   subscriber.on("ready", () => {
     subscriber.subscribe(redisKeys.cancel(prefix, engine)).catch((error: Error) => {
       isDown(error);
-      if (isUnanswered(error)) subscriber.disconnect(true);
+      if (isUnanswered(error)) reconnect(subscriber);
     });
   });
   subscriber.on("message", (_channel, id: string) => {

@@ -1,5 +1,4 @@
 /** The INSERTs against Postgres: whatever went in comes out to the byte, and what was there stays. */
-import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTestFleet, type TestFleet } from "../testing/fleet.ts";
@@ -47,7 +46,7 @@ const rowsOf = (entropy: fc.Arbitrary<{ reply: string; events: string | null }>)
 function newRow({ reply, events }: { reply: string; events: string | null }, n = 0): ResultRow {
   return {
     engine: "probe",
-    jobId: `row-${randomUUID()}:${n}._-`,
+    jobId: `${fleet.newId()}:${n}._-`,
     generation: 0,
     status: "succeeded",
     code: null,

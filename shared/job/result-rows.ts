@@ -1,9 +1,9 @@
 /** The statements on engine.results that the workers run. */
-import type {
-  QueryArrayConfig,
-  QueryArrayResult,
-  Queryable,
-  QueryConfig,
+import {
+  answeredWithin,
+  type QueryArrayConfig,
+  type QueryArrayResult,
+  type Queryable,
 } from "../stores/database.ts";
 import type { ErrorCode } from "../wire/error-codes.ts";
 import { digest } from "./json.ts";
@@ -102,16 +102,34 @@ returning r.engine, r.job_id)
 select case when count(*) < $4 then coalesce(json_agg(engine || '/' || job_id), '[]') end
 from inserted`);
 
+// Each row says whether results can be written at all; there is one even where nothing is found.
 const SELECT = `
 select r.engine, r.job_id, r.generation, r.status, r.code, r.attempt, r.type, r.input_hash,
-  r.reply::text as reply, r.events::text as events, extract(epoch from r.started_at)::float8 * 1000 as started_at_ms
-from json_to_recordset($1::json) as k(e text, j text)
-join engine.results r on r.engine = k.e and r.job_id = k.j`;
+  r.reply::text as reply, r.events::text as events, extract(epoch from r.started_at)::float8 * 1000 as started_at_ms,
+  current_setting('transaction_read_only') = 'off' as writable,
+  has_table_privilege('engine.results', 'insert') as allowed
+from (select) as always
+left join (json_to_recordset($1::json) as k(e text, j text)
+join engine.results r on r.engine = k.e and r.job_id = k.j) on true`;
+
+/**
+ * A row is missing where none can be written: on a standby or a demoted primary it may only be late, and to run
+ * its job again leads nowhere. It is the same outage as its INSERT would meet.
+ */
+class NotWritable extends Error {
+  override readonly name = "NotWritable";
+  /** read_only_sql_transaction, or insufficient_privilege. */
+  readonly code: string;
+  constructor(code: "25006" | "42501", message: string) {
+    super(message);
+    this.code = code;
+  }
+}
 
 export const keyOf = (row: Pick<ResultRow, "engine" | "jobId">) => `${row.engine}/${row.jobId}`;
 
 /** A statement without parameters, bounded like the others. */
-export const bounded = (text: string) => ({ text, query_timeout: QUERY_TIMEOUT_MS }) as QueryConfig;
+export const bounded = (text: string) => answeredWithin(QUERY_TIMEOUT_MS, { text });
 
 /** A success of the job as it was published: nothing that it could overwrite. */
 export const isFirst = (row: ResultRow) => row.status === "succeeded" && row.generation === 0;
@@ -188,13 +206,12 @@ async function query(
   values: unknown[],
   { prepared }: StatementOptions,
 ): Promise<QueryArrayResult> {
-  const config: QueryArrayConfig & { query_timeout: number } = {
+  const config = answeredWithin<QueryArrayConfig>(QUERY_TIMEOUT_MS, {
     ...(prepared ? { name } : {}),
     text,
     values,
     rowMode: "array",
-    query_timeout: QUERY_TIMEOUT_MS,
-  };
+  });
   try {
     return await client.query(config);
   } catch (error) {
@@ -207,18 +224,20 @@ async function query(
 /** invalid_sql_statement_name, duplicate_prepared_statement. */
 const UNPREPARED = new Set(["26000", "42P05"]);
 
-/** Reads the rows that are there, by key. */
+/**
+ * Reads the rows that are there, by key.
+ * @throws {NotWritable} when one is missing where none can be written.
+ */
 export async function selectResults(
   client: Queryable,
   keys: Pick<ResultRow, "engine" | "jobId">[],
 ): Promise<Map<string, ResultRow>> {
   const input = keys.map(({ engine, jobId }) => ({ e: engine, j: jobId }));
-  const { rows } = await client.query({
-    text: SELECT,
-    values: [JSON.stringify(input)],
-    query_timeout: QUERY_TIMEOUT_MS,
-  } as QueryConfig);
-  const found = rows.map(
+  const select = { text: SELECT, values: [JSON.stringify(input)] };
+  const { rows } = await client.query(answeredWithin(QUERY_TIMEOUT_MS, select));
+  const there = rows.filter((row) => row.job_id !== null);
+  if (there.length < keys.length) assertWritable(rows[0]);
+  const found = there.map(
     (row): ResultRow => ({
       engine: row.engine,
       jobId: row.job_id,
@@ -234,4 +253,10 @@ export async function selectResults(
     }),
   );
   return new Map(found.map((row) => [keyOf(row), row]));
+}
+
+function assertWritable({ writable, allowed }: { writable: boolean; allowed: boolean }): void {
+  if (!writable)
+    throw new NotWritable("25006", "postgres takes no writes (a standby, or a demoted primary)");
+  if (!allowed) throw new NotWritable("42501", "the user may not insert into engine.results");
 }

@@ -1,4 +1,6 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { DELAY_TIERS } from "../wire/names.ts";
 import { RetryBudget, retryTier, waitTier } from "./retry.ts";
 
 describe("retryTier", () => {
@@ -17,13 +19,27 @@ describe("retryTier", () => {
 test.each([
   [0, "1s"],
   [1_000, "1s"],
-  [2_500, "1s"],
-  [4_000, "5s"],
-  [9_000, "5s"],
-  [29_000, "30s"],
+  [1_001, "5s"],
+  [3_000, "5s"],
+  [5_000, "5s"],
+  [6_000, "30s"],
+  [300_000, "10m"],
+  [3_600_000, "1h"],
   [99_999_999, "1h"],
 ])("a wait of %i ms goes to the tier %s", (delayMs, name) => {
   expect(waitTier(delayMs).name).toBe(name);
+});
+
+test("a wait is never shorter than asked, and no longer than it has to be", () => {
+  const longest = Math.max(...DELAY_TIERS.map((tier) => tier.delayMs));
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: longest, noNaN: true }), (delayMs) => {
+      const tier = waitTier(delayMs);
+      expect(tier.delayMs).toBeGreaterThanOrEqual(delayMs);
+      for (const other of DELAY_TIERS)
+        if (other.delayMs >= delayMs) expect(tier.delayMs).toBeLessThanOrEqual(other.delayMs);
+    }),
+  );
 });
 
 test("past the budget retries are held, and first attempts earn them back", () => {

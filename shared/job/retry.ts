@@ -19,13 +19,15 @@ export function retryTier(attempt: number, random: () => number = Math.random): 
   return (random() < 0.5 ? byDistance[0] : byDistance[1]) as Tier;
 }
 
-/** The tier that waits about `delayMs`: the longest that is not longer, and of a short rest the next longer one. */
+/**
+ * The shortest tier that does not end before `delayMs`. Past the longest tier it is that one: whoever
+ * waits for longer looks when the job is back, and waits again.
+ */
 export function waitTier(delayMs: number): Tier {
-  const longer = DELAY_TIERS.find((tier) => tier.delayMs >= delayMs);
-  const shorter = DELAY_TIERS.findLast((tier) => tier.delayMs <= delayMs);
-  if (longer === undefined || shorter === undefined) return (shorter ?? longer) as Tier;
-  return longer.delayMs - delayMs < delayMs - shorter.delayMs ? longer : shorter;
+  return DELAY_TIERS.find((tier) => tier.delayMs >= delayMs) ?? LONGEST_TIER;
 }
+
+const LONGEST_TIER = DELAY_TIERS[DELAY_TIERS.length - 1] as Tier;
 
 /**
  * A token bucket: each first attempt earns `ratio` of a retry. Past the budget retries still happen,

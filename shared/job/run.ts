@@ -1,122 +1,186 @@
-/** Runs a handler within its timeout and deadline, and puts what came of it in one form. */
-
-import type { Action } from "../engine/define-worker.ts";
-import { Reject, RetryLater } from "../engine/errors.ts";
-import type { Reply } from "../wire/reply.ts";
-import { Aborted, type JobContext } from "./job-context.ts";
-import { detailsOf, type Problem, type ReceivedJob } from "./receive.ts";
+/** The step that runs a job: its handler or its batch, and once more after an outage of Postgres. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "pino";
+import type { Action, WorkerDefinition } from "../engine/define-worker.ts";
+import { troubleOf } from "../stores/database.ts";
+import type { Commits, Stored } from "./commit.ts";
+import { type Handled, handle, type Outage, readError, type Unfinished } from "./handle.ts";
+import { type BatchJob, type BatchRan, createBatches } from "./handle-batch.ts";
+import { JobContext, type Tools } from "./job-context.ts";
+import type { LiveJob } from "./live-jobs.ts";
+import { isEndOf } from "./outcome.ts";
+import type { ResultRow } from "./result-rows.ts";
+import { asError } from "./thrown.ts";
 
 export type Ran =
-  /** The encoded reply; the transaction, if the handler opened one, is still to commit. */
-  | { kind: "output"; reply: string }
-  /** Ends the job now. */
-  | { kind: "ended"; problem: Problem }
-  /** A counted retry. */
-  | { kind: "threw"; error: Error }
-  /** An uncounted one. */
-  | { kind: "later"; delayMs: number }
-  /** The worker stops: hand it back, uncounted. */
-  | { kind: "interrupted" }
-  /** Postgres went away under the handler: run it again here when it is back, uncounted. */
-  | { kind: "outage"; error: Error };
+  /** It had no turn. */
+  | { kind: "unrun" }
+  /** A success that is still to be committed, with others. */
+  | { kind: "output"; row: ResultRow }
+  /** It committed in a transaction of its own or of its batch, or found its end in Postgres. */
+  | { kind: "stored"; stored: Stored }
+  | Unfinished;
 
-const DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024;
-/** Node's timers hold 31 bits. */
-const MAX_TIMER_MS = 2_147_483_647;
+export const UNRUN: Ran = { kind: "unrun" };
+const INTERRUPTED: Ran = { kind: "interrupted" };
+/** A job that somebody's open transaction holds up, or that met an outage, runs again no sooner. */
+const AGAIN_DELAY_MS = 500;
 
-/** A handler that returns no promise costs neither a timer nor a turn. Never throws or rejects. */
-export function runHandler(
-  job: ReceivedJob,
-  context: JobContext,
-  timeoutMs: number,
-): Ran | Promise<Ran> {
-  try {
-    const output = job.action.handle?.(job.input, context);
-    if (!(output instanceof Promise)) return encodeOutput(job.action, output);
-    return awaitHandler(output, job, context, timeoutMs);
-  } catch (error) {
-    return readThrown(error, context);
+export interface RunOptions {
+  definition: WorkerDefinition;
+  commits: Commits;
+  tools: Tools;
+  log: Logger;
+  /** Aborts when the drain is over. */
+  signal: AbortSignal;
+}
+
+/** A job whose handler only computes has its result at once, without a promise. Rejects only for bugs of our own. */
+export type Run = (live: LiveJob) => Ran | Promise<Ran>;
+
+export function createRun(options: RunOptions): Run {
+  const runner = new Runner(options);
+  return (live) => runner.run(live);
+}
+
+class Runner {
+  readonly #options: RunOptions;
+  readonly #batches: Map<Action, (job: BatchJob) => Promise<BatchRan>>;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    const { definition, signal, ...rest } = options;
+    const max = definition.concurrency;
+    const batched = Object.values(definition.actions).filter(
+      (action) => action.handleBatch !== undefined,
+    );
+    this.#batches = new Map(
+      batched.map((action: Action) => [action, createBatches({ ...rest, action, max, signal })]),
+    );
   }
-}
 
-async function awaitHandler(
-  output: Promise<unknown>,
-  job: ReceivedJob,
-  context: JobContext,
-  timeoutMs: number,
-): Promise<Ran> {
-  const timer = startTimer(job, context, timeoutMs);
-  try {
-    return encodeOutput(job.action, await context.untilAborted(output));
-  } catch (error) {
-    return readThrown(error, context);
-  } finally {
-    clearTimeout(timer);
+  run(live: LiveJob): Ran | Promise<Ran> {
+    const running = this.#runOnce(live);
+    return running instanceof Promise ? this.#outlive(live, running) : running;
   }
-}
 
-function readThrown(error: unknown, context: JobContext): Ran {
-  return readError(error, context.databaseLost || context.transaction?.lost() === true);
-}
-
-export function startTimer(
-  job: Pick<ReceivedJob, "deadline">,
-  context: Pick<JobContext, "abort">,
-  timeoutMs: number,
-): NodeJS.Timeout {
-  const leftMs = job.deadline === undefined ? Number.POSITIVE_INFINITY : job.deadline - Date.now();
-  const reason =
-    leftMs < timeoutMs
-      ? new Aborted("deadline", "the deadline passed while the job ran")
-      : new Aborted("timeout", `the handler took longer than ${timeoutMs} ms`);
-  const waitMs = Math.min(Math.max(0, leftMs), timeoutMs, MAX_TIMER_MS);
-  return setTimeout(() => context.abort(reason), waitMs);
-}
-
-/** The output, checked and encoded: its size is known before anything commits. */
-export function encodeOutput(action: Action, output: unknown): Ran {
-  const parsed = action.output.safeParse(output);
-  if (!parsed.success) {
-    const message = "the handler returned what its own output schema refuses: a bug of the engine";
-    return ended({ code: "invalid_output", message, details: detailsOf(parsed.error) });
+  #runOnce(live: LiveJob): Ran | Promise<Ran | Outage> {
+    const { tools } = this.#options;
+    const { job, context } = live;
+    const batch = this.#batches.get(job.action);
+    if (batch !== undefined) return batch(batchJob(live));
+    const handled = handle(job, context, tools.timeoutMs);
+    if (handled instanceof Promise) return this.#finish(live, handled);
+    // Without a promise nothing was awaited, so Postgres can't have been lost under it.
+    if (handled.kind !== "output" || context.transaction !== undefined)
+      return this.#finish(live, Promise.resolve(handled));
+    context.end(true);
+    return { kind: "output", row: succeeded(live, handled.reply) };
   }
-  const reply = JSON.stringify({ status: "succeeded", output: parsed.data } satisfies Reply);
-  const max = action.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES;
-  // A UTF-16 unit takes at most three bytes: most replies need no exact count.
-  if (reply.length * 3 > max && Buffer.byteLength(reply) > max) {
-    const message = `the reply has ${Buffer.byteLength(reply)} bytes; at most ${max} are allowed`;
-    return ended({ code: "result_too_large", message });
-  }
-  return { kind: "output", reply };
-}
 
-const ended = (problem: Problem): { kind: "ended"; problem: Problem } => ({
-  kind: "ended",
-  problem,
-});
-
-export function readError(
-  thrown: unknown,
-  databaseLost: boolean,
-): Exclude<Ran, { kind: "output" }> {
-  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-  if (error instanceof Aborted) {
-    switch (error.why) {
-      case "timeout":
-        return databaseLost ? { kind: "outage", error } : { kind: "threw", error };
-      case "deadline":
-        return ended({ code: "expired", message: error.message });
-      case "cancelled":
-        return ended({ code: "cancelled", message: error.message });
-      case "shutdown":
-        return { kind: "interrupted" };
+  /** Commits what the handler wrote itself, and gives its connection back in any case. */
+  async #finish(live: LiveJob, handling: Promise<Handled>): Promise<Ran | Outage> {
+    const { commits } = this.#options;
+    const { context } = live;
+    let discard = true;
+    try {
+      const handled = await handling;
+      if (handled.kind !== "output") return handled;
+      const row = succeeded(live, handled.reply);
+      if (context.transaction === undefined) return { kind: "output", row };
+      const own = await commits.commitIn(context.transaction.tx, [row]);
+      discard = own.kind === "unknown" || own.kind === "refused";
+      switch (own.kind) {
+        case "committed":
+          return { kind: "stored", stored: { kind: "first", row } };
+        case "conflict": {
+          const [before] = own.stored.values();
+          if (before !== undefined)
+            return { kind: "stored", stored: { kind: "before", row: before } };
+          return { kind: "outage", error: new Error("the row that was in the way is gone") };
+        }
+        case "refused":
+          return readError(own.error, false);
+        case "unknown":
+          return { kind: "outage", error: own.error };
+      }
+    } catch (error) {
+      return this.#readFailedCommit(asError(error), context);
+    } finally {
+      context.end(discard);
     }
   }
-  if (error instanceof Reject) {
-    const details = error.details === undefined ? {} : { details: error.details };
-    return ended({ code: "rejected", message: error.message, ...details });
+
+  /** From the commit: the handler's own errors came as values. */
+  #readFailedCommit(error: Error, context: JobContext): Ran | Outage {
+    const { signal } = this.#options;
+    if (signal.aborted) return INTERRUPTED;
+    if (context.transaction?.lost() === true) return { kind: "outage", error };
+    switch (troubleOf(error)) {
+      case "outage":
+      case "contention":
+        return { kind: "outage", error };
+      case "bad-data": {
+        const message = `Postgres refuses the result: ${error.message}`;
+        return { kind: "ended", problem: { code: "invalid_output", message } };
+      }
+      default:
+        // Such as a transaction that the handler left failed: the next attempt may not.
+        return { kind: "threw", error };
+    }
   }
-  if (error instanceof RetryLater) return { kind: "later", delayMs: error.delayMs };
-  if (databaseLost) return { kind: "outage", error };
-  return { kind: "threw", error };
+
+  async #outlive(live: LiveJob, running: Promise<Ran | Outage>): Promise<Ran> {
+    const { tools } = this.#options;
+    let ran = await running;
+    for (let outages = 1; ran.kind === "outage"; outages++) {
+      const again = await this.#afterOutage(live, ran, outages);
+      if (again !== undefined) return again;
+      live.context = new JobContext(live.job, tools);
+      ran = await this.#runOnce(live);
+    }
+    return ran;
+  }
+
+  /** Waits until Postgres can be used; the end of the job, where it has come meanwhile. */
+  async #afterOutage(
+    { job }: LiveJob,
+    { error }: Outage,
+    outages: number,
+  ): Promise<Ran | undefined> {
+    const { commits, log, signal } = this.#options;
+    log.warn({ jobId: job.id, err: error }, "postgres was lost under a job, running it again");
+    try {
+      if (troubleOf(error) === "contention") await sleep(AGAIN_DELAY_MS, undefined, { signal });
+      else await commits.recover(error, outages);
+      // Finding no row proves nothing: the job runs again and its INSERT decides.
+      const row = await commits.read(job.engine, job.id);
+      if (row !== undefined && isEndOf(row, job))
+        return { kind: "stored", stored: { kind: "before", row } };
+      return signal.aborted ? INTERRUPTED : undefined;
+    } catch (failed) {
+      if (signal.aborted) return INTERRUPTED;
+      throw failed;
+    }
+  }
+}
+
+function batchJob(live: LiveJob): BatchJob {
+  return { job: live.job, context: live.context, rowOf: (reply) => succeeded(live, reply) };
+}
+
+function succeeded({ job, context, startedAtMs }: LiveJob, reply: string): ResultRow {
+  return {
+    engine: job.engine,
+    jobId: job.id,
+    generation: job.generation,
+    status: "succeeded",
+    code: null,
+    attempt: job.attempt,
+    type: job.type,
+    inputHash: job.inputHash,
+    reply,
+    events: context.events.length === 0 ? null : JSON.stringify(context.events),
+    startedAtMs,
+  };
 }

@@ -1,287 +1,226 @@
-/** What becomes of a delivery: the one switch from outcome to messages, claim and ack. */
+/** Carries an outcome out: publishes what it says, records it in Redis, acks. One switch. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import type { Published, Publisher } from "../broker/publish.ts";
+import type { Publisher } from "../broker/publish.ts";
 import type { Outgoing } from "../broker/publish-frames.ts";
-import type { ErrorCode } from "../wire/error-codes.ts";
-import { HEADERS } from "../wire/headers.ts";
 import type { BrokerNames } from "../wire/names.ts";
-import { type JobError, type Reply, replyId } from "../wire/reply.ts";
 import type { Claims } from "./claim.ts";
-import type { StoredEvent } from "./job-context.ts";
+import type { Courier } from "./courier.ts";
+import {
+  bodilessDeadLetter,
+  type Comeback,
+  deadLetter,
+  type Ending,
+  endingOf,
+  eventMessages,
+  postponed,
+  problemOfRow,
+  replyMessage,
+} from "./messages.ts";
+import { failure, type Outcome } from "./outcome.ts";
 import type { Envelope, Problem } from "./receive.ts";
 import type { ResultRow } from "./result-rows.ts";
-import type { Tier } from "./retry.ts";
-
-/** How a delivery ends. Whatever needs a row has it by now. */
-export type Outcome =
-  /** The job has its row: tell everybody. */
-  | { kind: "result"; row: ResultRow }
-  /** It had been told to everybody before; only this caller wants to hear it again. */
-  | { kind: "repeat"; row: ResultRow }
-  /** Failed in a way that leaves no row: no usable id, or the id belongs to another input. */
-  | { kind: "unrecorded"; problem: Problem }
-  /** Comes back over a delay tier; `attempt` is the next counted run. */
-  | { kind: "retry"; tier: Tier; attempt: number; crashes: number; holdMs: number }
-  /** Comes back over a delay tier, uncounted; `attempt` where it joins a later one. */
-  | { kind: "wait"; tier: Tier; crashes: number; attempt?: number }
-  /** A copy with a lower attempt than the one on its way. */
-  | { kind: "stale" }
-  /** Back to the queue, unrun or interrupted. */
-  | { kind: "hand-back" };
+import { type RetryBudget, retryTier, type Tier, waitTier } from "./retry.ts";
 
 export interface SettleOptions {
   publisher: Publisher;
+  /** For what may be given up: replies and events. */
+  courier: Courier;
   claims: Claims;
+  /** The worker's own; burials end the jobs of others. */
+  engine: string;
   names: BrokerNames;
+  budget: RetryBudget;
   log: Logger;
-  onUnroutableReply(): void;
   /** Ends waits when the worker gives up. */
   signal: AbortSignal;
 }
 
+/**
+ * Resolves with `unsendable` where the job was to come back and the broker can never take it again: it is still
+ * to be ended. Otherwise the delivery is settled.
+ */
 export type Settle = (
   envelope: Envelope,
   outcome: Outcome,
   token: string | undefined,
-) => Promise<void>;
+) => Promise<"settled" | "unsendable">;
+
+const RETURNED_DELAY_MS = 2_000;
+const REFUSED_DELAY_MS = 500;
 
 export function createSettle(options: SettleOptions): Settle {
-  const { publisher, claims, names, log, signal, onUnroutableReply } = options;
+  const settler = new Settler(options);
+  return (envelope, outcome, token) => settler.settle(envelope, outcome, token);
+}
 
-  /** Undefined where no reply is wanted, or allowed. */
-  function reply(
-    envelope: Envelope,
-    body: string,
-    ending: string,
-    generation: number,
-    attempt: number,
-  ): Promise<Published> | undefined {
-    if (envelope.replyTo === undefined) return undefined;
-    const { id = "", engine, replyTo, type } = envelope;
-    const suffix = ending === "succeeded" ? "result" : "error";
-    return publisher.publish(
-      {
-        exchange: "",
-        routingKey: replyTo,
-        body,
-        messageId: replyId(engine, id, generation, ending),
-        type: `${type || engine}.${suffix}`,
-        correlationId: envelope.correlationId ?? id,
-        mandatory: true,
-        headers: headersOf(envelope, { [HEADERS.attempt]: attempt }),
-      },
-      signal,
-    );
+class Settler {
+  readonly #options: SettleOptions;
+
+  constructor(options: SettleOptions) {
+    this.#options = options;
   }
 
-  function noteReply({ id, replyTo = "" }: Envelope, published: Published | undefined): void {
-    // Direct reply-to addresses are always returned by RabbitMQ 3.10, also when the reply arrived.
-    if (published !== "returned" || replyTo.startsWith("amq.rabbitmq.reply-to.")) return;
-    log.warn({ jobId: id, replyTo }, "nobody listens on reply_to; the result stays readable by id");
-    onUnroutableReply();
+  #reply(envelope: Envelope, ending: Ending): Promise<void> | undefined {
+    const { courier } = this.#options;
+    const message = replyMessage(envelope, ending);
+    return message === undefined ? undefined : courier.reply(message, envelope.id);
   }
 
-  const replyFrom = (envelope: Envelope, row: ResultRow) =>
-    reply(envelope, row.reply, row.code ?? "succeeded", row.generation, row.attempt);
-
-  async function announce(envelope: Envelope, row: ResultRow): Promise<void> {
-    if (row.events === null) return;
-    const events = JSON.parse(row.events) as StoredEvent[];
-    await Promise.all(
-      events.map(({ id, type, body }) =>
-        publisher.publish(
-          {
-            exchange: names.events,
-            routingKey: type,
-            body,
-            messageId: id,
-            type,
-            correlationId: envelope.correlationId ?? row.jobId,
-            // An event that nobody subscribes to is no failure.
-            mandatory: false,
-            headers: headersOf(envelope, {}),
-          },
-          signal,
-        ),
-      ),
-    );
-  }
-
-  /** Publishes until a queue took it: a target that is missing or closed confirms and returns. */
-  async function deliver(outgoing: Outgoing): Promise<void> {
-    while ((await publisher.publish(outgoing, signal)) === "returned") {
-      log.error(
-        { to: outgoing.exchange || outgoing.routingKey },
-        "no queue takes this; run the topology command",
-      );
-      await sleep(RETURNED_DELAY_MS, undefined, { signal });
+  /** Publishes until a queue took it: our own queues are there for everybody, or for nobody. */
+  async #deliver(outgoing: Outgoing): Promise<"routed" | "unsendable"> {
+    const { publisher, log, signal } = this.#options;
+    for (;;) {
+      const published = await publisher.publish(outgoing, signal);
+      switch (published) {
+        case "routed":
+        case "unsendable":
+          return published;
+        case "returned":
+          log.error(
+            { to: outgoing.exchange || outgoing.routingKey },
+            "no queue takes this; run the topology command",
+          );
+          await sleep(RETURNED_DELAY_MS, undefined, { signal });
+          break;
+        case "refused":
+          log.warn(
+            { to: outgoing.exchange || outgoing.routingKey },
+            "the broker refused a message, trying again",
+          );
+          await sleep(REFUSED_DELAY_MS, undefined, { signal });
+      }
     }
   }
 
-  const bury = (envelope: Envelope, code: ErrorCode, message: string, attempt: number) =>
-    deliver({
-      ...sameJob(envelope),
-      exchange: "",
-      routingKey: names.dead(envelope.engine),
-      headers: headersOf(envelope, {
-        [HEADERS.attempt]: attempt,
-        [HEADERS.replay]: envelope.generation,
-        "x-error-code": code,
-        "x-error": message.slice(0, 500),
-      }),
-    });
+  async #bury(envelope: Envelope, problem: Problem, attempt: number): Promise<void> {
+    const { engine, names, publisher, log, signal } = this.#options;
+    const letter = deadLetter(envelope, problem, attempt, names.dead(envelope.engine));
+    // What a forged or an old message says of the engine in whose queue it died may be no engine of the fleet.
+    if (envelope.engine !== engine) {
+      const first = await publisher.publish(letter, signal);
+      if (first === "routed") return;
+      if (first === "returned") letter.routingKey = names.dead(engine);
+    }
+    if ((await this.#deliver(letter)) === "routed") return;
+    log.error(
+      { jobId: envelope.id, alert: "dead_letter_cut" },
+      "the broker can't take a dead letter whole: it is kept without its body",
+    );
+    await this.#deliver(bodilessDeadLetter(letter));
+  }
 
-  const postpone = (envelope: Envelope, tier: Tier, attempt: number, crashes: number) =>
-    deliver({
-      ...sameJob(envelope),
-      exchange: names.delay(tier.name),
-      // Always the engine, also for what came as an event: it must return to this engine alone.
-      routingKey: envelope.engine,
-      headers: headersOf(envelope, {
-        [HEADERS.attempt]: attempt,
-        [HEADERS.crashes]: crashes,
-        [HEADERS.replay]: envelope.generation,
-        ...(envelope.deadline === undefined ? {} : { [HEADERS.deadline]: envelope.deadline }),
-      }),
-    });
+  #postpone(envelope: Envelope, tier: Tier, next: Comeback): Promise<"routed" | "unsendable"> {
+    return this.#deliver(postponed(envelope, tier, next, this.#options.names));
+  }
 
   /** Where every result goes: reply and events, and the dead letter of a failure. */
-  async function publishResult(envelope: Envelope, row: ResultRow): Promise<void> {
-    const also = row.status === "failed" ? buryFailed(envelope, row) : announce(envelope, row);
-    const [told] = await Promise.all([replyFrom(envelope, row), also]);
-    noteReply(envelope, told);
+  async #publishResult(envelope: Envelope, row: ResultRow): Promise<void> {
+    const { courier, names } = this.#options;
+    const also =
+      row.status === "failed"
+        ? [this.#bury(envelope, problemOfRow(row), row.attempt)]
+        : eventMessages(envelope, row, names).map((event) => courier.event(event));
+    await Promise.all([this.#reply(envelope, endingOf(row)), ...also]);
   }
 
-  function buryFailed(envelope: Envelope, row: ResultRow): Promise<void> {
-    const { error } = JSON.parse(row.reply) as { error: JobError };
-    return bury(envelope, error.code, error.message, row.attempt);
+  async #publishUnrecorded(envelope: Envelope, problem: Problem): Promise<void> {
+    const { generation, attempt } = envelope;
+    const ending = { body: failure(problem, 0), how: problem.code, generation, attempt: 0 };
+    await Promise.all([this.#reply(envelope, ending), this.#bury(envelope, problem, attempt)]);
   }
 
-  async function publishUnrecorded(envelope: Envelope, problem: Problem): Promise<void> {
-    const body = failure(problem, 0);
-    const [told] = await Promise.all([
-      reply(envelope, body, problem.code, envelope.generation, 0),
-      bury(envelope, problem.code, problem.message, envelope.attempt),
-    ]);
-    noteReply(envelope, told);
-  }
-
-  function unclaim(
+  #unclaim(
     what: "done" | "retry" | "release",
     envelope: Envelope,
     token: string | undefined,
     attempt?: number,
   ): Promise<void> | undefined {
+    const { claims } = this.#options;
     return hasId(envelope) ? claims.unclaim(what, envelope, token, attempt) : undefined;
   }
 
-  async function settleResult(
+  #release(envelope: Envelope, token: string | undefined): Promise<void> | undefined {
+    return token === undefined ? undefined : this.#unclaim("release", envelope, token);
+  }
+
+  async #settleResult(
     envelope: Envelope,
     row: ResultRow,
     token: string | undefined,
   ): Promise<void> {
+    const { budget } = this.#options;
+    if (envelope.attempt === 1) budget.earn();
     // Most results go to one place, and need nobody to wait for several.
     if (row.status === "succeeded" && row.events === null)
-      noteReply(envelope, await replyFrom(envelope, row));
-    else await publishResult(envelope, row);
-    // Both at once: should only the ack get through, Postgres still knows that the job is done.
-    const marked = unclaim("done", envelope, token);
-    acked(envelope);
+      await this.#reply(envelope, endingOf(row));
+    else await this.#publishResult(envelope, row);
+    // I2, I5. Both at once: should only the ack get through, Postgres still knows that the job is done.
+    const marked = this.#unclaim("done", envelope, token);
+    ack(envelope);
     await marked;
   }
 
-  async function settleOther(
+  /** I3. This order, or a crash in between loses the job: confirmed on its tier, then on record, then acked. */
+  async #settleRetry(
     envelope: Envelope,
-    outcome: Exclude<Outcome, { kind: "result" }>,
+    next: Comeback,
     token: string | undefined,
-  ): Promise<void> {
-    switch (outcome.kind) {
-      case "repeat":
-        noteReply(envelope, await replyFrom(envelope, outcome.row));
-        break;
-      case "unrecorded":
-        await publishUnrecorded(envelope, outcome.problem);
-        if (token !== undefined) await unclaim("release", envelope, token);
-        break;
-      case "retry":
-        if (outcome.holdMs > 0) await sleep(outcome.holdMs, undefined, { signal });
-        // This order, or a crash in between loses the job: confirmed on its tier, then on record, then acked.
-        await postpone(envelope, outcome.tier, outcome.attempt, outcome.crashes);
-        await unclaim("retry", envelope, token, outcome.attempt);
-        break;
-      case "wait":
-        await postpone(
-          envelope,
-          outcome.tier,
-          outcome.attempt ?? envelope.attempt,
-          outcome.crashes,
-        );
-        if (token !== undefined) await unclaim("release", envelope, token);
-        break;
-      case "stale":
-        break;
-      case "hand-back":
-        if (token !== undefined) await unclaim("release", envelope, token);
-        envelope.delivery.acks.handBack(envelope.delivery.message);
-        return;
-      default:
-        outcome satisfies never;
-    }
-    acked(envelope);
+  ): Promise<"settled" | "unsendable"> {
+    const { budget, signal } = this.#options;
+    if (envelope.attempt === 1) budget.earn();
+    const holdMs = budget.spend();
+    if (holdMs > 0) await sleep(holdMs, undefined, { signal });
+    const sent = await this.#postpone(envelope, retryTier(envelope.attempt), next);
+    if (sent === "unsendable") return sent;
+    await this.#unclaim("retry", envelope, token, next.attempt);
+    ack(envelope);
+    return "settled";
   }
 
-  return (envelope, outcome, token) =>
-    outcome.kind === "result"
-      ? settleResult(envelope, outcome.row, token)
-      : settleOther(envelope, outcome, token);
+  /** Never earlier than asked: what outlasts the longest tier takes the time along, and waits again. */
+  #settleWait(envelope: Envelope, wait: Extract<Outcome, { kind: "wait" }>) {
+    const { delayMs, attempt, crashes } = wait;
+    const tier = waitTier(delayMs);
+    if (tier.delayMs >= delayMs) return this.#postpone(envelope, tier, { attempt, crashes });
+    return this.#postpone(envelope, tier, { attempt, crashes, notBefore: Date.now() + delayMs });
+  }
+
+  async settle(
+    envelope: Envelope,
+    outcome: Outcome,
+    token: string | undefined,
+  ): Promise<"settled" | "unsendable"> {
+    switch (outcome.kind) {
+      case "result":
+        await this.#settleResult(envelope, outcome.row, token);
+        return "settled";
+      case "repeat":
+        await this.#reply(envelope, endingOf(outcome.row));
+        break;
+      case "unrecorded":
+        await this.#publishUnrecorded(envelope, outcome.problem);
+        await this.#release(envelope, token);
+        break;
+      case "retry":
+        return this.#settleRetry(envelope, outcome, token);
+      case "wait":
+        if ((await this.#settleWait(envelope, outcome)) === "unsendable") return "unsendable";
+        await this.#release(envelope, token);
+        break;
+      case "hand-back":
+        await this.#release(envelope, token);
+        envelope.delivery.acks.handBack(envelope.delivery.message);
+        return "settled";
+    }
+    ack(envelope);
+    return "settled";
+  }
 }
 
-function acked({ delivery }: Envelope): void {
+function ack({ delivery }: Envelope): void {
   delivery.acks.ack(delivery.message);
 }
 
 const hasId = (envelope: Envelope): envelope is Envelope & { id: string } =>
   envelope.id !== undefined;
-
-const RETURNED_DELAY_MS = 2_000;
-
-/** The reply of a job that ended without success. */
-export function failure(problem: Problem, attempt: number): string {
-  const error: JobError = { ...problem, retriable: RETRIABLE.has(problem.code), attempt };
-  return JSON.stringify({ status: "failed", error } satisfies Reply);
-}
-
-/** Failures that say nothing about the input: the same job under a new id could succeed. */
-const RETRIABLE: ReadonlySet<ErrorCode> = new Set([
-  "attempts_exhausted",
-  "quarantined",
-  "expired",
-  "cancelled",
-]);
-
-/** The whitelist of what a job keeps on its way to a tier or to the dead letters. */
-function sameJob(envelope: Envelope) {
-  const { content, properties } = envelope.delivery.message;
-  return {
-    body: content,
-    messageId: text(properties.messageId),
-    type: text(properties.type),
-    correlationId: envelope.correlationId,
-    replyTo: envelope.replyTo,
-    contentType: text(properties.contentType) ?? "application/octet-stream",
-    timestamp: validTimestamp(properties.timestamp),
-    mandatory: true,
-  };
-}
-
-const text = (value: unknown) => (typeof value === "string" ? value : undefined);
-
-function validTimestamp(value: unknown): number | undefined {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
-}
-
-function headersOf(envelope: Envelope, headers: Record<string, string | number>) {
-  if (envelope.traceparent !== undefined) headers[HEADERS.traceparent] = envelope.traceparent;
-  return headers;
-}

@@ -1,7 +1,8 @@
-/** The transaction that a job's own writes and its result commit in. */
+/** The connections that jobs use: the transaction that a job's own writes and its result commit in, and reads beside it. */
 import type { Tx } from "../engine/define-worker.ts";
 import { isConnectionLoss, type Pool, type PoolClient } from "../stores/database.ts";
 import { bounded } from "./result-rows.ts";
+import { Slots } from "./slots.ts";
 
 export interface OwnTransaction {
   /** For the handler, and for the commit step after it. */
@@ -12,50 +13,97 @@ export interface OwnTransaction {
   release(discard: boolean): void;
 }
 
-export interface Transactions {
-  begin(timeoutMs: number): Promise<OwnTransaction>;
+/** Stands still while a job waits for a resource of ours. */
+export interface Pausable {
+  pause(): void;
+  resume(): void;
+}
+
+export interface Connections {
+  /** Waits for its turn as long as it takes: that is not the handler's time. */
+  begin(timeoutMs: number, clock?: Pausable): Promise<OwnTransaction>;
+  /** One statement outside of any transaction; `args` are those of pg's `query`. */
+  query(args: unknown[], clock?: Pausable): Promise<unknown>;
+}
+
+export interface ConnectionOptions {
+  pool: Pool;
+  /** Connections of the pool. */
+  poolMax: number;
+  /** Transactions at once; at least one connection fewer than the pool has, which group commits and reads need. */
+  transactions: number;
+  /** Told how long a job waited for a connection of ours, milliseconds. */
+  onWaited(waitedMs: number): void;
 }
 
 const LOCK_TIMEOUT_MS = 2_000;
 
 /**
- * @param limit transactions at once; fewer than the pool holds, or handlers that also read through
- *   `job.db` and group commits could wait for each other for ever.
+ * Jobs queue here and not in the pool, whose queue has a time limit that would take a busy worker for a lost
+ * server. A job that holds a transaction may read as well: reads always have a connection that no transaction
+ * can take, so nobody waits for somebody who waits for them.
  */
-export function createTransactions(pool: Pool, limit: number): Transactions {
-  let free = limit;
-  const queue: (() => void)[] = [];
+export function createConnections(options: ConnectionOptions): Connections {
+  const { pool, poolMax, onWaited } = options;
+  const transactions = new Slots(() => options.transactions);
+  const reads = new Slots(() => Math.max(1, poolMax - 1 - transactions.taken));
 
-  async function take(): Promise<void> {
-    if (free > 0) free--;
-    else await new Promise<void>((resolve) => queue.push(resolve));
-  }
-  function give(): void {
-    const next = queue.shift();
-    if (next === undefined) free++;
-    else next();
+  /** A slot, and then a connection, which a pool that is cold first has to open. */
+  async function connect(slots: Slots, clock: Pausable | undefined): Promise<PoolClient> {
+    clock?.pause();
+    const askedAtMs = performance.now();
+    try {
+      await slots.take();
+      return await pool.connect();
+    } catch (error) {
+      slots.give();
+      throw error;
+    } finally {
+      onWaited(performance.now() - askedAtMs);
+      clock?.resume();
+    }
   }
 
-  return {
-    async begin(timeoutMs) {
-      await take();
-      let client: PoolClient | undefined;
-      try {
-        client = await pool.connect();
-        // One round trip. The server ends a transaction whose worker froze in it.
-        await client.query(
-          bounded(
-            `begin; set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local idle_in_transaction_session_timeout = ${timeoutMs + 5_000}`,
-          ),
-        );
-        return own(client, give);
-      } catch (error) {
-        client?.release(true);
-        give();
-        throw error;
-      }
-    },
-  };
+  function giveTransaction(): void {
+    transactions.give();
+    reads.admit();
+  }
+
+  async function begin(timeoutMs: number, clock?: Pausable): Promise<OwnTransaction> {
+    const client = await connect(transactions, clock);
+    clock?.pause();
+    try {
+      // One round trip. The server ends a transaction whose worker froze in it.
+      await client.query(
+        bounded(
+          `begin; set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local idle_in_transaction_session_timeout = ${timeoutMs + 5_000}`,
+        ),
+      );
+      return own(client, giveTransaction);
+    } catch (error) {
+      client.release(true);
+      giveTransaction();
+      throw error;
+    } finally {
+      clock?.resume();
+    }
+  }
+
+  async function query(args: unknown[], clock?: Pausable): Promise<unknown> {
+    const client = await connect(reads, clock);
+    let failed: Error | undefined;
+    try {
+      return await Reflect.apply(client.query, client, args);
+    } catch (error) {
+      failed = error as Error;
+      throw error;
+    } finally {
+      client.release(failed !== undefined && isConnectionLoss(failed));
+      reads.give();
+    }
+  }
+
+  return { begin, query };
 }
 
 function own(client: PoolClient, give: () => void): OwnTransaction {

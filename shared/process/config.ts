@@ -63,7 +63,11 @@ export const Environment = z.object({
     .max(10)
     .default(0.2)
     .describe("Retries per first attempt, past which consumption slows down"),
-  DATABASE_POOL_MAX: whole(2, 20).default(2).describe("Postgres connections of one worker"),
+  DATABASE_POOL_MAX: whole(2, 200)
+    .optional()
+    .describe(
+      "Postgres connections of one worker; by default as many as its transactions, reads and results need",
+    ),
   DATABASE_PREPARED: flag
     .default(true)
     .describe(

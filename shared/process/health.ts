@@ -1,6 +1,7 @@
 /** The internal port: /healthz, /readyz and /metrics. None of them touches a server, so an idle database can sleep. */
 import type { AddressInfo } from "node:net";
 import { http } from "./http.ts";
+import { StartFailure } from "./start-failure.ts";
 
 export interface HealthOptions {
   port: number;
@@ -36,7 +37,20 @@ export async function serveHealth(options: HealthOptions): Promise<Health> {
   });
   server.unref();
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const taken =
+        error.code === "EADDRINUSE"
+          ? " is taken by another process"
+          : ` can't be opened (${error.message})`;
+      reject(
+        new StartFailure(
+          "health port",
+          "HEALTH_PORT",
+          `HEALTH_PORT=${options.port}${taken}: choose another one, or HEALTH_PORT=0 for any that is free`,
+          { temporary: false, cause: error },
+        ),
+      );
+    });
     server.listen(options.port, resolve);
   });
   return {

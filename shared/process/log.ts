@@ -1,23 +1,44 @@
 /** The one logger: JSON lines, secrets out, payloads never in. */
-import { type Logger, pino } from "pino";
+import { type DestinationStream, type Logger, pino } from "pino";
+import { redactUrls } from "./redact.ts";
 import { withSourceLines } from "./source-lines.ts";
 
-const CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi;
+export { redactUrls } from "./redact.ts";
 
-/** Takes user and password out of every URL in a text. */
-export const redactUrls = (text: string) => text.replace(CREDENTIALS, "$1***@");
-
-export function createLog(fields: Record<string, string>, level: string): Logger {
-  return pino({
+/** @param to where the lines go; by default to the standard output. */
+export function createLog(
+  fields: Record<string, string>,
+  level: string,
+  to: DestinationStream = pino.destination(1),
+): Logger {
+  const options = {
     level,
     base: fields,
-    formatters: { level: (label) => ({ level: label }) },
+    formatters: { level: (label: string) => ({ level: label }) },
     timestamp: pino.stdTimeFunctions.isoTime,
-    serializers: {
-      err(error: Error) {
-        const { message, stack, ...rest } = pino.stdSerializers.err(error);
-        return { ...rest, message: redactUrls(message), stack: redactUrls(withSourceLines(stack)) };
-      },
-    },
-  });
+    serializers: { err: describe },
+  };
+  return pino(options, to);
+}
+
+/** Handlers throw what they like: logging it must not throw again. */
+function describe(thrown: unknown): Record<string, unknown> {
+  try {
+    return thrown instanceof Error
+      ? describeError(thrown)
+      : { type: typeof thrown, message: redactUrls(String(thrown)) };
+  } catch {
+    return { message: "an error that can't be read" };
+  }
+}
+
+/** Node puts what it could not parse on its errors as `input`: a payload, or a URL with its password. */
+function describeError(error: Error): Record<string, unknown> {
+  const { message, stack, input: _, ...rest } = pino.stdSerializers.err(error);
+  const told: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(rest))
+    told[key] = typeof value === "string" ? redactUrls(value) : value;
+  told.message = redactUrls(message);
+  told.stack = redactUrls(withSourceLines(String(stack)));
+  return told;
 }

@@ -1,7 +1,7 @@
 /** What a worker counts, and the one place where outcomes are counted. Labels come from definitions, never from messages. */
 import type { Registry } from "prom-client";
+import type { Outcome } from "../job/outcome.ts";
 import type { Received } from "../job/receive.ts";
-import type { Outcome } from "../job/settle.ts";
 
 /** Upper bounds of the duration histogram, seconds. */
 const BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
@@ -13,11 +13,29 @@ interface Series {
   sumS: number;
 }
 
+type Totals = Record<
+  | "redisSkipped"
+  | "staleAcks"
+  | "unroutableReplies"
+  | "refusedReplies"
+  | "refusedEvents"
+  | "connectionWaits"
+  | "connectionWaitMs"
+  | "ownErrors"
+  | "databaseDown",
+  number
+>;
+
 export interface Metrics {
   settled(received: Received, outcome: Outcome, durationMs: number): void;
   redisSkipped(jobs: number): void;
   staleAcks(count: number): void;
-  unroutableReply(): void;
+  /** A reply or an event that its queue did not take. */
+  undelivered(what: "reply" | "event", why: "returned" | "refused" | "unsendable"): void;
+  /** How long a job waited for a connection to Postgres. */
+  connectionWaited(waitedMs: number): void;
+  /** An error of the runtime itself under a job. */
+  ownError(): void;
   databaseOutage(down: boolean): void;
   /** The text of /metrics. */
   render(): Promise<string>;
@@ -35,7 +53,17 @@ export interface MetricsOptions {
  */
 export function createMetrics(options: MetricsOptions): Metrics {
   const series = new Map<string, Series>();
-  const totals = { redisSkipped: 0, staleAcks: 0, unroutableReplies: 0, databaseDown: 0 };
+  const totals: Totals = {
+    redisSkipped: 0,
+    staleAcks: 0,
+    unroutableReplies: 0,
+    refusedReplies: 0,
+    refusedEvents: 0,
+    connectionWaits: 0,
+    connectionWaitMs: 0,
+    ownErrors: 0,
+    databaseDown: 0,
+  };
   let registry: Promise<Registry> | undefined;
 
   function seriesOf(action: string): Series {
@@ -65,8 +93,17 @@ export function createMetrics(options: MetricsOptions): Metrics {
     staleAcks(count) {
       totals.staleAcks += count;
     },
-    unroutableReply() {
-      totals.unroutableReplies++;
+    undelivered(what, why) {
+      if (what === "event") totals.refusedEvents++;
+      else if (why === "returned") totals.unroutableReplies++;
+      else totals.refusedReplies++;
+    },
+    connectionWaited(waitedMs) {
+      totals.connectionWaits++;
+      totals.connectionWaitMs += waitedMs;
+    },
+    ownError() {
+      totals.ownErrors++;
     },
     databaseOutage(down) {
       totals.databaseDown = down ? 1 : 0;
@@ -114,7 +151,7 @@ function labelOf(outcome: Outcome): string {
 async function createRegistry(
   { engine, inFlight, ready }: MetricsOptions,
   series: Map<string, Series>,
-  totals: Record<"redisSkipped" | "staleAcks" | "unroutableReplies" | "databaseDown", number>,
+  totals: Totals,
 ): Promise<Registry> {
   const { Counter, Gauge, Registry, collectDefaultMetrics } = await import("prom-client");
   const registry = new Registry();
@@ -133,7 +170,7 @@ async function createRegistry(
         for (const [outcome, count] of outcomes) this.inc({ action, outcome }, count);
     },
   });
-  const counter = (name: string, help: string, read: () => number) =>
+  for (const [name, help, read] of counters(totals)) {
     new Counter({
       name,
       help,
@@ -143,22 +180,13 @@ async function createRegistry(
         this.inc(read());
       },
     });
-  counter(
-    "engine_redis_skipped_total",
-    "Jobs that went on without Redis",
-    () => totals.redisSkipped,
-  );
-  counter(
-    "engine_stale_acks_total",
-    "Acks dropped because their channel had closed",
-    () => totals.staleAcks,
-  );
-  counter(
-    "engine_unroutable_replies_total",
-    "Replies that reached no queue",
-    () => totals.unroutableReplies,
-  );
-  const gauge = (name: string, help: string, read: () => number) =>
+  }
+  const gauges: [string, string, () => number][] = [
+    ["engine_jobs_in_flight", "Deliveries being worked on", inFlight],
+    ["engine_ready", "1 while the worker can take jobs", () => (ready() ? 1 : 0)],
+    ["engine_database_down", "1 while Postgres can't be used", () => totals.databaseDown],
+  ];
+  for (const [name, help, read] of gauges) {
     new Gauge({
       name,
       help,
@@ -167,8 +195,43 @@ async function createRegistry(
         this.set(read());
       },
     });
-  gauge("engine_jobs_in_flight", "Deliveries being worked on", inFlight);
-  gauge("engine_ready", "1 while the worker can take jobs", () => (ready() ? 1 : 0));
-  gauge("engine_database_down", "1 while Postgres can't be used", () => totals.databaseDown);
+  }
   return registry;
+}
+
+function counters(totals: Totals): [string, string, () => number][] {
+  return [
+    ["engine_redis_skipped_total", "Jobs that went on without Redis", () => totals.redisSkipped],
+    [
+      "engine_stale_acks_total",
+      "Acks dropped because their channel had closed",
+      () => totals.staleAcks,
+    ],
+    [
+      "engine_unroutable_replies_total",
+      "Replies that reached no queue",
+      () => totals.unroutableReplies,
+    ],
+    [
+      "engine_refused_replies_total",
+      "Replies given up because their queue was full or closed, or they were too large",
+      () => totals.refusedReplies,
+    ],
+    [
+      "engine_refused_events_total",
+      "Events given up because a queue that is bound to them refused",
+      () => totals.refusedEvents,
+    ],
+    [
+      "engine_connection_waits_total",
+      "Times that a job or a batch took a connection to Postgres",
+      () => totals.connectionWaits,
+    ],
+    [
+      "engine_connection_wait_seconds_total",
+      "Time that jobs and batches waited for a connection to Postgres",
+      () => totals.connectionWaitMs / 1000,
+    ],
+    ["engine_own_errors_total", "Errors of the runtime itself under a job", () => totals.ownErrors],
+  ];
 }

@@ -17,8 +17,7 @@ export type ContainerName = Exclude<ServiceName, "pgbouncer">;
 const PORTS = { amqp: 5672, management: 15672, postgres: 5432, redis: 6379 } as const;
 type Ports = Partial<Record<keyof typeof PORTS, number>>;
 
-const REPOSITORY = join(import.meta.dirname, "../../..");
-const COMPOSE_FILE = join(REPOSITORY, "compose.yaml");
+const COMPOSE_FILE = join(import.meta.dirname, "../../compose.yaml");
 
 /** Whether a Docker daemon answers, and for compose, whether its plugin is there. At most 3 s. */
 export async function dockerAnswers(how: "compose" | "testcontainers"): Promise<boolean> {

@@ -14,7 +14,7 @@ export const SOURCES = ["environment", "kept", "docker", "native"] as const;
 export type Source = (typeof SOURCES)[number];
 
 /** The git-ignored folder of the services' data. */
-export const SERVICES_DIR = resolve(import.meta.dirname, "../../../.services");
+export const SERVICES_DIR = resolve(import.meta.dirname, "../../.services");
 
 export interface ProvideOptions {
   /** Folder for data and logs. Default: `.services` of the repository. */

@@ -34,6 +34,9 @@ eval "$commands"
 for folder; do rm -rf -- "$folder" 2>/dev/null || { sleep 0.5; rm -rf -- "$folder"; }; done
 `;
 
+/** Makes one word of a shell's command of any text without line breaks. */
+export const shellWord = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+
 export interface Reaper {
   /** Ends this process group with the signal, at the latest when this process ends. */
   watch(groupId: number, signal: NodeJS.Signals): void;
@@ -48,8 +51,10 @@ export interface Reaper {
   release(): Promise<void>;
 }
 
-export function startReaper(): Reaper {
+/** @param env what its commands get. Default: the environment of this process as it is now. */
+export function startReaper(env: NodeJS.ProcessEnv = process.env): Reaper {
   const shell: ChildProcess = spawn("/bin/sh", ["-c", SCRIPT], {
+    env,
     detached: true, // A Ctrl-C in the terminal must not reach it.
     cwd: "/",
     stdio: ["pipe", "ignore", "inherit"],

@@ -25,7 +25,12 @@ export async function connectToRedis(redisUrl: string): Promise<void> {
   }
 }
 
-export async function startRedis(dir: string, reaper?: Reaper): Promise<NativeService> {
+/** @param more settings of redis.conf, for servers that tests ask for. */
+export async function startRedis(
+  dir: string,
+  reaper?: Reaper,
+  more: Record<string, string> = {},
+): Promise<NativeService> {
   const [port] = (await freePorts(1)) as [number];
   mkdirSync(dir, { recursive: true });
   const settings = {
@@ -38,6 +43,7 @@ export async function startRedis(dir: string, reaper?: Reaper): Promise<NativeSe
     appendonly: "yes",
     appendfsync: "everysec",
     daemonize: "no",
+    ...more,
   };
   const redis = new NativeProcess(
     {

@@ -1,9 +1,9 @@
 /** The services: found again after a crash, ended with their parent, kept only when asked. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import amqp from "amqplib";
@@ -13,7 +13,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { dockerAnswers } from "./docker.ts";
 import { dropServices, keepServices, projectOf, runningKept } from "./kept.ts";
 import { processIdentity } from "./process-table.ts";
-import { provideServices, type ServiceControl, type Services } from "./provide.ts";
+import { provideServices, SERVICES_DIR, type ServiceControl, type Services } from "./provide.ts";
 import type { ServiceName } from "./urls.ts";
 
 const newDir = () => {
@@ -238,10 +238,18 @@ it("the kept sets of two clones are two projects of compose", () => {
   expect(projectOf("/one/.services")).not.toBe(projectOf("/two/.services"));
 });
 
+it("the data lie in the repository, in a folder that git ignores", () => {
+  const repository = dirname(SERVICES_DIR);
+  expect(existsSync(join(repository, "compose.yaml"))).toBe(true);
+  expect(readFileSync(join(repository, ".gitignore"), "utf8").split("\n")).toContain(
+    `${basename(SERVICES_DIR)}/`,
+  );
+});
+
 it("compose.yaml and the containers of the tests name the same images and commands", () => {
   const read = (path: string) => readFileSync(join(import.meta.dirname, path), "utf8");
   const lines = (pattern: RegExp) =>
-    [...read("../../../compose.yaml").matchAll(pattern)].map(([, value]) => value);
+    [...read("../../compose.yaml").matchAll(pattern)].map(([, value]) => value);
   const [images, commands] = [lines(/image: (\S+)/g), lines(/command: (\[.+\])/g)];
   expect([images.length, commands.length]).toEqual([3, 2]);
   for (const image of images) expect(read("docker.ts")).toContain(`"${image}"`);

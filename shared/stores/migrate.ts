@@ -5,6 +5,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type pg from "pg";
+import { StartFailure } from "../process/start-failure.ts";
+import { readTrouble } from "./trouble.ts";
 
 export interface Migration {
   /** `engine`, or `engine_<name>` for an owning engine. */
@@ -16,8 +18,14 @@ export interface Migration {
 }
 
 /** The schema is older or newer than the code. */
-export class WrongSchema extends Error {
+export class WrongSchema extends StartFailure {
   override readonly name = "WrongSchema";
+  constructor(message: string, options: ErrorOptions = {}) {
+    super("postgres", "DATABASE_URL", `Postgres (DATABASE_URL): ${message}`, {
+      ...options,
+      temporary: false,
+    });
+  }
 }
 
 const OWN = fileURLToPath(new URL("./migrations", import.meta.url));
@@ -46,17 +54,38 @@ async function readFolder(folder: string, schema: string): Promise<Migration[]> 
 // "tlengine" in ASCII; any constant that nobody else uses.
 const LOCK = "8389772294741058149";
 
+/** A migration that Postgres does not take; nothing of it stays. */
+export class MigrationFailed extends StartFailure {
+  override readonly name = "MigrationFailed";
+  constructor(migration: string, cause: Error) {
+    const { code } = cause as { code?: unknown };
+    const advice =
+      code === "42501"
+        ? "the user may not: migrate as the owner of the schema"
+        : readTrouble(cause) === "outage"
+          ? "run it again"
+          : "mend its SQL, or what is in its way";
+    super(
+      "postgres",
+      "DATABASE_URL",
+      `Postgres (DATABASE_URL) does not take the migration ${migration} (${code ?? ""} ${cause.message}): ${advice}`,
+      { cause, temporary: readTrouble(cause) === "outage" },
+    );
+  }
+}
+
 /**
  * Each migration in a transaction of its own, which holds an advisory lock (transaction-scoped, so
  * that it works through a pooler). Returns the names of those that ran.
  * @throws {WrongSchema} when a migration that ran was edited since.
+ * @throws {MigrationFailed}
  */
 export async function migrate(client: pg.ClientBase, migrations: Migration[]): Promise<string[]> {
   const ran: string[] = [];
   for (const migration of migrations) {
     const { schema, name, sql, sha256 } = migration;
-    await client.query("begin");
     try {
+      await client.query("begin");
       await client.query(`select pg_advisory_xact_lock(${LOCK})`);
       await client.query("create schema if not exists engine");
       await client.query(`create schema if not exists ${schema}`);
@@ -82,7 +111,8 @@ export async function migrate(client: pg.ClientBase, migrations: Migration[]): P
       await client.query("commit");
     } catch (error) {
       await client.query("rollback").catch(() => {});
-      throw error;
+      if (error instanceof WrongSchema) throw error;
+      throw new MigrationFailed(`${schema}/${name}`, error as Error);
     }
   }
   return ran;

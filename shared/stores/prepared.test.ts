@@ -1,5 +1,5 @@
 /** Prepared statements behind a pooler that gives every transaction another server connection. */
-import { randomUUID } from "node:crypto";
+import pg from "pg";
 import pino from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createCommits } from "../job/commit.ts";
@@ -16,7 +16,7 @@ afterAll(() => fleet?.close());
 
 const newRow = (): ResultRow => ({
   engine: "probe",
-  jobId: `prepared-${randomUUID()}`,
+  jobId: fleet.newId(),
   generation: 0,
   status: "succeeded",
   code: null,
@@ -42,12 +42,12 @@ const forgetStatements = () => fleet.pool.query("deallocate all");
 test("a statement that is gone costs nothing but the preparing, and is reported once", async () => {
   const warnings: { msg: string }[] = [];
   const { commits, outages } = openCommits(warnings);
-  expect((await commits.commit(newRow())).kind).toBe("committed");
+  expect((await commits.commit(newRow())).kind).toBe("first");
   expect(warnings).toEqual([]);
   await forgetStatements();
   const row = newRow();
-  expect(await commits.commit(row)).toEqual({ kind: "committed", row });
-  expect((await commits.commit({ ...row, reply: "[]" })).kind).toBe("stored");
+  expect(await commits.commit(row)).toEqual({ kind: "first", row });
+  expect((await commits.commit({ ...row, reply: "[]" })).kind).toBe("before");
   expect(warnings).toMatchObject([{ msg: expect.stringContaining("DATABASE_PREPARED") }]);
   expect(outages).toEqual([]);
 });
@@ -70,4 +70,25 @@ test("within a job's own transaction the job is told that nothing was done", asy
   } finally {
     client.release();
   }
+});
+
+test("a value that no text can hold ends its own job, and holds up nobody", async () => {
+  const { commits, outages } = openCommits([]);
+  const bad: ResultRow = { ...newRow(), generation: 1, startedAtMs: 1n as unknown as number };
+  const rows = [{ ...newRow(), generation: 1 }, bad, { ...newRow(), generation: 1 }];
+  const committed = await Promise.all(rows.map((row) => commits.commit(row)));
+  expect(committed.map(({ kind }) => kind)).toEqual(["first", "unstorable", "first"]);
+  expect(outages).toEqual([]);
+});
+
+test("a pool that is closed is no outage: nothing is waited for", async () => {
+  const pool = new pg.Pool({ connectionString: fleet.config.DATABASE_URL });
+  await pool.end();
+  const outages: boolean[] = [];
+  const onOutage = (down: boolean) => outages.push(down);
+  const log = pino({ level: "silent" });
+  const commits = createCommits({ pool, worker: "w", prepared: true, log, onOutage });
+  const both = [commits.commit(newRow()), commits.commit(newRow()), commits.read("probe", "id")];
+  for (const { status } of await Promise.allSettled(both)) expect(status).toBe("rejected");
+  expect(outages).toEqual([]);
 });

@@ -24,9 +24,9 @@ async function insert(of: string, rows: number, ageDays: number) {
   await pool.query(
     `insert into engine.results
        (engine, job_id, generation, status, attempt, type, input_hash, reply, worker, started_at, finished_at)
-     select $1, $3::text || '-' || n, 0, 'succeeded', 1, 't', 'h', '{}', 'w', now(), now() - make_interval(days => $3::int)
+     select $1, $3::text || '-' || n, 0, 'succeeded', 1, 't', 'h', '{}', $4, now(), now() - make_interval(days => $3::int)
      from generate_series(1, $2) as n`,
-    [of, rows, ageDays],
+    [of, rows, ageDays, fleet.names.prefix],
   );
 }
 
@@ -60,4 +60,37 @@ test("full batches follow one another at once, a short one ends it until the nex
     expect(await count(engine)).toBe(13);
   }
   expect(await count(neighbour)).toBe(5);
+});
+
+test("a database that takes no writes is told of once, and purged when it does again", async () => {
+  const role = `purge_${randomUUID().slice(0, 8)}`;
+  await pool.query(`create role ${role} login superuser`);
+  await pool.query(`alter role ${role} set default_transaction_read_only = on`);
+  const url = new URL(fleet.config.DATABASE_URL);
+  url.username = role;
+  const readOnly = new pg.Pool({ connectionString: url.href, max: 1 });
+  const failures: { level: number; err?: { code?: string } }[] = [];
+  const log = pino({ level: "debug" }, { write: (line) => failures.push(JSON.parse(line)) });
+  const random = vi.spyOn(Math, "random").mockReturnValue(0);
+  const purge = createPurge({ pool: readOnly, engine, retentionDays: 30, log, intervalMs: 0 });
+  random.mockRestore();
+  const until = (done: () => boolean | Promise<boolean>) =>
+    vi.waitFor(
+      async () => {
+        purge.afterCommit();
+        expect(await done()).toBe(true);
+      },
+      { timeout: 10_000, interval: 20 },
+    );
+  try {
+    await insert(engine, 1, 40);
+    const left = await count(engine);
+    await until(() => failures.length >= 5);
+    expect(failures.filter(({ level }) => level >= 40)).toMatchObject([{ err: { code: "25006" } }]);
+    await pool.query(`alter role ${role} reset default_transaction_read_only`);
+    await until(async () => (await count(engine)) < left);
+  } finally {
+    await readOnly.end();
+    await pool.query(`drop role ${role}`);
+  }
 });

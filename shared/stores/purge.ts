@@ -1,6 +1,8 @@
 /** Deletes results past their retention, a few at a time, only while the database is awake anyway. */
 import type pg from "pg";
 import type { Logger } from "pino";
+import { answeredWithin } from "./pg-insides.ts";
+import { readTrouble } from "./trouble.ts";
 
 export interface PurgeOptions {
   pool: pg.Pool;
@@ -16,6 +18,8 @@ export interface PurgeOptions {
 const INTERVAL_MS = 600_000;
 const CATCH_UP_MS = 5_000;
 const BATCH = 1_000;
+/** A purge without an answer would keep one of the worker's few connections. */
+const QUERY_TIMEOUT_MS = 60_000;
 
 const DELETE = `
 delete from engine.results where ctid = any (array(
@@ -23,23 +27,33 @@ delete from engine.results where ctid = any (array(
   where engine = $1 and finished_at < now() - make_interval(days => $2)
   limit ${BATCH} for update skip locked))`;
 
-/** `afterCommit` is called often, and acts when it is time. */
-export function createPurge(options: PurgeOptions): { afterCommit(): void } {
+export interface Purge {
+  /** To be called often; it acts when it is time. */
+  afterCommit(): void;
+}
+
+export function createPurge(options: PurgeOptions): Purge {
   const { pool, engine, retentionDays, log } = options;
   const { intervalMs = INTERVAL_MS, catchUpMs = CATCH_UP_MS } = options;
   // Workers that start together do not purge together.
   let nextMs = performance.now() + Math.random() * intervalMs;
+  let failing = false;
 
   async function purge(): Promise<void> {
     nextMs = Number.POSITIVE_INFINITY;
     let waitMs = intervalMs;
     try {
-      const { rowCount } = await pool.query(DELETE, [engine, retentionDays]);
+      const query = { text: DELETE, values: [engine, retentionDays] };
+      const { rowCount } = await pool.query(answeredWithin(QUERY_TIMEOUT_MS, query));
+      failing = false;
       log.debug({ rowCount }, "purged old results");
       // A busy engine makes more in ten minutes than one batch takes away.
       if (rowCount === BATCH) waitMs = catchUpMs;
     } catch (error) {
-      log.warn({ err: error }, "purging old results failed");
+      // Said once: what can't be purged now is not lost, and a worker that stops has closed its pool.
+      const isNews = !failing && readTrouble(error) !== "closed";
+      log[isNews ? "warn" : "debug"]({ err: error }, "purging old results failed");
+      failing = true;
     }
     nextMs = performance.now() + waitMs;
   }

@@ -1,6 +1,6 @@
 /** A fleet of its own for one test file: random prefix, its queues, a publisher, and eyes on everything that comes out. */
 import { randomBytes } from "node:crypto";
-import type { ChannelModel, ConfirmChannel, ConsumeMessage, Options } from "amqplib";
+import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
 import pg from "pg";
 import { openConnection } from "../broker/connection.ts";
 import { declareTopology, topologyOf } from "../broker/topology.ts";
@@ -10,19 +10,15 @@ import { migrate, readMigrations } from "../stores/migrate.ts";
 import { type BrokerNames, brokerNames, jobType } from "../wire/names.ts";
 import type { Reply } from "../wire/reply.ts";
 import { type RunningWorker, type StartOptions, startWorker } from "../worker.ts";
-
-/** A reply, an event or a dead letter, as it came out. */
-export interface Seen {
-  id: string;
-  correlationId: string;
-  type: string;
-  text: string;
-  headers: Record<string, unknown>;
-  properties: ConsumeMessage["properties"];
-}
+import { closeFleet } from "./close-fleet.ts";
+import { watchHandles } from "./leak-check.ts";
+import { noteFleet } from "./left-fleets.ts";
+import { drain, type Seen, see, until } from "./seen.ts";
 
 export interface TestFleet {
   config: Config;
+  /** The variables of a worker process of this fleet. */
+  env: Record<string, string>;
   names: BrokerNames;
   /** For declaring and asking; it confirms publishes. */
   channel: ConfirmChannel;
@@ -46,18 +42,16 @@ export interface TestFleet {
   /** The reply with this correlation id (the job's id, if none was given); the n-th, from 1. */
   reply(jobId: string, nth?: number): Promise<Seen & { reply: Reply }>;
   replies: Seen[];
-  /** Waits until the predicate holds for what was seen, or fails with what is missing. */
-  until<T>(
-    what: string,
-    look: () => T | undefined | Promise<T | undefined>,
-    withinMs?: number,
-  ): Promise<T>;
+  /** Looks until something is found, or fails with what is missing. */
+  until: typeof until;
   deadLetters(engine: string): Promise<Seen[]>;
   rows(jobId: string): Promise<Record<string, unknown>[]>;
+  /**
+   * Stops its workers, and removes its queues, exchanges, rows and keys.
+   * @throws {Leaked} when something of it is still open then.
+   */
   close(): Promise<void>;
 }
-
-const WITHIN_MS = 60_000;
 
 /**
  * @param workerFolders folders of owning engines, whose migrations must have run.
@@ -67,52 +61,32 @@ export async function openTestFleet(
   definitions: WorkerDefinition[],
   workerFolders: string[] = [],
 ): Promise<TestFleet> {
-  const prefix = `t${randomBytes(5).toString("hex")}`;
-  const config = readConfig({
-    ...process.env,
-    ENGINE_PREFIX: prefix,
-    HEALTH_PORT: "0",
-    LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? "silent",
-    LEASE_MS: "2000",
-  });
+  const openHandles = watchHandles();
+  const env = ownEnvironment(`t${randomBytes(5).toString("hex")}`);
+  const config = readConfig({ ...process.env, ...env });
+  const prefix = config.ENGINE_PREFIX;
   const names = brokerNames(prefix);
-  const pool = new pg.Pool({ connectionString: config.DATABASE_URL, max: 2 });
-  const client = await pool.connect();
-  await migrate(client, await readMigrations());
-  for (const folder of workerFolders) await migrate(client, await readMigrations(folder));
-  client.release();
+  const replyTo = `${prefix}x.replies.test`;
+  const removable = {
+    prefix,
+    engines: definitions.map(({ name }) => name),
+    queues: [replyTo],
+    workspaces: [prefix],
+  };
+  const noteRemoved = noteFleet(removable);
+  const pool = await migratedPool(config, workerFolders);
   const { model, profile } = await openConnection(config, `test ${prefix}`);
-  const topology = topologyOf(definitions, names, profile);
-  await declareTopology(model, topology);
+  await declareTopology(model, topologyOf(definitions, names, profile));
   const channel = await model.createConfirmChannel();
   channel.on("error", () => {});
-
-  const replyTo = `${prefix}x.replies.test`;
-  await channel.assertQueue(replyTo, { durable: true, arguments: { "x-expires": 600_000 } });
-  const replies: Seen[] = [];
-  await channel.consume(replyTo, (message) => message && replies.push(see(message)), {
-    noAck: true,
-  });
-
+  const replies = await collectReplies(channel, replyTo);
   const workers: RunningWorker[] = [];
   let ids = 0;
+  const newId = () => `${prefix}-${++ids}`;
 
-  async function until<T>(
-    what: string,
-    look: () => T | undefined | Promise<T | undefined>,
-    withinMs = WITHIN_MS,
-  ): Promise<T> {
-    const deadline = Date.now() + withinMs;
-    for (;;) {
-      const found = await look();
-      if (found !== undefined) return found;
-      if (Date.now() > deadline) throw new Error(`waited ${withinMs} ms for ${what}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-
-  const fleet: TestFleet = {
+  return {
     config,
+    env,
     names,
     channel,
     model,
@@ -120,51 +94,21 @@ export async function openTestFleet(
     replyTo,
     replies,
     until,
-    newId: () => `${prefix}-${++ids}`,
-    async start(definition, env = {}, options = {}) {
+    newId,
+    async start(definition, more = {}, options = {}) {
       const own =
-        Object.keys(env).length === 0
-          ? config
-          : readConfig({ ...process.env, ...testEnv(config), ...env });
+        Object.keys(more).length === 0 ? config : readConfig({ ...process.env, ...env, ...more });
       const worker = await startWorker(definition, own, options);
       workers.push(worker);
       return worker;
     },
-    async publish(engine, action, input, { body, ...properties } = {}) {
-      const id = properties.messageId ?? fleet.newId();
-      await new Promise<void>((resolve, reject) =>
-        channel.publish(
-          names.jobs,
-          engine,
-          body ?? Buffer.from(JSON.stringify(input)),
-          {
-            persistent: true,
-            contentType: "application/json",
-            type: jobType(engine, action, 1),
-            replyTo,
-            correlationId: id,
-            messageId: id,
-            timestamp: Math.floor(Date.now() / 1000),
-            ...properties,
-          },
-          (error) => (error ? reject(error) : resolve()),
-        ),
-      );
-      return id;
-    },
+    publish: publisherOn(channel, names, replyTo, newId),
     reply: (jobId, nth = 1) =>
       until(`reply ${nth} of ${jobId}`, () => {
         const seen = replies.filter((reply) => reply.correlationId === jobId)[nth - 1];
         return seen && { ...seen, reply: JSON.parse(seen.text) as Reply };
       }),
-    async deadLetters(engine) {
-      const found: Seen[] = [];
-      for (;;) {
-        const message = await channel.get(names.dead(engine), { noAck: true });
-        if (message === false) return found;
-        found.push(see(message as unknown as ConsumeMessage));
-      }
-    },
+    deadLetters: (engine) => drain(channel, names.dead(engine)),
     async rows(jobId) {
       const { rows } = await pool.query(
         "select *, reply::text as reply, events::text as events from engine.results where job_id = $1",
@@ -172,32 +116,73 @@ export async function openTestFleet(
       );
       return rows;
     },
-    async close() {
-      await Promise.all(workers.map((worker) => worker.stop()));
-      for (const { name } of topology.queues) await channel.deleteQueue(name);
-      await channel.deleteQueue(replyTo);
-      for (const { name } of topology.exchanges) await channel.deleteExchange(name);
-      await model.close();
-      await pool.end();
-    },
+    close: () => closeFleet({ config, model, pool, workers, removable, noteRemoved, openHandles }),
   };
-  return fleet;
 }
 
-const testEnv = (config: Config) => ({
-  ENGINE_PREFIX: config.ENGINE_PREFIX,
-  HEALTH_PORT: "0",
-  LOG_LEVEL: config.LOG_LEVEL,
-  LEASE_MS: String(config.LEASE_MS),
-});
-
-function see({ properties, content }: ConsumeMessage): Seen {
+/** Everything that it opens or writes has the prefix in its name, so that it can be told from another's. */
+function ownEnvironment(prefix: string): Record<string, string> {
+  const databaseUrl = new URL(String(process.env.DATABASE_URL));
+  databaseUrl.searchParams.set("application_name", `worker of ${prefix}`);
   return {
-    id: String(properties.messageId),
-    correlationId: String(properties.correlationId),
-    type: String(properties.type),
-    text: content.toString(),
-    headers: properties.headers ?? {},
-    properties,
+    DATABASE_URL: databaseUrl.href,
+    ENGINE_PREFIX: prefix,
+    WORKER_ID: prefix,
+    HEALTH_PORT: "0",
+    LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? "silent",
+    LEASE_MS: "2000",
+  };
+}
+
+async function migratedPool(config: Config, workerFolders: string[]): Promise<pg.Pool> {
+  const url = new URL(config.DATABASE_URL);
+  url.searchParams.set("application_name", `test ${config.ENGINE_PREFIX}`);
+  const pool = new pg.Pool({ connectionString: url.href, max: 2 });
+  const client = await pool.connect();
+  try {
+    await migrate(client, await readMigrations());
+    for (const folder of workerFolders) await migrate(client, await readMigrations(folder));
+  } finally {
+    client.release();
+  }
+  return pool;
+}
+
+async function collectReplies(channel: ConfirmChannel, replyTo: string): Promise<Seen[]> {
+  await channel.assertQueue(replyTo, { durable: true, arguments: { "x-expires": 600_000 } });
+  const replies: Seen[] = [];
+  await channel.consume(replyTo, (message) => message && replies.push(see(message)), {
+    noAck: true,
+  });
+  return replies;
+}
+
+function publisherOn(
+  channel: ConfirmChannel,
+  names: BrokerNames,
+  replyTo: string,
+  newId: () => string,
+): TestFleet["publish"] {
+  return async (engine, action, input, { body, ...properties } = {}) => {
+    const id = properties.messageId ?? newId();
+    const good = {
+      persistent: true,
+      contentType: "application/json",
+      type: jobType(engine, action, 1),
+      replyTo,
+      correlationId: id,
+      messageId: id,
+      timestamp: Math.floor(Date.now() / 1000),
+    };
+    await new Promise<void>((resolve, reject) =>
+      channel.publish(
+        names.jobs,
+        engine,
+        body ?? Buffer.from(JSON.stringify(input)),
+        { ...good, ...properties },
+        (error) => (error ? reject(error) : resolve()),
+      ),
+    );
+    return id;
   };
 }

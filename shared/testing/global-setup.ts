@@ -1,5 +1,6 @@
 /** Once per test run: provides the services, and puts their URLs into the environment of every test. */
 import { provideServices } from "../services/index.ts";
+import { watchFleets } from "./left-fleets.ts";
 
 /**
  * TEST_SERVICES=none leaves them out, for a quick look at tests of pure code:
@@ -17,5 +18,10 @@ export default async function setUp(): Promise<(() => Promise<void>) | undefined
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   const from = Object.entries(services.sources).map(([name, source]) => `${name} (${source})`);
   process.stdout.write(`Services: ${from.join(", ")}, in ${seconds} s.\n`);
-  return () => services.stop();
+  const removeLeft = watchFleets();
+  return async () => {
+    const left = await removeLeft();
+    if (left.length > 0) process.stdout.write(`Removed fleets that were not closed: ${left}.\n`);
+    await services.stop();
+  };
 }

@@ -25,7 +25,9 @@ export type Toxic =
    */
   | { kind: "cutWhen"; needle: string; lose: "request" | "response" }
   /** The AMQP channels that are open now get no more confirms; all else passes. */
-  | { kind: "muteConfirms" };
+  | { kind: "muteConfirms" }
+  /** Bytes on their way to the client become others, as many, wherever a chunk holds them whole. */
+  | { kind: "replace"; find: Buffer; by: Buffer };
 
 /** A toxic at work. */
 export interface Applied {
@@ -254,6 +256,11 @@ function inspectorOf(armed: Set<Armed>, reset: () => void): Inspect {
   };
 }
 
+function replaceBytes(chunk: Buffer, { find, by }: { find: Buffer; by: Buffer }): void {
+  for (let at = chunk.indexOf(find); at !== -1; at = chunk.indexOf(find, at + by.length))
+    by.copy(chunk, at);
+}
+
 /** Moves bytes one way, in order, held back by latency, slicing and partitions. */
 function pumpOf(
   from: Socket,
@@ -303,6 +310,8 @@ function pumpOf(
     if (isStopped || inspect(direction, chunk) === "cut") return;
     const passing = confirms[direction](chunk);
     if (passing.length === 0) return;
+    const replaced = direction === "down" ? find("replace") : undefined;
+    if (replaced) replaceBytes(passing, replaced);
     queue.push({ chunk: passing, dueAtMs: performance.now() + (find("latency")?.delayMs ?? 0) });
     if (!timer) flush();
   });

@@ -10,7 +10,14 @@ export const HEADERS = {
   crashes: "x-crashes",
   /** Set by replays only: the generation, from 1. */
   replay: "x-replay",
+  /** Set on a job that waits longer than the longest tier: epoch ms before which it must not run. */
+  notBefore: "x-not-before",
   traceparent: "traceparent",
+  /** Set on dead letters: how the job ended, and the first 500 characters of why. */
+  errorCode: "x-error-code",
+  error: "x-error",
+  /** Set on a dead letter that the broker could not take whole: bytes of the body that is missing. */
+  droppedBytes: "x-dropped-bytes",
   /** Set on what we publish as mandatory, to match a basic.return to its publish. */
   publish: "x-publish",
 } as const;

@@ -1,5 +1,6 @@
 /** The output of `record`: the entries, and what else the change set asks of its publisher. */
 import { z } from "zod";
+import { Epoch } from "./change-set.ts";
 
 /** One line of an item's history, with Plane's fields. */
 export const Activity = z.object({
@@ -13,7 +14,7 @@ export const Activity = z.object({
   newIdentifier: z.string().nullable(),
   issueCommentId: z.string().nullable(),
   actorId: z.string(),
-  epoch: z.number(),
+  epoch: Epoch,
 });
 export type Activity = z.output<typeof Activity>;
 

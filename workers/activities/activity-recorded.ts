@@ -1,26 +1,38 @@
 /** The event `activity.recorded`: the entries of one change set, with what other engines need to read them alone. */
 import { z } from "zod";
 import { Activity, type ActivityEntries } from "./activity-entries.ts";
-import { CHANGE_TYPES, type Change, STATE_GROUPS } from "./change-set.ts";
+import {
+  CHANGE_TYPES,
+  type Change,
+  Epoch,
+  Id,
+  MAX_ENTRIES,
+  MAX_EPOCH_SECONDS,
+  STATE_GROUPS,
+} from "./change-set.ts";
 import { lookUp } from "./read-values.ts";
 import { warn } from "./recording.ts";
 
+/** Written in JSON, a larger number is refused by whoever takes the event: a double can't hold them all. */
+const Points = z.number().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER);
+const isPoints = (points: unknown) => Points.safeParse(points).success;
+
 export const ActivityRecorded = z.object({
-  workspaceId: z.string().nullable(),
-  projectId: z.string(),
-  issueId: z.string().describe("Of the change set; where it names none, of the first entry"),
+  workspaceId: Id.nullable(),
+  projectId: Id,
+  issueId: Id.describe("Of the change set; where it names none, of the first entry"),
   type: z.enum(CHANGE_TYPES),
-  actorId: z.string(),
-  epoch: z.number().describe("UTC seconds, fractions allowed"),
-  activities: z.array(Activity),
+  actorId: Id,
+  epoch: Epoch,
+  activities: z.array(Activity).max(MAX_ENTRIES),
   states: z
     .record(z.string(), z.object({ name: z.string(), group: z.enum(STATE_GROUPS) }))
     .describe("Every state that occurs in the entries or the item and whose group the caller told"),
   item: z
     .object({
-      createdAtEpoch: z.number(),
+      createdAtEpoch: z.number().min(-MAX_EPOCH_SECONDS).max(MAX_EPOCH_SECONDS),
       stateId: z.string().optional(),
-      points: z.union([z.number(), z.string()]).optional().describe('Text for such as "XL"'),
+      points: z.union([Points, z.string()]).optional().describe('Text for such as "XL"'),
       labels: z.array(z.string()).optional().describe("Label ids"),
       cycleId: z.string().optional(),
     })
@@ -93,14 +105,14 @@ const idOrNothing = (value: unknown) =>
 /** The points as sent, else the name of the estimate: a number where it is one, or text such as "XL". */
 function pointsOf(change: Change): number | string | undefined {
   const { points, estimatePoint } = change.requested;
-  if (typeof points === "number" && Number.isFinite(points)) return points;
+  if (typeof points === "number" && isPoints(points)) return points;
   const id = idOrNothing(estimatePoint);
   const name = id === undefined ? undefined : lookUp({ change }, "estimates", id)?.name.trim();
   if (!name) return undefined;
-  return Number.isFinite(Number(name)) ? Number(name) : name;
+  return isPoints(Number(name)) ? Number(name) : name;
 }
 
 function epochOf(time: unknown): number | undefined {
   const epoch = typeof time === "string" ? Date.parse(time) / 1_000 : time;
-  return typeof epoch === "number" && Number.isFinite(epoch) ? epoch : undefined;
+  return typeof epoch === "number" && Math.abs(epoch) <= MAX_EPOCH_SECONDS ? epoch : undefined;
 }

@@ -46,18 +46,29 @@ const TYPES_WITHOUT_ISSUE: ReadonlySet<ChangeType> = new Set<ChangeType>([
 
 /** Elements that a list in `requested` or `current` may have. */
 export const MAX_LIST_ELEMENTS = 500;
+/** Entries that one change set makes: four lists at most, and its few single values. */
+export const MAX_ENTRIES = 5 * MAX_LIST_ELEMENTS;
 /** Names that each kind of look-up may hold. */
 export const MAX_LOOKUP_NAMES = 2_000;
 /** Characters of an id. */
 export const MAX_ID_LENGTH = 255;
 /** A later epoch is surely in milliseconds (the limit is in the year 5138). */
-const MAX_EPOCH_SECONDS = 99_999_999_999;
+export const MAX_EPOCH_SECONDS = 99_999_999_999;
 
 export const STATE_GROUPS = ["backlog", "unstarted", "started", "completed", "cancelled"] as const;
 export type StateGroup = (typeof STATE_GROUPS)[number];
 
-const Id = z.string().min(1).max(MAX_ID_LENGTH);
-const Epoch = z
+/** Whether a text can be an id: whoever stores one in Postgres can't store a NUL. */
+export const isId = (text: string) =>
+  text !== "" && text.length <= MAX_ID_LENGTH && !text.includes("\0");
+
+/** Of this engine's input and of its event: those that take the event rely on the same limits. */
+export const Id = z
+  .string()
+  .min(1)
+  .max(MAX_ID_LENGTH)
+  .refine((text) => !text.includes("\0"), "must not hold a NUL character");
+export const Epoch = z
   .number()
   .min(0)
   .max(MAX_EPOCH_SECONDS, "must be in seconds, this looks like milliseconds")

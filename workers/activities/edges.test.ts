@@ -1,6 +1,7 @@
 /** What callers send in practice: gaps, repeats, strangers, and edits that change nothing. */
 import { describe, expect, test } from "vitest";
-import { ChangeSet, MAX_LIST_ELEMENTS } from "./change-set.ts";
+import { ActivityRecorded, activityRecorded } from "./activity-recorded.ts";
+import { ChangeSet, MAX_ID_LENGTH, MAX_LIST_ELEMENTS } from "./change-set.ts";
 import { recordActivities } from "./record-activities.ts";
 import { MAX_WARNINGS } from "./recording.ts";
 import { planeMessage } from "./sample-changes.fixture.ts";
@@ -315,4 +316,44 @@ test("two renames within one second have two ids", () => {
   const [one] = update({ name: "b" }, { name: "a" }).activities;
   const [other] = update({ name: "c" }, { name: "b" }).activities;
   expect(one?.id).not.toBe(other?.id);
+});
+
+describe("the event fits whoever takes it", () => {
+  const eventOf = (requested: unknown, current: unknown = {}, more: object = {}) => {
+    const change = ChangeSet.parse(
+      planeMessage("issue.activity.created", requested, current, more),
+    );
+    return ActivityRecorded.parse(activityRecorded(change, recordActivities(change)));
+  };
+
+  test("ids are as long as they may be", () => {
+    const projectId = "p".repeat(MAX_ID_LENGTH);
+    expect(eventOf({}, {}, { project_id: projectId })).toMatchObject({ projectId });
+    expect(() => eventOf({}, {}, { project_id: `${projectId}p` })).toThrow();
+    expect(() => eventOf({}, {}, { project_id: "a\0b" })).toThrow(/NUL/);
+  });
+
+  test("numbers that JSON can't hold for sure are left out", () => {
+    const event = eventOf({ points: 1e17, created_at: 1e17 });
+    expect(event.item).not.toHaveProperty("points");
+    expect(event.item?.createdAtEpoch).toBe(event.epoch);
+  });
+
+  test("the longest lists make no more entries than it may hold", () => {
+    const ids = (side: string) =>
+      Array.from({ length: MAX_LIST_ELEMENTS }, (_, i) => `${side}-${i}`);
+    const lists = (side: string) => ({ label_ids: ids(side), assignee_ids: ids(side) });
+    const change = ChangeSet.parse(
+      planeMessage("issue.activity.updated", lists("new"), lists("old")),
+    );
+    const entries = recordActivities(change);
+    expect(entries.activities).toHaveLength(4 * MAX_LIST_ELEMENTS);
+    ActivityRecorded.parse(activityRecorded(change, entries));
+  });
+
+  test("an id with a NUL is left out with a warning", () => {
+    const entries = update({ label_ids: ["a\0b"], priority: "high" }, { priority: "low" });
+    expect(fields(entries)).toEqual(["priority"]);
+    expect(codes(entries)).toEqual([["invalid_value", "requested.labelIds[0]"]]);
+  });
 });

@@ -1,6 +1,6 @@
 /** Reads what callers sent, value by value: what has no usable type becomes a warning, not an error. */
 import type { WarningCode } from "./activity-entries.ts";
-import { type Known, type LookupKind, MAX_ID_LENGTH } from "./change-set.ts";
+import { isId, type Known, type LookupKind, MAX_ID_LENGTH } from "./change-set.ts";
 import { type Recording, warn } from "./recording.ts";
 
 /** Text, or null when absent; undefined, after a warning, when it is no text at all. */
@@ -23,13 +23,13 @@ export function readId(
   value: unknown,
 ): string | null | undefined {
   if (value === undefined || value === null || value === "") return null;
-  if (typeof value === "string" && value.length <= MAX_ID_LENGTH) return value;
+  if (typeof value === "string" && isId(value)) return value;
   const got = typeof value === "string" ? `${value.length} characters` : kindOf(value);
   warn(
     recording,
     "invalid_value",
     field,
-    `expected an id of at most ${MAX_ID_LENGTH} characters, got ${got}`,
+    `expected an id of at most ${MAX_ID_LENGTH} characters without NUL, got ${got}`,
   );
   return undefined;
 }

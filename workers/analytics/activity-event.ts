@@ -1,6 +1,6 @@
 /** Turns the event `activity.recorded` into the input of `ingest`. */
 import { z } from "zod";
-import { Id } from "./schemas/vocabulary.ts";
+import { CEILINGS, Group, Id } from "./schemas/vocabulary.ts";
 import type { HistoryChange, IngestInput, IngestItem } from "./schemas.ts";
 
 const Text = z.string().nullish();
@@ -25,8 +25,9 @@ const ActivityRecorded = z.object({
   projectId: z.string(),
   issueId: z.string(),
   epoch: z.number(),
-  activities: z.array(z.unknown()).max(5_000),
-  states: z.record(z.string(), z.object({ group: Text }).catch({})).catch({}),
+  // Each may belong to an item of its own, and the creation is one more.
+  activities: z.array(z.unknown()).max(CEILINGS.itemsPerJob - 1),
+  states: z.record(z.string(), z.object({ group: Group.nullish() }).catch({})).catch({}),
   item: z.unknown().optional(),
 });
 
@@ -99,7 +100,11 @@ export function ingestInputOf(event: unknown): z.input<typeof IngestInput> {
   return {
     workspaceId: workspaceId || null,
     projectId,
-    states: Object.fromEntries(Object.entries(states).filter(([id]) => Id.safeParse(id).success)),
+    states: Object.fromEntries(
+      Object.entries(states)
+        .filter(([id]) => Id.safeParse(id).success)
+        .slice(0, CEILINGS.statesPerJob),
+    ),
     // The creation is an element of its own, so that a broken one costs no change.
     items: item == null ? changed : [...changed, createdItem(issueId, item)],
   };

@@ -9,9 +9,9 @@ conformance({
   file: new URL("./index.ts", import.meta.url),
   job: {
     action: "ingest",
-    input: (n) => ({
-      workspaceId: "conformance",
-      projectId: "conformance",
+    input: (n, workspaceId) => ({
+      workspaceId,
+      projectId: workspaceId,
       items: [
         {
           id: `item-${n % 20}`,

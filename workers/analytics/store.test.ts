@@ -33,8 +33,16 @@ describe.skipIf(!databaseUrl)("on Postgres", () => {
       total: pool.idleCount,
       idle: pool.totalCount,
     });
+    await pool.query("delete from engine_analytics.changes where project_id = any($1)", [projects]);
     await pool.end();
   });
+  const projects: string[] = [];
+  /** Random, and gone at the end. */
+  function newProject(start = ""): string {
+    const id = `${start}${randomUUID()}`;
+    projects.push(id);
+    return id;
+  }
 
   /** One batch in one transaction, as the runtime makes it. */
   async function ingestAll(inputs: unknown[]) {
@@ -75,7 +83,7 @@ describe.skipIf(!databaseUrl)("on Postgres", () => {
   const window = { from: "2025-06-01", to: "2025-06-05", timeZone: "UTC" };
 
   test("repeats within a batch and between batches change nothing", async () => {
-    const projectId = randomUUID();
+    const projectId = newProject();
     const outputs = await ingestAll([job(projectId, ["a", "b"]), job(projectId, ["b", "c"])]);
     expect(outputs).toMatchObject([
       { items: 2, changes: 4 },
@@ -98,13 +106,15 @@ describe.skipIf(!databaseUrl)("on Postgres", () => {
   });
 
   test("an empty batch writes nothing", async () => {
-    expect(await ingestAll([{ workspaceId: "w", projectId: "p", items: [] }])).toMatchObject([
+    const projectId = newProject();
+    expect(await ingestAll([{ workspaceId: "w", projectId, items: [] }])).toMatchObject([
       { items: 0 },
     ]);
+    expect(await rowsOf(projectId)).toEqual([]);
   });
 
   test("scopes: several projects, a cycle across projects, a workspace", async () => {
-    const [one, two, cycle] = [randomUUID(), randomUUID(), randomUUID()];
+    const [one, two, cycle] = [newProject(), newProject(), randomUUID()];
     await ingestAll([
       job(one, ["a"], { cycle }),
       job(two, ["a", "b"], { cycle }),
@@ -124,7 +134,7 @@ describe.skipIf(!databaseUrl)("on Postgres", () => {
   });
 
   test("workers that add the same facts at once, in other orders, never deadlock", async () => {
-    const projectId = randomUUID();
+    const projectId = newProject();
     const ids = Array.from({ length: 300 }, (_, i) => `item-${i}`);
     const parts = [ids, ids.toReversed(), ids.slice(100), ids.slice(0, 200).toReversed()];
     await Promise.all(parts.map((part) => ingestAll([job(projectId, part)])));
@@ -132,7 +142,7 @@ describe.skipIf(!databaseUrl)("on Postgres", () => {
   });
 
   test("awkward text comes back as it went in", async () => {
-    const projectId = `p'"\\ \u202e${randomUUID()}`;
+    const projectId = newProject(`p'"\\ \u202e`);
     const id = "ñ\n'; drop table x; --\t{},\"";
     await ingestAll([job(projectId, [id])]);
     const output = await ask({ scope: { projectId }, window, title: "<script>&", svg: true });

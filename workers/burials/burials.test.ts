@@ -63,3 +63,33 @@ test("a message without a usable id still reaches the dead letters", async () =>
   expect((await fleet.reply(correlationId)).reply).toMatchObject({ error: { code: "expired" } });
   expect((await grave("not usable")).headers["x-error-code"]).toBe("expired");
 });
+
+test.each([
+  ["a NUL", "probe.\0run.v1"],
+  ["a line break", "probe.run.v1\n"],
+  ["no room for a reply's ending", "a".repeat(255)],
+])("a type with %s is left out of the row", async (_, type) => {
+  const id = await fleet.publish("probe", "run", {}, { type, expiration: "1" });
+  expect((await fleet.reply(id)).reply).toMatchObject({ error: { code: "expired" } });
+  expect(await fleet.rows(id)).toMatchObject([{ type: "", status: "failed", code: "expired" }]);
+  await grave(id);
+});
+
+test("whatever else a message holds that no text of Postgres can, it is buried all the same", async () => {
+  const odd = "\0\ud800\u001f";
+  const id = await fleet.publish(
+    "probe",
+    "run",
+    { [odd]: odd },
+    {
+      contentType: odd,
+      contentEncoding: odd,
+      headers: { [odd]: odd, traceparent: odd, "x-attempt": odd },
+      appId: odd,
+      expiration: "1",
+    },
+  );
+  expect((await fleet.reply(id)).reply).toMatchObject({ error: { code: "expired" } });
+  expect(await fleet.rows(id)).toMatchObject([{ type: "probe.run.v1", status: "failed" }]);
+  expect((await grave(id)).headers["x-error-code"]).toBe("expired");
+});

@@ -27,8 +27,8 @@ export const storable = (maxLength: number) =>
     .string()
     .max(maxLength)
     .refine((text) => !text.includes("\0"), "must not hold a NUL character");
-/** An opaque id of the tracker's. */
-export const Id = storable(200).min(1);
+/** An opaque id of the tracker's, as long as `activities` announces them. */
+export const Id = storable(255).min(1);
 export const Group = z.enum(STATE_GROUPS);
 /** A local calendar day, YYYY-MM-DD. */
 export const CalendarDay = z.iso.date();

@@ -1,4 +1,4 @@
-/** Keeps out of a worker's start what no worker needs. */
+/** What we use of zod beyond its documentation: where it imports its languages. Its version is pinned, and a test looks. */
 import { registerHooks } from "node:module";
 
 /**

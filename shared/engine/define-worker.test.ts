@@ -1,0 +1,88 @@
+/** What a definition must be, and what the errors for handlers take. */
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { action, defineWorker, type EventSchemas } from "./define-worker.ts";
+import { RetryLater } from "./errors.ts";
+
+function define(
+  schemas: { input?: z.ZodType; output?: z.ZodType; emits?: EventSchemas },
+  map = (event: unknown): unknown => event,
+) {
+  const { input = z.unknown(), output = z.unknown(), emits = {} } = schemas;
+  return defineWorker({
+    name: "some",
+    concurrency: 1,
+    timeoutMs: 1_000,
+    actions: { run: action({ version: 1, input, output, emits, handle: () => null }) },
+    on: { "thing.made": { action: "run", map } },
+  });
+}
+
+const asynchronous: [string, z.ZodType][] = [
+  ["an async refinement", z.string().refine(async () => true)],
+  ["an async transform", z.string().transform(async (text) => text)],
+  ["an async preprocess", z.preprocess(async (value) => value, z.string())],
+  ["an async check", z.string().check(async () => {})],
+  ["a promise", z.promise(z.string())],
+  [
+    "deep inside",
+    z.object({
+      a: z.array(
+        z
+          .record(
+            z.string(),
+            z.string().refine(async () => true),
+          )
+          .optional(),
+      ),
+    }),
+  ],
+  ["in a union", z.union([z.string(), z.number().refine(async () => true)])],
+  ["behind lazy", z.lazy(() => z.string().refine(async () => true))],
+];
+
+describe("schemas must be synchronous", () => {
+  test.each(asynchronous)("%s is refused in input, output and events", (_, schema) => {
+    const told = (place: string) =>
+      `the schema run.${place} is asynchronous; schemas must be synchronous`;
+    expect(() => define({ input: schema })).toThrow(told("input"));
+    expect(() => define({ output: schema })).toThrow(told("output"));
+    expect(() => define({ emits: { "a.b": schema } })).toThrow(told("a.b"));
+  });
+
+  test("an async map is refused", () => {
+    expect(() => define({}, async (event) => event)).toThrow(/map must be synchronous/);
+  });
+
+  test("what is synchronous is taken, recursive or not ready yet as it may be", () => {
+    interface Tree {
+      children: Tree[];
+    }
+    const tree: z.ZodType<Tree> = z.object({ children: z.lazy(() => z.array(tree)) });
+    const notReady: z.ZodType = z.lazy(() => {
+      throw new ReferenceError("later");
+    });
+    const odd = z
+      .string()
+      .default(() => "")
+      .refine(() => true)
+      .transform((text) => new URL(text))
+      .catch(new URL("http://a"));
+    for (const input of [tree, notReady, odd, z.enum(["a"]), z.literal(1)])
+      expect(() => define({ input })).not.toThrow();
+  });
+});
+
+describe("RetryLater", () => {
+  test.each([Number.NaN, -1, Number.POSITIVE_INFINITY, "5", null, undefined])(
+    "%s is no delay",
+    (delayMs) => {
+      expect(() => new RetryLater(delayMs as number)).toThrow(RangeError);
+      expect(() => new RetryLater(delayMs as number)).toThrow(String(delayMs));
+    },
+  );
+
+  test.each([0, 0.5, 3_000, 1e12])("%s is one", (delayMs) => {
+    expect(new RetryLater(delayMs).delayMs).toBe(delayMs);
+  });
+});

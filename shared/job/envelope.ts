@@ -1,0 +1,194 @@
+/** What a message says about its job beside the body: checked, and put into one form. */
+import type { Delivery, MessageProperties } from "../broker/consume.ts";
+import type { Action } from "../engine/define-worker.ts";
+import { HEADERS } from "../wire/headers.ts";
+import { JOB_ID } from "../wire/names.ts";
+import { digest } from "./json.ts";
+import type { Fault, Problem } from "./problem.ts";
+
+/** What the envelope says, checked; common to good jobs and to those that are refused. */
+export interface Envelope {
+  delivery: Delivery;
+  engine: string;
+  /** Undefined where the message has no usable id: such a job can have no row. */
+  id: string | undefined;
+  /** Message type, or "" where it is unusable. */
+  type: string;
+  inputHash: string;
+  /** Replays, 0 for a job as published. */
+  generation: number;
+  /** Counted runs, this one included. */
+  attempt: number;
+  /** Earlier claims that ended neither way, as far as the message knows. */
+  crashes: number;
+  /** Earlier deliveries of this message that the broker counted, for whatever reason. */
+  redeliveries: number;
+  /** Epoch ms. */
+  deadline: number | undefined;
+  /** Epoch ms before which it must not run, or 0: a wait that is longer than the longest tier. */
+  notBefore: number;
+  /** Checked against the allow list; undefined where no reply is wanted or allowed. */
+  replyTo: string | undefined;
+  /** Bytes where it is no UTF-8: it is echoed as it came. */
+  correlationId: string | Buffer | undefined;
+  traceparent: string | undefined;
+}
+
+export interface ReceivedJob extends Envelope {
+  kind: "job";
+  id: string;
+  actionName: string;
+  action: Action;
+  input: unknown;
+}
+
+export interface RefusedJob extends Envelope {
+  kind: "refused";
+  problem: Problem;
+}
+
+export type Received = ReceivedJob | RefusedJob;
+
+const MAX_COUNT = 1_000;
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+/** What JavaScript's dates hold. */
+const MAX_EPOCH_MS = 8_640_000_000_000_000;
+/** Epochs from 2001 to 5138 in seconds; in milliseconds they would lie before March 1973. */
+const EPOCH_SECONDS = { min: 1_000_000_000, max: 99_999_999_999 };
+/** AMQP's short strings hold so much, and what was no UTF-8 takes more room once it was decoded. */
+const MAX_SHORT_BYTES = 255;
+
+/** Whether a text can go out again as a property of a message. */
+export const isShort = (text: string) =>
+  text.length * 3 <= MAX_SHORT_BYTES || Buffer.byteLength(text) <= MAX_SHORT_BYTES;
+
+export function emptyEnvelope(delivery: Delivery, engine: string): Envelope {
+  return {
+    delivery,
+    engine,
+    id: undefined,
+    type: "",
+    inputHash: "",
+    generation: 0,
+    attempt: 1,
+    crashes: 0,
+    redeliveries: 0,
+    deadline: undefined,
+    notBefore: 0,
+    replyTo: undefined,
+    correlationId: undefined,
+    traceparent: undefined,
+  };
+}
+
+export function refusedJob(envelope: Envelope, problem: Problem): RefusedJob {
+  const refused = envelope as RefusedJob;
+  refused.kind = "refused";
+  refused.problem = problem;
+  return refused;
+}
+
+/** Of a body that is no JSON we take, or that was never gathered. */
+export function rawHash({ message, tooLargeBytes }: Delivery): string {
+  return digest(tooLargeBytes === undefined ? message.content : `${tooLargeBytes} bytes`);
+}
+
+export function invalid(faults: Fault[], path: string, message: string): void {
+  faults.push({ code: "invalid_input", message, path });
+}
+
+/** Which job it is, and whom to tell: error replies go only to an address that passed the check. */
+export function readAddress(
+  envelope: Envelope,
+  { messageId, correlationId, replyTo }: MessageProperties,
+  isReplyToAllowed: (replyTo: string) => boolean,
+  faults: Fault[],
+): void {
+  if (typeof messageId === "string" && JOB_ID.test(messageId)) envelope.id = messageId;
+  else
+    invalid(
+      faults,
+      "message_id",
+      "message_id must be 1 to 128 characters of A-Z a-z 0-9 . _ : - and start with a letter or digit",
+    );
+  if (typeof correlationId === "string" || Buffer.isBuffer(correlationId))
+    envelope.correlationId = correlationId;
+  if (typeof replyTo === "string" && replyTo !== "") {
+    if (isShort(replyTo) && isReplyToAllowed(replyTo)) envelope.replyTo = replyTo;
+    else invalid(faults, "reply_to", "reply_to names a queue that is not allowed (REPLY_TO_ALLOW)");
+  }
+}
+
+export function readHeaders(
+  envelope: Envelope,
+  headers: Record<string, unknown>,
+  faults: Fault[],
+): void {
+  for (const name of Object.keys(headers)) {
+    // CC routes into other queues past every check; the others redirect LavinMQ's dead-lettering.
+    if (name === "CC" || name === "BCC" || name.startsWith("x-dead-letter-"))
+      invalid(faults, "headers", `the header ${JSON.stringify(name.slice(0, 60))} is not allowed`);
+  }
+  envelope.generation = count(headers, HEADERS.replay, 0, faults);
+  envelope.attempt = Math.max(1, count(headers, HEADERS.attempt, 1, faults));
+  envelope.crashes = count(headers, HEADERS.crashes, 0, faults);
+  const redeliveries = headers["x-delivery-count"];
+  if (typeof redeliveries === "number" && redeliveries > 0) envelope.redeliveries = redeliveries;
+  const notBefore = headers[HEADERS.notBefore];
+  if (typeof notBefore === "number" && notBefore > 0) envelope.notBefore = notBefore;
+  envelope.deadline = readDeadline(headers[HEADERS.deadline], faults);
+  const traceparent = headers[HEADERS.traceparent];
+  // W3C Trace Context: one that can't be parsed is ignored.
+  if (typeof traceparent === "string" && TRACEPARENT.test(traceparent))
+    envelope.traceparent = traceparent;
+}
+
+function count(
+  headers: Record<string, unknown>,
+  name: string,
+  absent: number,
+  faults: Fault[],
+): number {
+  const value = headers[name];
+  if (value === undefined) return absent;
+  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_COUNT)
+    return value;
+  invalid(faults, `headers.${name}`, `${name} must be a whole number from 0 to ${MAX_COUNT}`);
+  return absent;
+}
+
+function readDeadline(value: unknown, faults: Fault[]): number | undefined {
+  const { deadline } = HEADERS;
+  if (value === undefined) return undefined;
+  const isEpochMs = typeof value === "number" && Number.isInteger(value) && value >= 0;
+  if (!isEpochMs || value > MAX_EPOCH_MS) {
+    const message = `${deadline} must be a whole number of epoch milliseconds`;
+    invalid(faults, `headers.${deadline}`, message);
+    return undefined;
+  }
+  if (value >= EPOCH_SECONDS.min && value <= EPOCH_SECONDS.max) {
+    const message = `${deadline} looks like seconds; it is epoch milliseconds`;
+    invalid(faults, `headers.${deadline}`, message);
+    return undefined;
+  }
+  return value;
+}
+
+/** A timestamp in the wrong unit lies so far ahead that a job would never be too old. A replay carries it on. */
+export function checkTimestamp(
+  { generation }: Envelope,
+  { timestamp }: MessageProperties,
+  faults: Fault[],
+): void {
+  if (generation === 0 && typeof timestamp === "number" && timestamp > EPOCH_SECONDS.max)
+    invalid(faults, "timestamp", "timestamp looks like milliseconds; it is epoch seconds");
+}
+
+/** What Celery's workers expect of a message, and ours do not. */
+export function isCelery(headers: Record<string, unknown> | undefined): boolean {
+  return (
+    typeof headers?.task === "string" &&
+    typeof headers.id === "string" &&
+    typeof headers.lang === "string"
+  );
+}

@@ -1,0 +1,158 @@
+/** How a delivery ends: pure, so that every combination can be tested without a service. */
+import { redactUrls } from "../process/log.ts";
+import type { ErrorCode } from "../wire/error-codes.ts";
+import type { JobError, Reply } from "../wire/reply.ts";
+import type { Stored } from "./commit.ts";
+import type { Envelope, Problem, Received } from "./receive.ts";
+import type { ResultRow } from "./result-rows.ts";
+import type { Ran } from "./run.ts";
+import type { Turn } from "./turn.ts";
+
+export type Outcome =
+  /** The job has its row: tell everybody. */
+  | { kind: "result"; row: ResultRow }
+  /** It had been told to everybody before; only this caller wants to hear it again. */
+  | { kind: "repeat"; row: ResultRow }
+  /** Failed in a way that leaves no row: no usable id, or the id belongs to another input. */
+  | { kind: "unrecorded"; problem: Problem }
+  /** Comes back over a delay tier; `attempt` is the next counted run. */
+  | { kind: "retry"; attempt: number; crashes: number }
+  /** Comes back over a delay tier no earlier than that, uncounted. */
+  | { kind: "wait"; delayMs: number; attempt: number; crashes: number }
+  /** Back to the queue, unrun or interrupted. */
+  | { kind: "hand-back" };
+
+/** What became of a job, once nothing more is to be stored. `stored` is undefined where nothing was. */
+export function outcomeOf(
+  received: Received,
+  turn: Turn,
+  ran: Ran,
+  stored: Stored | undefined,
+): Outcome {
+  if (stored !== undefined) return told(received, stored, "result");
+  switch (turn.kind) {
+    case "draining":
+      return { kind: "hand-back" };
+    case "refused":
+      return { kind: "unrecorded", problem: turn.problem };
+    case "ended":
+      return told(received, { kind: "before", row: turn.row }, turn.tell);
+    case "wait": {
+      const { delayMs, attempt } = turn;
+      return { kind: "wait", delayMs, attempt, crashes: received.crashes };
+    }
+    case "cancelled":
+    case "quarantined":
+    case "run":
+      return outcomeOfRun(received, turn.crashes, ran);
+  }
+}
+
+function outcomeOfRun({ attempt }: Envelope, crashes: number, ran: Ran): Outcome {
+  switch (ran.kind) {
+    case "threw":
+      return { kind: "retry", attempt: attempt + 1, crashes };
+    case "later":
+      return { kind: "wait", delayMs: ran.delayMs, attempt, crashes };
+    case "interrupted":
+      return { kind: "hand-back" };
+    case "unrun":
+    case "output":
+    case "stored":
+    case "ended":
+      throw new Error(`a job that ${ran.kind} must have been stored before it is told`);
+  }
+}
+
+/** A row that was there before is the same job again, or another one under its id. */
+function told(
+  { inputHash }: Envelope,
+  stored: Stored,
+  kind: "result" | "repeat",
+): Extract<Outcome, { kind: "result" | "repeat" | "unrecorded" }> {
+  if (stored.kind === "unstorable") throw stored.error;
+  const { row } = stored;
+  if (stored.kind === "first" || row.inputHash === inputHash) return { kind, row };
+  const message = "this job id was used before with another input; use a new id";
+  return { kind: "unrecorded", problem: { code: "idempotency_conflict", message } };
+}
+
+/** The row that a job is to leave now; undefined where it leaves none yet, or ever. */
+export function rowOf(
+  received: Received,
+  turn: Turn,
+  ran: Ran,
+  maxAttempts: number,
+): ResultRow | undefined {
+  if (ran.kind === "output") return ran.row;
+  const problem = problemOf(received, turn, ran, maxAttempts);
+  if (problem === undefined) return undefined;
+  const { id } = received;
+  return id === undefined ? undefined : failedRow({ ...received, id }, turn, problem);
+}
+
+/** Why the job has failed for good; undefined where it has not. */
+function problemOf(
+  { attempt }: Envelope,
+  turn: Turn,
+  ran: Ran,
+  maxAttempts: number,
+): Problem | undefined {
+  switch (turn.kind) {
+    case "refused":
+      return turn.problem;
+    case "cancelled":
+      return { code: "cancelled", message: "cancelled by the caller before it ran" };
+    case "quarantined":
+      return { code: "quarantined", message: "the job crashed its worker repeatedly" };
+    case "draining":
+    case "ended":
+    case "wait":
+      return undefined;
+    case "run":
+      if (ran.kind === "ended") return ran.problem;
+      if (ran.kind !== "threw" || attempt < maxAttempts) return undefined;
+      return { code: "attempts_exhausted", message: ran.error.message.slice(0, 1_000) };
+  }
+}
+
+/** Whether a row ends this job: a replay runs again over the failure that it replays. */
+export const isEndOf = (row: ResultRow, { generation }: Pick<Envelope, "generation">) =>
+  row.status === "succeeded" || row.generation >= generation;
+
+export function failedRow(
+  job: Envelope & { id: string },
+  turn: Pick<Turn, "kind" | "startedAtMs">,
+  told: Problem,
+): ResultRow {
+  const problem = { ...told, message: redactUrls(told.message) };
+  const hasRun = turn.kind === "run" || turn.kind === "cancelled";
+  const attempt = hasRun ? job.attempt : 0;
+  return {
+    engine: job.engine,
+    jobId: job.id,
+    generation: job.generation,
+    status: "failed",
+    code: problem.code,
+    attempt,
+    type: job.type,
+    inputHash: job.inputHash,
+    reply: failure(problem, attempt),
+    events: null,
+    startedAtMs: turn.startedAtMs,
+  };
+}
+
+/** The reply of a job that ended without success. */
+export function failure(problem: Problem, attempt: number): string {
+  const error: JobError = { ...problem, retriable: RETRIABLE.has(problem.code), attempt };
+  return JSON.stringify({ status: "failed", error } satisfies Reply);
+}
+
+/** Failures that say nothing about the input: the same job under a new id could succeed. */
+const RETRIABLE: ReadonlySet<ErrorCode> = new Set([
+  "attempts_exhausted",
+  "quarantined",
+  "expired",
+  "cancelled",
+]);

@@ -1,0 +1,384 @@
+/** Receiving without services: whatever a message holds and an engine's own code does, it comes back as a value. */
+import type { Options } from "amqplib";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import type { Delivery } from "../broker/consume.ts";
+import { action, defineWorker, type WorkerDefinition } from "../engine/define-worker.ts";
+import { brokerNames } from "../wire/names.ts";
+import { receiveBuried } from "./burials.ts";
+import { createReception, receive } from "./receive.ts";
+import { parseWith } from "./schema.ts";
+
+const SECRET = "hunter2";
+const NOW = Date.UTC(2026, 0, 1);
+
+const one = (input: z.ZodType, map?: (event: unknown) => unknown): WorkerDefinition =>
+  defineWorker({
+    name: "picky",
+    concurrency: 1,
+    timeoutMs: 1_000,
+    actions: {
+      run: action({ version: 1, input, output: z.unknown(), handle: () => null }),
+    },
+    on: map === undefined ? {} : { "thing.made": { action: "run", map } },
+  });
+
+const reception = (definition = one(z.unknown())) =>
+  createReception({
+    definition,
+    names: brokerNames("engine"),
+    replyToAllow: "*.replies",
+    maxAgeMs: 86_400_000,
+  });
+
+interface Sent extends Options.Publish {
+  body?: string | Buffer;
+  delivery?: Partial<Delivery>;
+}
+
+function delivered({ body = '{"password":"hunter2"}', delivery = {}, ...properties }: Sent = {}) {
+  return {
+    message: {
+      content: Buffer.from(body),
+      fields: { redelivered: false },
+      properties: {
+        messageId: "id-1",
+        type: "picky.run.v1",
+        contentType: "application/json",
+        timestamp: NOW / 1_000,
+        headers: {},
+        ...properties,
+      },
+    },
+    acks: {},
+    ...delivery,
+  } as unknown as Delivery;
+}
+
+function problem(sent: Sent, definition?: WorkerDefinition) {
+  const received = receive(delivered(sent), reception(definition), NOW);
+  return received.kind === "refused" ? received.problem : undefined;
+}
+
+const paths = (sent: Sent) => problem(sent)?.details?.map(({ path }) => path);
+
+const unreadable = () =>
+  new Proxy(new Error(SECRET), {
+    get: () => {
+      throw new Error(SECRET);
+    },
+    getPrototypeOf: () => {
+      throw new Error(SECRET);
+    },
+  });
+
+class Sulky extends Error {
+  override get name(): string {
+    throw new Error(SECRET);
+  }
+  override get message(): string {
+    throw new Error(SECRET);
+  }
+}
+
+const thrown: [string, () => unknown][] = [
+  ["an error", () => new TypeError(`${SECRET} is no URL`)],
+  ["null", () => null],
+  ["a text", () => SECRET],
+  ["a Proxy", unreadable],
+  ["an error whose getters throw", () => new Sulky()],
+  ["an object without a prototype", () => Object.create(null)],
+];
+const throwing = (make: () => unknown) => () => {
+  throw make();
+};
+
+describe("the engine's own code", () => {
+  test.each(thrown)("a schema that throws %s ends the job as invalid_input", (_, make) => {
+    const schema = z.unknown().transform(throwing(make));
+    const told = problem({}, one(schema));
+    expect(told).toMatchObject({
+      code: "invalid_input",
+      message: expect.stringMatching(
+        /^the input of picky\.run can't be checked: its schema itself/,
+      ),
+    });
+    expect(JSON.stringify(told)).not.toContain(SECRET);
+  });
+
+  test.each(thrown)("a map that throws %s ends the job as invalid_input", (_, make) => {
+    const told = problem({ type: "thing.made" }, one(z.unknown(), throwing(make)));
+    expect(told).toMatchObject({
+      code: "invalid_input",
+      message: expect.stringContaining("the event could not be mapped"),
+    });
+    expect(JSON.stringify(told)).not.toContain(SECRET);
+  });
+
+  test("a map that throws a ZodError tells its issues", () => {
+    const map = (event: unknown) => z.object({ id: z.string() }).parse(event);
+    const told = problem({ type: "thing.made" }, one(z.unknown(), map));
+    expect(told?.details).toMatchObject([{ path: "id" }]);
+  });
+
+  test("a map that returns a promise, even one that fails, ends the job and not the process", async () => {
+    const map = () => Promise.reject(new Error(SECRET));
+    const told = problem({ type: "thing.made" }, one(z.unknown(), map));
+    expect(told?.message).toBe(
+      "the event could not be mapped (map returned a promise; it must be synchronous)",
+    );
+    await new Promise(setImmediate);
+  });
+
+  test("an asynchronous schema that hides it ends the job with the advice", () => {
+    const hidden = [
+      z.unknown().refine(() => Promise.resolve(true) as unknown as boolean),
+      z.unknown().superRefine(async () => {}),
+      z.unknown().transform(() => Promise.resolve(1)),
+    ];
+    for (const schema of hidden)
+      expect(problem({}, one(schema))?.message).toBe(
+        "the input of picky.run can't be checked: its schema is asynchronous; schemas must be synchronous",
+      );
+  });
+
+  test("a mapped value with getters that throw, or a Proxy, is refused", () => {
+    const schema = z.object({ a: z.string() });
+    const odd = [
+      {
+        get a(): string {
+          throw new Error(SECRET);
+        },
+      },
+      new Proxy({}, { get: throwing(() => null), has: throwing(() => null) }),
+    ];
+    for (const value of odd)
+      expect(
+        problem(
+          { type: "thing.made" },
+          one(schema, () => value),
+        )?.code,
+      ).toBe("invalid_input");
+  });
+
+  test("issues that hold no texts are no trouble", () => {
+    const schema = z.unknown().check((payload) => {
+      payload.issues.push({
+        code: "custom",
+        input: payload.value,
+        path: [Symbol("s")],
+        message: 5 as never,
+      });
+    });
+    expect(problem({}, one(schema))?.code).toBe("invalid_input");
+    expect(parseWith(schema, 1, "it")).toMatchObject({ ok: false });
+  });
+});
+
+describe("all faults at once", () => {
+  test("of the envelope", () => {
+    const told = problem({
+      messageId: "",
+      type: "other.run.v1",
+      contentType: "text/plain",
+      contentEncoding: "gzip",
+      replyTo: "engine.picky",
+      headers: { CC: "a", "x-dead-letter-exchange": "b", "x-attempt": -1, "x-deadline": "soon" },
+      timestamp: NOW,
+    });
+    expect(told?.code).toBe("invalid_input");
+    expect(told?.details?.map(({ path }) => path).sort()).toEqual(
+      [
+        "content_encoding",
+        "content_type",
+        "headers",
+        "headers",
+        "headers.x-attempt",
+        "headers.x-deadline",
+        "message_id",
+        "reply_to",
+        "timestamp",
+        "type",
+      ].sort(),
+    );
+    expect(told?.message).toMatch(/^10 things are wrong: message_id must be/);
+    expect(told?.message.length).toBeLessThan(500);
+  });
+
+  test("with those of the body, where it can be read", () => {
+    expect(paths({ type: "picky.walk.v1", body: "{" })).toEqual(["type", ""]);
+    expect(paths({ contentEncoding: "gzip", body: "{" })).toEqual(["content_encoding"]);
+  });
+
+  test("a job too large for its action is still told what else is wrong", () => {
+    const told = problem({ headers: { "x-attempt": -1 }, body: " ".repeat(2 * 1024 * 1024) });
+    expect(told?.details?.map(({ path }) => path)).toEqual(["headers.x-attempt", ""]);
+  });
+
+  test("a single one is the message", () => {
+    expect(problem({ type: "picky.walk.v1" })).toEqual({
+      code: "unknown_action",
+      message: "picky has the actions run",
+      details: [{ path: "type", message: "picky has the actions run" }],
+    });
+  });
+
+  test("a Celery message is named as one", () => {
+    const told = problem({
+      ...{ messageId: undefined, type: undefined },
+      replyTo: "6f1c5b0e-0000-3000-8000-000000000000",
+      contentEncoding: "utf-8",
+      headers: { lang: "py", task: "app.tasks.add", id: "1", argsrepr: "(1, 2)" },
+      body: "[[1, 2], {}, {}]",
+    });
+    expect(told?.message).toMatch(
+      /^this is a Celery message; publish the job as docs\/contract\/README\.md describes: /,
+    );
+    expect(told?.details?.map(({ path }) => path)).toEqual(["message_id", "reply_to", "type"]);
+  });
+});
+
+describe("units", () => {
+  test.each([
+    [
+      { headers: { "x-deadline": NOW / 1_000 } },
+      "x-deadline looks like seconds; it is epoch milliseconds",
+    ],
+    [{ timestamp: NOW }, "timestamp looks like milliseconds; it is epoch seconds"],
+    [
+      { headers: { "x-deadline": Number.MAX_SAFE_INTEGER } },
+      "x-deadline must be a whole number of epoch milliseconds",
+    ],
+  ])("%j", (sent, message) => {
+    expect(problem(sent)).toMatchObject({ code: "invalid_input", message });
+  });
+
+  test("a replay carries on whatever timestamp its job had", () => {
+    expect(problem({ timestamp: NOW, headers: { "x-replay": 1 } })).toBeUndefined();
+  });
+});
+
+describe("content type", () => {
+  test.each([
+    "application/json",
+    "Application/JSON",
+    "application/json;charset=utf-8",
+    'application/json; charset="utf-8"',
+    'application/json ; Charset="UTF\\-8"',
+    'application/json; profile="a;b\\"c"; version=1',
+    "application/json;",
+    "application/json; ; charset=utf8 ",
+  ])("takes %s", (contentType) => {
+    expect(problem({ contentType })).toBeUndefined();
+  });
+
+  test.each([
+    "application/jsonx",
+    "application/json charset=utf-8",
+    "application/json; charset",
+    'application/json; charset="utf-8',
+    "application/json; charset=utf-16",
+    "application/json; charset=utf-8; charset=latin1",
+    "application/problem+json",
+    "text/json",
+  ])("refuses %s", (contentType) => {
+    expect(paths({ contentType })).toEqual(["content_type"]);
+  });
+});
+
+describe("what the broker's side could not take in", () => {
+  const broken = { undecodable: new Error("unknown field type 0x00") };
+
+  test("undecodable headers: invalid_input, without an id or an address", () => {
+    const sent = { properties: {}, content: Buffer.from("{}"), fields: {} };
+    const delivery = { ...delivered(), message: sent, ...broken } as unknown as Delivery;
+    for (const received of [
+      receive(delivery, reception(), NOW),
+      receiveBuried(delivery, reception()),
+    ]) {
+      expect(received).toMatchObject({
+        kind: "refused",
+        id: undefined,
+        replyTo: undefined,
+        problem: {
+          code: "invalid_input",
+          message: "the message's headers could not be decoded (unknown field type 0x00)",
+        },
+      });
+      expect(received.inputHash).not.toBe("");
+    }
+  });
+
+  test("a body that was not gathered: payload_too_large with its size, and no other job's hash", () => {
+    const huge = (tooLargeBytes: number) =>
+      receive(delivered({ body: "", delivery: { tooLargeBytes } }), reception(), NOW);
+    expect(huge(99_000_000)).toMatchObject({
+      id: "id-1",
+      problem: { code: "payload_too_large", message: expect.stringContaining("99000000 bytes") },
+    });
+    expect(huge(99_000_000).inputHash).not.toBe(huge(99_000_001).inputHash);
+    const buried = receiveBuried(
+      delivered({ body: "", delivery: { tooLargeBytes: 9 } }),
+      reception(),
+    );
+    expect(buried.inputHash).not.toBe("");
+  });
+});
+
+test("an action's name that no action can have leaves no type, to which the reply could add no ending", () => {
+  const received = receive(delivered({ type: `picky.${"a".repeat(245)}.v1` }), reception(), NOW);
+  expect(received).toMatchObject({ type: "", problem: { code: "invalid_input" } });
+});
+
+test("text that grew when it was decoded can't be sent again, so it is left out", () => {
+  const received = receive(
+    delivered({ replyTo: `${"\ufffd".repeat(83)}.replies` }),
+    reception(),
+    NOW,
+  );
+  expect(received).toMatchObject({ replyTo: undefined });
+});
+
+test("a correlation id of bytes that are no text is kept as it came", () => {
+  const correlationId = Buffer.alloc(90, 0xff);
+  const received = receive(delivered({ correlationId: correlationId as never }), reception(), NOW);
+  expect(received).toMatchObject({ kind: "job", correlationId });
+});
+
+test("whatever a message holds, it is received, and what goes into a row can be stored", () => {
+  const odd = fc.oneof(
+    fc.anything(),
+    fc.string({ unit: "binary" }),
+    fc.constantFrom("\0", "\ud800"),
+  );
+  const names = ["message_id", "x-attempt", "x-crashes", "x-replay", "x-deadline", "x-death", "CC"];
+  const sent = fc.record(
+    {
+      messageId: odd,
+      type: odd,
+      correlationId: odd,
+      replyTo: odd,
+      contentType: odd,
+      contentEncoding: odd,
+      timestamp: odd,
+      headers: fc.dictionary(fc.oneof(fc.constantFrom(...names), fc.string()), odd),
+      body: fc.oneof(fc.json(), fc.string()),
+    },
+    { requiredKeys: [] },
+  );
+  fc.assert(
+    fc.property(sent, (message) => {
+      const delivery = delivered(message as Sent);
+      for (const read of [receive, receiveBuried]) {
+        const { engine, id = "", type, inputHash } = read(delivery, reception(), NOW);
+        for (const text of [engine, id, type]) {
+          expect(text).not.toContain("\0");
+          expect(text.isWellFormed()).toBe(true);
+        }
+        expect(inputHash).toHaveLength(43);
+      }
+    }),
+    { numRuns: 1_000 },
+  );
+});

@@ -1,0 +1,123 @@
+/** Makes the steps of a job's life from what the worker has opened. */
+import type { Logger } from "pino";
+import type { Delivery } from "./broker/consume.ts";
+import type { Publisher } from "./broker/publish.ts";
+import { BURIALS } from "./broker/topology.ts";
+import { type ConnectionPlan, jobTransactions } from "./engine/connections.ts";
+import { DEFAULT_MAX_ATTEMPTS, type WorkerDefinition } from "./engine/define-worker.ts";
+import { receiveBuried } from "./job/burials.ts";
+import { type Claims, createClaims } from "./job/claim.ts";
+import { type Commits, createCommits } from "./job/commit.ts";
+import { createCourier } from "./job/courier.ts";
+import { Gate } from "./job/gate.ts";
+import { createLife, type Life } from "./job/life.ts";
+import type { LiveJobs } from "./job/live-jobs.ts";
+import { createReception, type Received, receive } from "./job/receive.ts";
+import { RetryBudget } from "./job/retry.ts";
+import { createRun } from "./job/run.ts";
+import { createSettle } from "./job/settle.ts";
+import { type Connections, createConnections } from "./job/transaction.ts";
+import { createTurns } from "./job/turn.ts";
+import type { Config } from "./process/config.ts";
+import type { Metrics } from "./process/metrics.ts";
+import type { Pool } from "./stores/database.ts";
+import type { Redis } from "./stores/redis.ts";
+import { brokerNames } from "./wire/names.ts";
+
+/** The steps that touch the world, replaceable one by one in tests of faults. */
+export interface Parts {
+  receive(delivery: Delivery): Received;
+  claims: Claims;
+  commits: Commits;
+  connections: Connections;
+  publisher: Publisher;
+}
+
+/** What a life needs beside its parts. */
+export interface Surroundings {
+  definition: WorkerDefinition;
+  config: Pick<Config, "ENGINE_PREFIX" | "RETRY_BUDGET">;
+  log: Logger;
+  metrics: Metrics;
+  live: LiveJobs;
+  redis: Redis;
+  draining(): boolean;
+  /** Aborts when the drain is over. */
+  signal: AbortSignal;
+}
+
+/** What the worker has opened, and is. */
+export interface Ground extends Surroundings {
+  config: Config;
+  plan: ConnectionPlan;
+  pool: Pool;
+  publisher: Publisher;
+  /** Told when Postgres can't be used, and when it can again. */
+  onOutage(down: boolean): void;
+}
+
+/** Puts the steps in their order. */
+export function assembleLife(parts: Parts, surroundings: Surroundings): Life {
+  const { definition, config, log, metrics, live, redis, draining, signal } = surroundings;
+  const { claims, commits, connections, publisher } = parts;
+  const names = brokerNames(config.ENGINE_PREFIX);
+  const tools = {
+    log,
+    redis,
+    connections,
+    timeoutMs: definition.timeoutMs,
+    hasTransactions: jobTransactions(definition) > 0,
+  };
+  const onUndelivered = metrics.undelivered;
+  const courier = createCourier({ publisher, log, onUndelivered, signal });
+  const budget = new RetryBudget(config.RETRY_BUDGET);
+  return createLife({
+    receive: parts.receive,
+    turns: createTurns({ claims, commits, gate: new Gate(), live, tools, log, draining }),
+    run: createRun({ definition, commits, tools, log, signal }),
+    commits,
+    settle: createSettle({
+      ...{ publisher, courier, claims, names, budget, log, signal },
+      engine: definition.name,
+    }),
+    maxAttempts: definition.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
+    metrics,
+    log,
+    signal,
+  });
+}
+
+export function makeParts(ground: Ground): Parts {
+  const { definition, config, plan, log, metrics, pool, redis, publisher, onOutage } = ground;
+  const reception = createReception({
+    definition,
+    names: brokerNames(config.ENGINE_PREFIX),
+    replyToAllow: config.REPLY_TO_ALLOW,
+    maxAgeMs: config.RETENTION_DAYS * 86_400_000,
+  });
+  return {
+    publisher,
+    claims: createClaims({
+      redis,
+      prefix: config.ENGINE_PREFIX,
+      leaseMs: config.LEASE_MS,
+      ttlMs: config.CLAIM_TTL_S * 1000,
+      onSkipped(jobs, error) {
+        metrics.redisSkipped(jobs);
+        if (error !== undefined) log.warn({ err: error, jobs }, "going on without redis");
+      },
+    }),
+    commits: createCommits({
+      pool,
+      worker: config.WORKER_ID,
+      prepared: config.DATABASE_PREPARED,
+      log,
+      onOutage,
+    }),
+    connections: createConnections({ pool, ...plan, onWaited: metrics.connectionWaited }),
+    receive: (delivery) =>
+      definition.name === BURIALS
+        ? receiveBuried(delivery, reception)
+        : receive(delivery, reception, Date.now()),
+  };
+}

@@ -1,0 +1,126 @@
+/** Makes values that a schema takes, its extremes above all: the longest, the emptiest, the oddest. */
+import fc from "fast-check";
+import type { z } from "zod";
+
+type Def = Record<string, unknown> & { type: string };
+
+/** What has no limit gets this many characters, elements or keys: more than anybody who reads it should presume. */
+const UNLIMITED = 6_000;
+
+/** @throws {TypeError} for a kind of schema that it does not know yet. */
+export function arbitraryOf(schema: z.ZodType): fc.Arbitrary<unknown> {
+  return partOf(schema).filter((value) => schema.safeParse(value).success);
+}
+
+function partOf(schema: z.ZodType): fc.Arbitrary<unknown> {
+  const def = schema._zod.def as unknown as Def;
+  const inner = (key: string) => partOf(def[key] as z.ZodType);
+  switch (def.type) {
+    case "string":
+      return leaf(schema, TEXTS, fc.string({ unit: "binary" }), lengthsOf(schema).flatMap(textsOf));
+    case "number":
+      return leaf(schema, NUMBERS, fc.double(), limitsOf(schema));
+    case "boolean":
+      return fc.boolean();
+    case "null":
+      return fc.constant(null);
+    case "unknown":
+    case "any":
+      return fc.jsonValue();
+    case "enum":
+      return fc.constantFrom(...Object.values(def.entries as object));
+    case "literal":
+      return fc.constantFrom(...(def.values as unknown[]));
+    case "object":
+      return objectOf(def.shape as Record<string, z.ZodType>);
+    case "array":
+      return arrayOf(schema, inner("element"));
+    case "record":
+      return recordOf(def.keyType as z.ZodType, inner("valueType"));
+    case "union":
+      return fc.oneof(...(def.options as z.ZodType[]).map(partOf));
+    case "optional":
+      return fc.option(inner("innerType"), { nil: undefined });
+    case "nullable":
+      return fc.option(inner("innerType"), { nil: null });
+    case "default":
+    case "prefault":
+    case "catch":
+    case "readonly":
+    case "nonoptional":
+      return inner("innerType");
+    case "pipe":
+      return inner((def.in as z.ZodType)._zod.def.type === "transform" ? "out" : "in");
+    default:
+      throw new TypeError(`arbitraryOf does not know schemas of the type ${def.type}`);
+  }
+}
+
+const TEXTS = ["", " ", "a", "0", "-1", "\0", "a\0b", "\ud800", "é", "__proto__", "2024-02-29"];
+const NUMBERS = [0, -0, 1, -1, 0.5, 2 ** 53 - 1, -(2 ** 53 - 1), 1e21, Number.MAX_VALUE, 5e-324];
+const textsOf = (length: number) => [
+  "x".repeat(length),
+  "\u{1f600}".repeat(length / 2),
+  "\0".repeat(length),
+];
+
+/** Those of the candidates that the schema takes, in half of all cases one of its own limits. */
+function leaf<Value>(
+  schema: z.ZodType,
+  usual: Value[],
+  any: fc.Arbitrary<Value>,
+  extremes: Value[],
+): fc.Arbitrary<Value> {
+  const fits = (value: Value) => schema.safeParse(value).success;
+  const candidates = [usual, extremes].map((values) => values.filter(fits));
+  const constants = candidates
+    .filter((values) => values.length > 0)
+    .map((values) => fc.constantFrom(...values));
+  const isFree = fc.sample(any, 20).some(fits);
+  return fc.oneof(...constants, ...(isFree ? [any.filter(fits)] : []));
+}
+
+function lengthsOf(schema: z.ZodType): number[] {
+  const { minimum = 0, maximum = UNLIMITED } = schema._zod.bag as Limits;
+  return [minimum, maximum];
+}
+
+interface Limits {
+  minimum?: number;
+  maximum?: number;
+}
+
+function limitsOf(schema: z.ZodType): number[] {
+  const { minimum = 0, maximum = 0 } = schema._zod.bag as Limits;
+  return [minimum, maximum];
+}
+
+function objectOf(shape: Record<string, z.ZodType>): fc.Arbitrary<unknown> {
+  return fc.record(
+    Object.fromEntries(Object.entries(shape).map(([key, schema]) => [key, partOf(schema)])),
+  );
+}
+
+function arrayOf(schema: z.ZodType, element: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
+  const [minLength = 0, maxLength = 0] = lengthsOf(schema);
+  const few = fc.array(element, { minLength, maxLength: Math.min(maxLength, 10) });
+  // Elements in turns: as many different ones would take the most of all time.
+  const full = few
+    .filter((elements) => elements.length > 0)
+    .map((elements) => Array.from({ length: maxLength }, (_, i) => elements[i % elements.length]));
+  return fc.oneof(
+    { weight: 7, arbitrary: few },
+    { weight: maxLength > 10 ? 1 : 0, arbitrary: full },
+  );
+}
+
+function recordOf(keySchema: z.ZodType, value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
+  const key = partOf(keySchema) as fc.Arbitrary<string>;
+  const many = value.map((one) =>
+    Object.fromEntries(Array.from({ length: UNLIMITED }, (_, i) => [`k${i}`, one])),
+  );
+  return fc.oneof(
+    { weight: 5, arbitrary: fc.dictionary(key, value, { maxKeys: 10 }) },
+    { weight: 1, arbitrary: many },
+  );
+}
