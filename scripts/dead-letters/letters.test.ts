@@ -6,6 +6,7 @@ import { createLog } from "@tl-engine/shared/process/log";
 import { HEADERS } from "@tl-engine/shared/wire/headers";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
+import { methodOf, rewriteBefore } from "../../shared/testing/amqp-rewrite.ts";
 import { openTestFleet, type TestFleet } from "../../shared/testing/fleet.ts";
 import { listLetters, replayLetters } from "./letters.ts";
 
@@ -30,6 +31,8 @@ const fragile = defineWorker({
     }),
   },
 });
+
+const BASIC_NACK = 0x003c0078;
 
 let fleet: TestFleet;
 let publisher: Publisher;
@@ -155,6 +158,27 @@ test("a conflict stays: its id belongs to another input", async () => {
   await succeeded(id);
   await buried(1);
   await fleet.deadLetters("fragile");
+});
+
+test("where nothing is held nothing is given back, which LavinMQ would close the channel over", async () => {
+  let nacks = 0;
+  const between = await rewriteBefore(fleet.config.AMQP_URL, () => ({
+    up(frame) {
+      if (methodOf(frame) === BASIC_NACK) nacks++;
+      return frame;
+    },
+  }));
+  const through = await openConnection({ ...fleet.config, AMQP_URL: between.url }, "empty");
+  try {
+    const { names } = fleet;
+    await fleet.channel.purgeQueue(names.dead("fragile"));
+    await listLetters(through, publisher, { engine: "fragile", names, limit: 5 });
+    await replayLetters(through, publisher, { engine: "fragile", names, id: undefined });
+    expect(nacks).toBe(0);
+  } finally {
+    await through.model.close();
+    await between.close();
+  }
 });
 
 test("looking often never makes the broker drop a letter: it gives way to a fresh copy", async () => {

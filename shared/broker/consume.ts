@@ -7,7 +7,7 @@ import { brokerNames } from "../wire/names.ts";
 import { Acks } from "./acks.ts";
 import { closeConnection, openConnection } from "./connection.ts";
 import type { Oddity } from "./content-header.ts";
-import { explainFailure } from "./explain.ts";
+import { BrokerFailure, explainFailure } from "./explain.ts";
 import { supervise } from "./supervise.ts";
 import { consumerCount, verifyTopology } from "./topology.ts";
 
@@ -41,6 +41,8 @@ export interface ConsumerOptions {
   prefetch: number;
   /** A larger body is not taken in: the delivery says {@link Oddity.tooLargeBytes}. Default: 16 MiB. */
   maxBodyBytes?: number;
+  /** How often it is seen to that the broker has the consumer. Default: 2 min. */
+  checkIntervalMs?: number;
   onDelivery(delivery: Delivery): void;
   onStaleAck(count: number): void;
   log: Logger;
@@ -79,16 +81,16 @@ interface Link {
  * @throws {StartFailure}
  */
 export async function openConsumer(config: Config, options: ConsumerOptions): Promise<Consumer> {
-  const { log } = options;
+  const { log, checkIntervalMs = CHECK_INTERVAL_MS } = options;
   let stopped = false;
   let paused = true;
   let hasFailed = false;
 
   /** The one place that tells of a queue that is closed, when it closes and when it is back. */
   function note(failure: unknown): void {
-    const failed = failure instanceof QueueFailed;
-    if (failed && !hasFailed) log.error({ alert: "queue_closed" }, failure.message);
-    hasFailed = failed;
+    if (failure instanceof QueueFailed && !hasFailed)
+      log.error({ alert: "queue_closed" }, failure.message);
+    hasFailed = failure === undefined ? false : hasFailed || failure instanceof QueueFailed;
   }
 
   const supervised = await supervise<Link>(
@@ -110,18 +112,23 @@ export async function openConsumer(config: Config, options: ConsumerOptions): Pr
     throw await explainFailure(error, config.AMQP_URL);
   });
 
+  let verifying: Link | undefined;
   async function check(): Promise<void> {
     const link = supervised.current();
     // A link that was being opened while `paused` changed may have missed it.
     if (link?.tag === undefined) return alignSoon();
+    if (link === verifying) return;
+    verifying = link;
     try {
       await link.verify();
     } catch (error) {
       note(error);
       supervised.drop(link, error as Error);
+    } finally {
+      verifying = undefined;
     }
   }
-  const timer = setInterval(check, CHECK_INTERVAL_MS);
+  const timer = setInterval(check, checkIntervalMs);
   timer.unref();
 
   /** Brings the consumer in line with `paused` and `stopped`. */
@@ -132,6 +139,7 @@ export async function openConsumer(config: Config, options: ConsumerOptions): Pr
       if ((paused || stopped) && link.tag !== undefined) await link.cancel();
       else if (!paused && !stopped && link.tag === undefined) await link.consume();
     } catch (error) {
+      note(error);
       supervised.drop(link, error as Error);
     }
   }
@@ -150,7 +158,12 @@ export async function openConsumer(config: Config, options: ConsumerOptions): Pr
         await link?.consume();
       } catch (error) {
         // Lost, or closed by the broker: it is consumed as soon as it is back, and until then not ready.
-        if (link === undefined || isRefused(error)) throw error;
+        if (link === undefined) throw error;
+        if (isRefused(error))
+          throw new BrokerFailure(
+            `the broker does not let ${options.engine} consume (${(error as Error).message}): make rights NAME=${options.engine} prints what its user needs`,
+            { cause: error },
+          );
         note(error);
         supervised.drop(link, error as Error);
       }

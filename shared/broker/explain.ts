@@ -1,6 +1,7 @@
 /** Says why a start failed on the broker: what was met, read once, into the likely cause and what to do next. */
 import { StartFailure } from "../process/start-failure.ts";
 import { userOf, vhostOf } from "./address.ts";
+import { WrongAmqplib } from "./amqplib-insides.ts";
 import { type Refusal, refusalOf, type Spoken, spokenAt } from "./peek.ts";
 
 /** The broker is there, and not fit for what is asked of it. */
@@ -26,7 +27,8 @@ const codeOf = (error: Error) => (error as { code?: unknown }).code;
  * An error that is none of the connection's comes back as it is.
  */
 export async function explainFailure(error: unknown, amqpUrl: string): Promise<unknown> {
-  if (!(error instanceof Error) || error instanceof StartFailure) return error;
+  if (!(error instanceof Error) || error instanceof StartFailure || error instanceof WrongAmqplib)
+    return error;
   const isPlain = new URL(amqpUrl).protocol === "amqp:";
   // Words of amqplib, which has no codes for these.
   if (error.message.startsWith("Expected ConnectionOpenOk"))

@@ -26,6 +26,9 @@ interface Waiting {
 
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 10_000;
+/** Each refusal costs a connection, so that many messages to one place are not asked for one by one. */
+const BELIEVED_MS = 500;
+const MAX_PLACES = 1_000;
 /** Below, size is not why a broker refuses a message. */
 const LARGE_BYTES = 1024 * 1024;
 
@@ -61,9 +64,11 @@ export function isBlamed(error: Error): boolean {
 export function publishAlone(open: () => Promise<Opened<PublishLink>>, log: Logger): Alone {
   const closing = new AbortController();
   const line: Waiting[] = [];
-  /** Exchanges that the last message to was refused at, and the size of the smallest that was too large. */
-  const closedPlaces = new Set<string>();
+  /** Places that let nothing in, by until when that is believed unasked. */
+  const closedPlaces = new Map<string, number>();
+  /** Size of the smallest message that was too large. */
   let tooLargeBytes = Number.POSITIVE_INFINITY;
+  let openFailure = "";
   let current: Opened<PublishLink> | undefined;
   let isWorking = false;
   let isBlocked = false;
@@ -72,6 +77,7 @@ export function publishAlone(open: () => Promise<Opened<PublishLink>>, log: Logg
   async function attempt(outgoing: Outgoing): Promise<Published | Error> {
     try {
       const opened = current ?? (await open());
+      openFailure = "";
       current = opened;
       if (closing.signal.aborted) hangUp();
       const end = await new Promise<Published | Error>((resolve) => {
@@ -80,6 +86,9 @@ export function publishAlone(open: () => Promise<Opened<PublishLink>>, log: Logg
       if (typeof end !== "string") hangUp();
       return end;
     } catch (error) {
+      const { message } = error as Error;
+      if (message !== openFailure) log.warn({ err: error }, "no connection to publish alone on");
+      openFailure = message;
       return error as Error;
     }
   }
@@ -89,30 +98,32 @@ export function publishAlone(open: () => Promise<Opened<PublishLink>>, log: Logg
     current = undefined;
   }
 
-  /** Undefined while nothing can go. */
-  async function judge(outgoing: Outgoing): Promise<Published | undefined> {
+  async function judge(outgoing: Outgoing): Promise<Published | "in doubt" | "nothing goes"> {
+    const place = placeOf(outgoing);
+    if ((closedPlaces.get(place) ?? 0) > performance.now()) return "refused";
     const first = await attempt(outgoing);
     if (typeof first === "string") {
-      closedPlaces.delete(outgoing.exchange);
+      closedPlaces.delete(place);
       if (bytesOf(outgoing) >= tooLargeBytes) tooLargeBytes = Number.POSITIVE_INFINITY;
       return first;
     }
-    if (!isBlamed(first)) return undefined;
-    const to = outgoing.exchange || outgoing.routingKey;
+    if (!isBlamed(first)) return "in doubt";
     if (OF_THE_PLACE.has(codeOf(first))) {
-      closedPlaces.add(outgoing.exchange);
-      log.error({ err: first, to }, "the broker lets nothing go there");
+      if (closedPlaces.size === MAX_PLACES) closedPlaces.clear();
+      closedPlaces.set(place, performance.now() + BELIEVED_MS);
+      log.error({ err: first, to: place }, "the broker lets nothing go there");
       return "refused";
     }
     // LavinMQ short of disk refuses every message with the code of a bad one: one that can't be bad tells.
     const control = await attempt(CONTROL);
-    if (typeof control !== "string" && codeOf(control) !== ACCESS_REFUSED) return undefined;
+    if (typeof control !== "string" && codeOf(control) !== ACCESS_REFUSED)
+      return isBlamed(control) ? "nothing goes" : "in doubt";
     const second = await attempt(outgoing);
     if (typeof second === "string") return second;
-    if (!isBlamed(second)) return undefined;
+    if (!isBlamed(second)) return "in doubt";
     const bytes = bytesOf(outgoing);
     if (bytes >= LARGE_BYTES) tooLargeBytes = Math.min(tooLargeBytes, bytes);
-    log.error({ err: second, to, bytes }, "the broker can't take this message");
+    log.error({ err: second, to: place, bytes }, "the broker can't take this message");
     return "unsendable";
   }
 
@@ -127,28 +138,35 @@ export function publishAlone(open: () => Promise<Opened<PublishLink>>, log: Logg
     let delayMs = FIRST_DELAY_MS;
     for (let waiting = line[0]; waiting !== undefined; waiting = line[0]) {
       const { outgoing, signal, resolve } = waiting;
-      const published = signal?.aborted ? "refused" : await judge(outgoing);
+      if (signal?.aborted) {
+        line.shift();
+        continue;
+      }
+      const end = await judge(outgoing);
       if (closing.signal.aborted) return;
-      noteBlocked(published === undefined);
-      if (published === undefined) {
+      if (end !== "in doubt") noteBlocked(end === "nothing goes");
+      if (end === "in doubt" || end === "nothing goes") {
+        // Its queue may be the only one that confirms nothing: the others need not wait for it.
+        line.push(line.shift() as Waiting);
         await sleep(delayMs, undefined, { signal: closing.signal }).catch(() => {});
         delayMs = Math.min(2 * delayMs, MAX_DELAY_MS);
         continue;
       }
       delayMs = FIRST_DELAY_MS;
       line.shift();
-      resolve(published);
+      resolve(end);
     }
     isWorking = false;
+    noteBlocked(false);
     hangUp();
   }
 
   return {
     blocked: () => isBlocked,
-    takes: ({ exchange, body }) =>
+    takes: (outgoing) =>
       isBlocked ||
-      (closedPlaces.size > 0 && closedPlaces.has(exchange)) ||
-      body.length >= tooLargeBytes,
+      (closedPlaces.size > 0 && closedPlaces.has(placeOf(outgoing))) ||
+      outgoing.body.length >= tooLargeBytes,
     publish(outgoing, signal) {
       const ended =
         signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
@@ -169,6 +187,9 @@ export function publishAlone(open: () => Promise<Opened<PublishLink>>, log: Logg
     },
   };
 }
+
+/** What a message is refused for: its exchange, or its queue where that is the default one. */
+const placeOf = ({ exchange, routingKey }: Outgoing) => exchange || routingKey;
 
 const bytesOf = ({ body }: Outgoing) =>
   typeof body === "string" ? Buffer.byteLength(body) : body.length;

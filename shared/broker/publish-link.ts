@@ -7,7 +7,7 @@ import { outletOf, sever } from "./amqplib-insides.ts";
 import { type ConfirmWatch, watchConfirms } from "./confirm-watch.ts";
 import { type BrokerConfig, closeConnection, openConnection } from "./connection.ts";
 import type { Published } from "./publish.ts";
-import { type Outgoing, publishFrames, TooLong } from "./publish-frames.ts";
+import { type Outgoing, publishFrames } from "./publish-frames.ts";
 import type { Opened } from "./supervise.ts";
 
 export type PublisherConfig = BrokerConfig & Pick<Config, "WORKER_ID">;
@@ -30,8 +30,9 @@ export interface PublishLinkOptions {
 
 export async function openPublishLink(
   config: PublisherConfig,
-  { name, confirmTimeoutMs, log, lost, proved }: PublishLinkOptions,
+  options: PublishLinkOptions,
 ): Promise<Opened<PublishLink>> {
+  const { name, confirmTimeoutMs, log, lost } = options;
   const { model } = await openConnection(config, name);
   let reason = new Error("the connection was closed");
   const because = (error: Error) => {
@@ -57,7 +58,7 @@ export async function openPublishLink(
   try {
     const channel = await model.createConfirmChannel();
     channel.on("error", because);
-    const link = confirmed(channel, watch, () => reason, lost, proved);
+    const link = confirmed(channel, watch, () => reason, options);
     return { link, close: () => closeConnection(model) };
   } catch (error) {
     await closeConnection(model);
@@ -69,8 +70,7 @@ function confirmed(
   channel: ConfirmChannel,
   watch: ConfirmWatch,
   reason: () => Error,
-  lost: (reason: Error) => void,
-  proved: () => void = () => {},
+  { log, lost, proved = () => {} }: PublishLinkOptions,
 ): PublishLink {
   const outlet = outletOf(channel);
   let closed = false;
@@ -107,7 +107,8 @@ function confirmed(
       try {
         queue(outgoing, number);
       } catch (error) {
-        return onEnd(error instanceof TooLong ? "unsendable" : (error as Error));
+        log.error({ err: error, to: outgoing.routingKey }, "a message can't be encoded");
+        return onEnd("unsendable");
       }
       const sentIn = watch.sent();
       outlet.onConfirm((error) => {

@@ -40,10 +40,10 @@ describe.skipIf(!hasOwnBroker)("a message that can't go", () => {
     await broker?.stop();
   });
 
-  async function open(url?: string) {
+  async function open(url?: string, confirmTimeoutMs?: number) {
     const lines: { level: number; msg: string; err?: { message: string } }[] = [];
     const log = pino({ level: "info" }, { write: (line) => lines.push(JSON.parse(line)) });
-    const publisher = await openPublisher(config(url), "probe", log);
+    const publisher = await openPublisher(config(url), "probe", log, confirmTimeoutMs);
     publishers.push(publisher);
     return { publisher, lines };
   }
@@ -113,7 +113,7 @@ describe.skipIf(!hasOwnBroker)("a message that can't go", () => {
     const headers = { "x-error": "e".repeat(140_000) };
     expect(await publisher.publish(message("y", { headers }))).toBe("unsendable");
     expect(await neighbour).toBe("routed");
-    expect(lines).toEqual([]);
+    expect(lines.map(({ msg }) => msg)).toEqual(Array(2).fill("a message can't be encoded"));
   });
 
   test("a full queue refuses, and nothing is sent again", async () => {
@@ -138,16 +138,15 @@ describe.skipIf(!hasOwnBroker)("a message that can't go", () => {
   });
 
   test("an exchange that is missing refuses its messages alone, until it is there", async () => {
-    const { publisher } = await open();
+    const { publisher, lines } = await open();
     const to = { exchange: "later", routingKey: "k", mandatory: false };
-    const ends = await Promise.all([
-      publisher.publish(message("event", to)),
-      publisher.publish(message("reply")),
-    ]);
-    expect(ends).toEqual(["refused", "routed"]);
-    expect(await publisher.publish(message("event", to))).toBe("refused");
+    const events = Array.from({ length: 100 }, () => publisher.publish(message("event", to)));
+    expect(await publisher.publish(message("reply"))).toBe("routed");
+    expect(new Set(await Promise.all(events))).toEqual(new Set(["refused"]));
+    // One was asked for all of them.
+    expect(lines.filter(({ msg }) => msg.includes("lets nothing go"))).toHaveLength(1);
     await channel.assertExchange("later", "fanout", { durable: false });
-    expect(await publisher.publish(message("event", to))).toBe("routed");
+    await expect.poll(() => publisher.publish(message("event", to))).toBe("routed");
     await channel.deleteExchange("later");
   });
 
@@ -185,6 +184,36 @@ describe.skipIf(!hasOwnBroker)("a message that can't go", () => {
       expect(publisher.ready()).toBe(true);
       expect((await arrived()).size).toBe(12);
       expect(lines.at(-1)?.msg).toBe("the broker takes messages again");
+    } finally {
+      await between.close();
+    }
+  });
+
+  test("a queue that confirms nothing holds up none of what is tried alone, or comes later", async () => {
+    const between = await rewriteBefore(broker.amqpUrl, () => {
+      let isLost = false;
+      return {
+        up(frame) {
+          const method = methodOf(frame);
+          if (method !== undefined) isLost = method === BASIC_PUBLISH && frame.includes("silent");
+          return isLost && channelOf(frame) > 0 ? undefined : frame;
+        },
+      };
+    });
+    try {
+      const { publisher } = await open(between.url, 500);
+      let isSettled = false;
+      const silent = publisher.publish(message("silent", { routingKey: "silent" }));
+      void silent.catch(() => {}).finally(() => (isSettled = true));
+      const ends = await Promise.all([
+        publisher.publish(message("large", { body: tooLarge() })),
+        publisher.publish(message("neighbour")),
+      ]);
+      expect(ends).toEqual(["unsendable", "routed"]);
+      for (let n = 0; n < 10; n++)
+        expect(await publisher.publish(message(`later-${n}`))).toBe("routed");
+      expect(publisher.ready()).toBe(true);
+      expect(isSettled).toBe(false);
     } finally {
       await between.close();
     }
