@@ -144,7 +144,9 @@ test("an interrupted demo stops its workers and ends with 130", async () => {
   expect(output).toContain("demo: interrupted");
   expect(code).toBe(130);
   // Each worker has said that it stopped: none is left, and none was killed.
-  for (const log of readdirSync(join(out, "logs"))) {
+  const logs = readdirSync(join(out, "logs"));
+  expect(logs).not.toEqual([]);
+  for (const log of logs) {
     const text = readFileSync(join(out, "logs", log), "utf8");
     if (text.includes('"ready"')) expect(text).toContain('"stopped"');
   }

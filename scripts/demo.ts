@@ -25,7 +25,7 @@ const paint = painter(wantsColor(process.stdout));
 const say = (text = "") => console.log(text);
 
 async function demo(signal: AbortSignal): Promise<boolean> {
-  const { data, seed, months, out } = readOptions();
+  const { data, seed, months, keep, out } = readOptions();
   const issues = data ? await readHistory(data) : generateHistory({ seed, months });
   const runId = newRunId();
   // Never that of a fleet: a demo's jobs are for the demo's own workers, also on servers that it shares.
@@ -38,6 +38,7 @@ async function demo(signal: AbortSignal): Promise<boolean> {
     repository: REPOSITORY,
     prefix,
     plan,
+    keep,
     signal,
     say,
   });
@@ -80,6 +81,7 @@ function readOptions() {
     data: options.data || undefined,
     seed: options.seed || DEFAULT_SEED,
     months,
+    keep: options.keep,
     out: options.out,
   };
 }
@@ -92,13 +94,17 @@ function parseOptions() {
         seed: { type: "string", default: process.env.SEED ?? "" },
         /** Of the generated history. */
         months: { type: "string", default: String(SPAN.months) },
+        /** Leaves on given servers what it made. */
+        keep: { type: "boolean", default: process.env.KEEP === "1" },
         /** Folder of the pictures and logs. */
         out: { type: "string", default: join(REPOSITORY, "out/demo") },
       },
     });
     return values;
   } catch (cause) {
-    throw new Misuse(`${(cause as Error).message} (--data, --seed, --months, --out)`, { cause });
+    throw new Misuse(`${(cause as Error).message} (--data, --seed, --months, --keep, --out)`, {
+      cause,
+    });
   }
 }
 

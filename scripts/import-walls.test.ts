@@ -1,4 +1,4 @@
-/** The linter's import walls bite: each forbidden import is found where it is forbidden, and nowhere else. */
+/** The linter's walls bite: each forbidden import, cycle and long function is found where it is forbidden, and nowhere else. */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -133,6 +133,26 @@ const source = (specifiers: string[]) =>
     .join("\n");
 const WAYS = 3;
 
+/** A function with so many statements. */
+const longFunction = (lines: number) =>
+  `export function long(call: () => void) {\n${"  call();\n".repeat(lines)}}\n`;
+const LIMIT = 70;
+
+/** Files that the other rules find, or must not find. */
+const OTHERS: Record<string, string> = {
+  "shared/long.ts": longFunction(LIMIT + 1),
+  "shared/short.ts": longFunction(LIMIT),
+  "shared/long.test.ts": longFunction(LIMIT + 1),
+  "scripts/cycle/one.ts":
+    'import { two } from "./two.ts";\nexport const one = () => two();\nexport type One = 1;\n',
+  "scripts/cycle/two.ts":
+    'import { one } from "./one.ts";\nexport const two = (): unknown => one();\n',
+  "scripts/types/one.ts":
+    'import { two } from "./two.ts";\nexport const one = () => two();\nexport type One = 1;\n',
+  "scripts/types/two.ts":
+    'import type { One } from "./one.ts";\nexport const two = (): One => 1;\n',
+};
+
 interface Diagnostic {
   category: string;
   location: { path: string; start: { line: number } };
@@ -146,28 +166,51 @@ beforeAll(() => {
   const config = JSON.parse(readFileSync(join(REPOSITORY, "biome.json"), "utf8"));
   // The copy is in no git repository.
   writeFileSync(join(folder, "biome.json"), JSON.stringify({ ...config, vcs: undefined }));
-  for (const { file, forbidden, allowed } of WALLS) {
+  const walls = WALLS.map(({ file, forbidden, allowed }) => [
+    file,
+    source([...forbidden, ...allowed]),
+  ]);
+  for (const [file = "", text = ""] of [...walls, ...Object.entries(OTHERS)]) {
     mkdirSync(join(folder, dirname(file)), { recursive: true });
-    writeFileSync(join(folder, file), source([...forbidden, ...allowed]));
+    writeFileSync(join(folder, file), text);
   }
   const { stdout } = spawnSync(
     join(REPOSITORY, "node_modules/.bin/biome"),
     ["lint", "--colors=off", "--reporter=json", "--max-diagnostics=none", "."],
     { cwd: folder, encoding: "utf8" },
   );
-  found = (JSON.parse(stdout) as { diagnostics: Diagnostic[] }).diagnostics.filter(
-    ({ category }) => category === "lint/style/noRestrictedImports",
-  );
+  found = (JSON.parse(stdout) as { diagnostics: Diagnostic[] }).diagnostics;
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe.each(WALLS)("$file", ({ file, forbidden, allowed }) => {
   test("may not import beyond its wall, in whatever way", () => {
     const hits = found
-      .filter(({ location }) => location.path.endsWith(file))
+      .filter(
+        ({ category, location }) =>
+          category === "lint/style/noRestrictedImports" && location.path.endsWith(file),
+      )
       .map(
         ({ location }) => [...forbidden, ...allowed][Math.floor((location.start.line - 1) / WAYS)],
       );
     expect(hits.sort()).toEqual(forbidden.flatMap((name) => Array(WAYS).fill(name)).sort());
   });
+});
+
+const filesWith = (rule: string) =>
+  found
+    .filter(({ category }) => category === `lint/${rule}`)
+    .map(({ location }) => location.path)
+    .filter((path) => path in OTHERS)
+    .sort();
+
+test("a function of more than 70 lines is refused, except in tests", () => {
+  expect(filesWith("complexity/noExcessiveLinesPerFunction")).toEqual(["shared/long.ts"]);
+});
+
+test("modules that import each other are refused, unless it is for a type", () => {
+  expect(filesWith("suspicious/noImportCycles")).toEqual([
+    "scripts/cycle/one.ts",
+    "scripts/cycle/two.ts",
+  ]);
 });

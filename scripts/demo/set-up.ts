@@ -28,6 +28,8 @@ export interface SetUpOptions {
   repository: string;
   /** ENGINE_PREFIX: the demo's own, under which everything is removed in the end. */
   prefix: string;
+  /** Leaves it all the same. */
+  keep: boolean;
   plan: Pick<Plan, "runId" | "workspaceId">;
   signal: AbortSignal;
   say(text: string): void;
@@ -35,7 +37,7 @@ export interface SetUpOptions {
 
 /** Takes the services that are there or starts its own, which end with it; then declares and migrates. */
 export async function prepareServices(options: SetUpOptions): Promise<DemoServices> {
-  const { repository, prefix, signal, say } = options;
+  const { repository, prefix, keep, signal, say } = options;
   const services = await provideServices();
   let removeOwn = async () => {};
   const end = async () => {
@@ -61,7 +63,7 @@ export async function prepareServices(options: SetUpOptions): Promise<DemoServic
     };
     const from = Object.entries(services.sources).map(([name, source]) => `${name} (${source})`);
     say(`services: ${from.join(", ")}; queues, rows and keys under ${prefix}`);
-    if (areShared(services)) removeOwn = await removeWhenDone(urls, options);
+    if (areShared(services) && !keep) removeOwn = await removeWhenDone(urls, options);
     const env = { ...process.env, ...urls, ENGINE_PREFIX: prefix };
     for (const script of ["scripts/topology.ts", "scripts/migrate.ts"])
       await runScript(script, { cwd: repository, env, signal });

@@ -26,7 +26,7 @@ async function deliveries(count: number) {
   return { channel, acks, messages };
 }
 
-test("acks in any order leave the queue empty, with some handed back", async () => {
+test("acks in any order leave nothing unacked", async () => {
   for (let i = 0; i < COUNT; i++) await fleet.publish("probe", "run", {});
   const { channel, acks, messages } = await deliveries(COUNT);
   // Odd ones first, then the rest from the back, so that every kind of gap occurs.
@@ -39,8 +39,11 @@ test("acks in any order leave the queue empty, with some handed back", async () 
     if (i % 7 === 0) acks.flush();
   }
   acks.flush();
+  // Whatever is not acked by now comes back, before the answer to the get.
+  await channel.cancel(String(messages[0]?.fields.consumerTag));
+  await channel.recover();
+  expect(await channel.get(fleet.names.queue("probe"))).toBe(false);
   await channel.close();
-  expect((await fleet.channel.checkQueue(fleet.names.queue("probe"))).messageCount).toBe(0);
 });
 
 test("handed back deliveries return; a closed channel's acks are counted and dropped", async () => {

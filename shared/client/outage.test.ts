@@ -163,6 +163,8 @@ describe.skipIf(!CAN_OWN_BROKER)("with a broker of its own", () => {
       id: "cut-here",
     });
     await cut.fired;
+    // The broker had taken the first one, too: only its confirm was lost.
+    await vi.waitFor(() => expect(worker.arrivals.get("cut-here")).toBe(2));
     await proxy.close();
   }, 30_000);
 

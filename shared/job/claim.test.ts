@@ -21,7 +21,11 @@ beforeAll(() => {
   one = open(60_000);
   hasty = open(1);
 });
-afterAll(() => redis?.disconnect());
+afterAll(async () => {
+  const keys = await redis?.keys(`${PREFIX}:*`);
+  if (keys?.length > 0) await redis.unlink(keys);
+  redis?.disconnect();
+});
 
 const newJob = (): Claimable => ({
   engine: "probe",

@@ -31,11 +31,16 @@ export class NotRemoved extends AggregateError {
   override readonly name = "NotRemoved";
 }
 
+/** A prefix of its own is random, and so longer than one that people choose; rows are found by it as well. */
+const MIN_PREFIX_LENGTH = 10;
+
 /**
  * Safe to repeat. Its workers must have ended. Each server is cleaned even if another one can't be.
  * @throws {NotRemoved}
  */
 export async function removeFleet(fleet: FleetToRemove): Promise<void> {
+  if (fleet.prefix.length < MIN_PREFIX_LENGTH)
+    throw new RangeError(`the prefix ${fleet.prefix} may be that of a fleet that others use`);
   const settled = await Promise.allSettled([
     removeTopology(fleet),
     removeRows(fleet),

@@ -123,16 +123,23 @@ async function drainsAndDies(
   worker: Conformance,
   { publishMany, allSucceed }: Jobs,
 ): Promise<void> {
-  const first = await startReady(fleet, worker);
-  const ids = await publishMany(200);
-  expect(await first.stop()).toMatchObject({ code: 0 });
-  const second = await startReady(fleet, worker);
-  ids.push(...(await publishMany(200)));
-  second.signal("SIGKILL");
-  expect(await second.ended).toMatchObject({ signal: "SIGKILL" });
-  const third = await startReady(fleet, worker);
+  const ids: string[] = [];
+  /** Ends the process as soon as it has answered one of many jobs. */
+  const endInTheMiddle = async (child: WorkerProcess, signal: NodeJS.Signals) => {
+    const before = fleet.replies.length;
+    const published = publishMany(200);
+    await fleet.until("its first reply", () => fleet.replies.length > before || undefined);
+    child.signal(signal);
+    ids.push(...(await published));
+    return child.ended;
+  };
+  const drained = await endInTheMiddle(await startReady(fleet, worker), "SIGTERM");
+  expect(drained).toMatchObject({ code: 0 });
+  const killed = await endInTheMiddle(await startReady(fleet, worker), "SIGKILL");
+  expect(killed).toMatchObject({ signal: "SIGKILL" });
+  const last = await startReady(fleet, worker);
   await allSucceed(ids);
-  expect(await third.stop()).toMatchObject({ code: 0 });
+  expect(await last.stop()).toMatchObject({ code: 0 });
   await isEmpty(fleet, worker.definition.name);
 }
 

@@ -1,6 +1,9 @@
 /** A test fleet leaves servers as it found them, and its close names what was not given back. */
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { createServer } from "node:net";
+import { createInterface } from "node:readline";
 import { Redis } from "ioredis";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
@@ -138,6 +141,41 @@ describe.runIf(managementUrl)("on servers that it shares", () => {
     expect(after.rows.results).toBe(before.rows.results / 2);
     await left.close();
     await neighbour.close();
+  });
+
+  test("a run that is killed leaves nothing either", async () => {
+    const module = (name: string) => JSON.stringify(new URL(name, import.meta.url).href);
+    const run = spawn(
+      process.execPath,
+      [
+        "--input-type=module",
+        "--eval",
+        `import { watchFleets } from ${module("./left-fleets.ts")};
+        import { openTestFleet } from ${module("./fleet.ts")};
+        import { probe } from ${module("./probe-engine.ts")};
+        watchFleets();
+        const fleet = await openTestFleet([probe]);
+        await fleet.start(probe);
+        await fleet.reply(await fleet.publish("probe", "run", { do: "reject" }));
+        console.log(fleet.names.prefix);`,
+      ],
+      { stdio: ["ignore", "pipe", "inherit"] },
+    );
+    onTestFinished(() => void run.kill("SIGKILL"));
+    const [line] = await once(createInterface({ input: run.stdout }), "line");
+    const client = new pg.Client({ connectionString: String(process.env.DATABASE_URL) });
+    await client.connect();
+    await client.query(PROBE_LEDGER);
+    await client.end();
+    const all = await contentOf(places.vhost);
+    expect([all.rows.results, JSON.stringify(all.queues)]).toEqual([
+      1,
+      expect.stringContaining(line),
+    ]);
+    run.kill("SIGKILL");
+    await expect
+      .poll(() => contentOf(places.vhost), { timeout: 20_000, interval: 100 })
+      .toMatchObject({ queues: [], keys: [], rows: { results: 0 } });
   });
 });
 
