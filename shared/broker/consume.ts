@@ -8,7 +8,7 @@ import { Acks } from "./acks.ts";
 import { closeConnection, openConnection } from "./connection.ts";
 import type { Oddity } from "./content-header.ts";
 import { BrokerFailure, explainFailure } from "./explain.ts";
-import { supervise } from "./supervise.ts";
+import { type Opened, type Supervised, supervise } from "./supervise.ts";
 import { consumerCount, verifyTopology } from "./topology.ts";
 
 export type { MessageProperties };
@@ -81,111 +81,140 @@ interface Link {
  * @throws {StartFailure}
  */
 export async function openConsumer(config: Config, options: ConsumerOptions): Promise<Consumer> {
-  const { log, checkIntervalMs = CHECK_INTERVAL_MS } = options;
-  let stopped = false;
-  let paused = true;
-  let hasFailed = false;
+  const consumer = new QueueConsumer(options);
+  await consumer.open(config);
+  return consumer;
+}
 
-  /** The one place that tells of a queue that is closed, when it closes and when it is back. */
-  function note(failure: unknown): void {
-    if (failure instanceof QueueFailed && !hasFailed)
-      log.error({ alert: "queue_closed" }, failure.message);
-    hasFailed = failure === undefined ? false : hasFailed || failure instanceof QueueFailed;
+class QueueConsumer implements Consumer {
+  readonly #options: ConsumerOptions;
+  #links: Supervised<Link> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+  #paused = true;
+  #hasFailed = false;
+  #verifying: Link | undefined;
+  #aligning = Promise.resolve();
+
+  constructor(options: ConsumerOptions) {
+    this.#options = options;
   }
 
-  const supervised = await supervise<Link>(
-    "consumer",
-    async (lost) => {
-      const opened = await openLink(config, options, lost);
-      try {
-        if (!paused && !stopped) await opened.link.consume();
-        note(undefined);
-        return opened;
-      } catch (error) {
-        note(error);
-        await opened.close().catch(() => {});
-        throw error;
-      }
-    },
-    log,
-  ).catch(async (error) => {
-    throw await explainFailure(error, config.AMQP_URL);
-  });
+  async open(config: Config): Promise<void> {
+    const { log, checkIntervalMs = CHECK_INTERVAL_MS } = this.#options;
+    try {
+      this.#links = await supervise("consumer", (lost) => this.#openLink(config, lost), log);
+    } catch (error) {
+      throw await explainFailure(error, config.AMQP_URL);
+    }
+    this.#timer = setInterval(() => this.#check(), checkIntervalMs);
+    this.#timer.unref();
+  }
 
-  let verifying: Link | undefined;
-  async function check(): Promise<void> {
-    const link = supervised.current();
+  async start(): Promise<void> {
+    this.#paused = false;
+    // A link that was lost meanwhile consumes as soon as it is back.
+    const link = this.#links?.current();
+    try {
+      await link?.consume();
+    } catch (error) {
+      // Lost, or closed by the broker: it is consumed as soon as it is back, and until then not ready.
+      if (link === undefined) throw error;
+      if (isRefused(error)) throw this.#refused(error as Error);
+      this.#giveUp(link, error);
+    }
+  }
+
+  ready(): boolean {
+    return this.#links?.current()?.tag !== undefined;
+  }
+
+  cancel(): Promise<void> {
+    this.#stopped = true;
+    return this.#alignSoon();
+  }
+
+  pause(): void {
+    this.#paused = true;
+    void this.#alignSoon();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    void this.#alignSoon();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#links?.close();
+  }
+
+  async #openLink(config: Config, lost: (reason: Error) => void): Promise<Opened<Link>> {
+    const opened = await openLink(config, this.#options, lost);
+    try {
+      if (!this.#paused && !this.#stopped) await opened.link.consume();
+      this.#note(undefined);
+      return opened;
+    } catch (error) {
+      this.#note(error);
+      await opened.close().catch(() => {});
+      throw error;
+    }
+  }
+
+  /** The one place that tells of a queue that is closed, when it closes and when it is back. */
+  #note(failure: unknown): void {
+    const isFailed = failure instanceof QueueFailed;
+    if (isFailed && !this.#hasFailed)
+      this.#options.log.error({ alert: "queue_closed" }, failure.message);
+    this.#hasFailed = failure === undefined ? false : this.#hasFailed || isFailed;
+  }
+
+  #giveUp(link: Link, reason: unknown): void {
+    this.#note(reason);
+    this.#links?.drop(link, reason as Error);
+  }
+
+  #refused(error: Error): BrokerFailure {
+    const { engine } = this.#options;
+    return new BrokerFailure(
+      `the broker does not let ${engine} consume (${error.message}): make rights NAME=${engine} prints what its user needs`,
+      { cause: error },
+    );
+  }
+
+  async #check(): Promise<void> {
+    const link = this.#links?.current();
     // A link that was being opened while `paused` changed may have missed it.
-    if (link?.tag === undefined) return alignSoon();
-    if (link === verifying) return;
-    verifying = link;
+    if (link?.tag === undefined) return this.#alignSoon();
+    if (link === this.#verifying) return;
+    this.#verifying = link;
     try {
       await link.verify();
     } catch (error) {
-      note(error);
-      supervised.drop(link, error as Error);
+      this.#giveUp(link, error);
     } finally {
-      verifying = undefined;
+      this.#verifying = undefined;
     }
   }
-  const timer = setInterval(check, checkIntervalMs);
-  timer.unref();
+
+  #alignSoon(): Promise<void> {
+    this.#aligning = this.#aligning.then(() => this.#align());
+    return this.#aligning;
+  }
 
   /** Brings the consumer in line with `paused` and `stopped`. */
-  async function align(): Promise<void> {
-    const link = supervised.current();
+  async #align(): Promise<void> {
+    const link = this.#links?.current();
     if (link === undefined) return;
+    const isWanted = !this.#paused && !this.#stopped;
     try {
-      if ((paused || stopped) && link.tag !== undefined) await link.cancel();
-      else if (!paused && !stopped && link.tag === undefined) await link.consume();
+      if (!isWanted && link.tag !== undefined) await link.cancel();
+      else if (isWanted && link.tag === undefined) await link.consume();
     } catch (error) {
-      note(error);
-      supervised.drop(link, error as Error);
+      this.#giveUp(link, error);
     }
   }
-  let aligning = Promise.resolve();
-  const alignSoon = () => {
-    aligning = aligning.then(align);
-    return aligning;
-  };
-
-  return {
-    async start() {
-      paused = false;
-      // A link that was lost meanwhile consumes as soon as it is back.
-      const link = supervised.current();
-      try {
-        await link?.consume();
-      } catch (error) {
-        // Lost, or closed by the broker: it is consumed as soon as it is back, and until then not ready.
-        if (link === undefined) throw error;
-        if (isRefused(error))
-          throw new BrokerFailure(
-            `the broker does not let ${options.engine} consume (${(error as Error).message}): make rights NAME=${options.engine} prints what its user needs`,
-            { cause: error },
-          );
-        note(error);
-        supervised.drop(link, error as Error);
-      }
-    },
-    ready: () => supervised.current()?.tag !== undefined,
-    cancel() {
-      stopped = true;
-      return alignSoon();
-    },
-    pause() {
-      paused = true;
-      void alignSoon();
-    },
-    resume() {
-      paused = false;
-      void alignSoon();
-    },
-    async close() {
-      clearInterval(timer);
-      await supervised.close();
-    },
-  };
 }
 
 async function openLink(config: Config, options: ConsumerOptions, lost: (reason: Error) => void) {
