@@ -19,14 +19,15 @@ const role = `outage_${randomBytes(4).toString("hex")}`;
 const JOBS = 10;
 
 beforeAll(async () => {
-  fleet = await openTestFleet([probe]);
-  admin = new pg.Pool({ connectionString: fleet.config.DATABASE_URL, max: 1 });
+  const url = new URL(String(process.env.DATABASE_URL));
+  Object.assign(target, { host: url.hostname, port: Number(url.port || 5432) });
+  // Before the fleet, which looks for what it leaves open.
+  proxy = await startProxy(target);
+  admin = new pg.Pool({ connectionString: url.href, max: 1 });
   await admin.query(PROBE_LEDGER);
   await admin.query(`create role ${role} login superuser`);
-  const url = new URL(fleet.config.DATABASE_URL);
+  fleet = await openTestFleet([probe]);
   url.username = role;
-  Object.assign(target, { host: url.hostname, port: Number(url.port || 5432) });
-  proxy = await startProxy(target);
   Object.assign(url, { hostname: "127.0.0.1", port: String(proxy.port) });
   worker = await fleet.start(probe, { DATABASE_URL: url.href });
 });
