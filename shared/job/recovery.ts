@@ -40,12 +40,14 @@ export function createRecovery({ pool, log, onOutage, signal }: RecoveryOptions)
   let stuck = 0;
   let isDown = false;
 
-  /** A server that only reads, as after a failover, is down for us. */
+  /** A server that only reads, as after a failover, is down for us; so is one that took our right to write. */
   async function canWrite(): Promise<boolean> {
     const { rows } = await pool.query(
-      bounded("select current_setting('transaction_read_only') as r"),
+      bounded(
+        "select current_setting('transaction_read_only') = 'off' and has_table_privilege('engine.results', 'insert') as can_write",
+      ),
     );
-    return rows[0]?.r === "off";
+    return rows[0]?.can_write === true;
   }
 
   function tell(error: unknown): void {
