@@ -53,7 +53,7 @@ describe.skipIf(isMissing).each(["dev", "staging"])("the overlay %s", (name) => 
 
   test("tells the workers where they are", () => {
     const [config] = of(objects, "ConfigMap");
-    expect(config?.value.data).toMatchObject({ ENGINE_ENV: name, DATABASE_POOL_MAX: "2" });
+    expect(config?.value.data).toMatchObject({ ENGINE_ENV: name, HEALTH_PORT: "9090" });
   });
 });
 

@@ -193,7 +193,7 @@ const MUTATIONS: Mutation[] = [
     to: "",
     line: 1,
     message: /mentions has no Deployment/,
-    engines: [...engines, { name: "mentions", timeoutMs: 1_000, concurrency: 1 }],
+    engines: [...engines, { name: "mentions", timeoutMs: 1_000, concurrency: 1, actions: {} }],
   },
   {
     rule: "engine-names",
@@ -421,8 +421,8 @@ const MUTATIONS: Mutation[] = [
   {
     rule: "postgres-connections",
     file: VARIABLES,
-    from: "DATABASE_POOL_MAX=2",
-    to: "DATABASE_POOL_MAX=20",
+    from: "HEALTH_PORT=9090",
+    to: "HEALTH_PORT=9090\nDATABASE_POOL_MAX=20",
     line: /postgresConnections/,
     toldIn: TARGET,
   },

@@ -1,4 +1,5 @@
 /** What the rules look at: all that one overlay applies, beside the code that it runs. */
+import type { WorkerDefinition } from "../../shared/engine/define-worker.ts";
 import type { Path } from "../kubernetes/documents.ts";
 import type { Files } from "../kubernetes/kustomize/files.ts";
 import type { AppliedObject, Place } from "../kubernetes/kustomize/placed.ts";
@@ -6,11 +7,10 @@ import { listIn, mapIn, textIn } from "../kubernetes/value-at.ts";
 import { containersOf, podTemplateOf } from "../kubernetes/workload.ts";
 
 /** What the manifests must know of an engine. */
-export interface Engine {
-  name: string;
-  timeoutMs: number;
-  concurrency: number;
-}
+export type Engine = Pick<
+  WorkerDefinition,
+  "name" | "timeoutMs" | "concurrency" | "actions" | "transactions"
+>;
 
 /** An environment's overlay, put together. */
 export interface World {

@@ -32,7 +32,7 @@ const CLAIM_HOURS = 6;
 const SERVICES_USD = 74;
 /** The owner's quota of pods. */
 const MOST_PODS = 50;
-/** DATABASE_POOL_MAX is 2. */
+/** What a worker of activities opens at most; one of analytics opens one more. */
 const DIRECT_PODS = Math.floor(DIRECT_CONNECTIONS / 2);
 
 /** Jobs per second in the busiest hour of the busiest weekday, for each job of a mean day. */

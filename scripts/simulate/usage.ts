@@ -8,6 +8,7 @@ import type { Usage } from "./result.ts";
  */
 export const REDIS_COMMANDS = { job: 2, start: 8 };
 /** docs/infra/operacion.md, "Límites que conviene saber". */
+/** At most; in Postgres that of activities, to which a batch adds one. */
 const CONNECTIONS = { amqp: 2, postgres: 2, redis: 2 };
 /** Rows of the engine's own tables for each job (make demo: 19,524 facts of 13,758 events). */
 const OWN_ROWS: Readonly<Record<string, number>> = { analytics: 1.42 };

@@ -4,6 +4,9 @@
  * messages of one turn of the event loop go into one buffer.
  */
 import { HEADERS } from "../wire/headers.ts";
+import { FRAME_OVERHEAD_BYTES, FrameBuffer, TooLong } from "./frame-buffer.ts";
+
+export { TooLong };
 
 /** Everything that we ever put on a message: nothing is copied from a delivery. It is always persistent. */
 export interface Outgoing {
@@ -30,10 +33,6 @@ const PERSISTENT = 2;
 const FRAME_METHOD = 1;
 const FRAME_HEADER = 2;
 const FRAME_BODY = 3;
-const FRAME_END = 0xce;
-/** Type, channel, size; and the end. */
-const FRAME_START_BYTES = 7;
-const FRAME_OVERHEAD_BYTES = 8;
 const CLASS_BASIC = 60;
 const METHOD_PUBLISH = 40;
 
@@ -50,15 +49,8 @@ const HAS = {
   appId: 1 << 3,
 };
 
-const CHUNK_BYTES = 64 * 1024;
 /** What all messages have in their method and header frames comes to less. */
 const FIXED_BYTES = 250;
-const TWO_TO_32 = 2 ** 32;
-
-/** A short string longer than AMQP allows, or properties that do not fit in one frame. */
-export class TooLong extends RangeError {
-  override readonly name = "TooLong";
-}
 
 /**
  * Returns a function that queues one message; those of one turn leave together, in order. It throws
@@ -73,194 +65,106 @@ export function publishFrames(
   send: (bytes: Buffer) => void,
 ): (outgoing: Outgoing, number: number) => void {
   const maxBody = frameMax - FRAME_OVERHEAD_BYTES;
-  let chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-  /** Up to where it was sent, and up to where it is filled. */
-  let sent = 0;
-  let at = 0;
-  let scheduled = false;
-
-  function flush(): void {
-    scheduled = false;
-    if (at === sent) return;
-    const bytes = chunk.subarray(sent, at);
-    sent = at;
-    send(bytes);
-  }
-
-  /** Makes room: what is sent already may still wait in the socket, so it is never written over. */
-  function reserve(bytes: number): void {
-    if (chunk.length - at >= bytes) return;
-    flush();
-    chunk = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, bytes));
-    sent = at = 0;
-  }
-
-  function startFrame(type: number): number {
-    chunk[at] = type;
-    chunk[at + 1] = channel >> 8;
-    chunk[at + 2] = channel;
-    at += FRAME_START_BYTES;
-    return at;
-  }
-
-  function endFrame(start: number): void {
-    uint32(at - start, start - 4);
-    chunk[at++] = FRAME_END;
-  }
-
-  function uint16(value: number): void {
-    chunk[at] = value >> 8;
-    chunk[at + 1] = value;
-    at += 2;
-  }
-
-  function uint32(value: number, position: number): void {
-    chunk[position] = value >>> 24;
-    chunk[position + 1] = value >>> 16;
-    chunk[position + 2] = value >>> 8;
-    chunk[position + 3] = value;
-  }
-
-  function int64(value: number): void {
-    uint32(Math.floor(value / TWO_TO_32), at);
-    uint32(value, at + 4);
-    at += 8;
-  }
-
-  const text = (value: string): number => chunk.write(value, at, "utf8");
-
-  function shortString(value: string | Buffer): void {
-    const start = at++;
-    const bytes = typeof value === "string" ? text(value) : value.copy(chunk, at);
-    if (bytes > 255) {
-      const begin = JSON.stringify(value.toString().slice(0, 40));
-      throw new TooLong(`${begin}… has ${bytes} bytes of at most 255`);
-    }
-    chunk[start] = bytes;
-    at += bytes;
-  }
-
-  function longString(value: string): void {
-    const start = at;
-    at += 4;
-    const bytes = text(value);
-    uint32(bytes, start);
-    at += bytes;
-  }
-
-  function field(value: string | number): void {
-    if (typeof value === "string") {
-      chunk[at++] = TAG.longString;
-      longString(value);
-    } else if (!Number.isInteger(value)) {
-      chunk[at++] = TAG.double;
-      at = chunk.writeDoubleBE(value, at);
-    } else if (value >= -0x80 && value < 0x80) {
-      chunk[at++] = TAG.int8;
-      chunk[at++] = value;
-    } else if (value >= -0x8000 && value < 0x8000) {
-      chunk[at++] = TAG.int16;
-      uint16(value);
-    } else if (value >= -0x80000000 && value < 0x80000000) {
-      chunk[at++] = TAG.int32;
-      uint32(value, at);
-      at += 4;
-    } else {
-      chunk[at++] = TAG.int64;
-      int64(value);
-    }
-  }
-
-  function table(headers: Outgoing["headers"], number: number | undefined): void {
-    const start = at;
-    at += 4;
-    for (const name in headers) {
-      shortString(name);
-      field(headers[name] as string | number);
-    }
-    if (number !== undefined) {
-      shortString(HEADERS.publish);
-      field(number);
-    }
-    uint32(at - start - 4, start);
-  }
-
-  function method({ exchange, routingKey, mandatory }: Outgoing): void {
-    const start = startFrame(FRAME_METHOD);
-    uint16(CLASS_BASIC);
-    uint16(METHOD_PUBLISH);
-    uint16(0);
-    shortString(exchange);
-    shortString(routingKey);
-    chunk[at++] = mandatory ? 1 : 0;
-    endFrame(start);
-  }
-
-  function header(outgoing: Outgoing, number: number, bodyBytes: number): void {
-    const start = startFrame(FRAME_HEADER);
-    uint16(CLASS_BASIC);
-    uint16(0);
-    int64(bodyBytes);
-    const { correlationId, replyTo, messageId, type } = outgoing;
-    uint16(
-      HAS.contentType |
-        HAS.headers |
-        HAS.deliveryMode |
-        (correlationId === undefined ? 0 : HAS.correlationId) |
-        (replyTo === undefined ? 0 : HAS.replyTo) |
-        (messageId === undefined ? 0 : HAS.messageId) |
-        HAS.timestamp |
-        (type === undefined ? 0 : HAS.type) |
-        HAS.appId,
-    );
-    shortString(outgoing.contentType ?? "application/json");
-    table(outgoing.headers, outgoing.mandatory ? number : undefined);
-    chunk[at++] = PERSISTENT;
-    if (correlationId !== undefined) shortString(correlationId);
-    if (replyTo !== undefined) shortString(replyTo);
-    if (messageId !== undefined) shortString(messageId);
-    int64(outgoing.timestamp ?? Math.floor(Date.now() / 1000));
-    if (type !== undefined) shortString(type);
-    shortString(APP_ID);
-    if (at - start > maxBody)
-      throw new TooLong(`the properties have ${at - start} bytes; a frame takes ${maxBody}`);
-    endFrame(start);
-  }
-
-  function content(body: Buffer | string, bytes: number): void {
-    if (typeof body === "string" && bytes <= maxBody) {
-      if (bytes === 0) return;
-      const start = startFrame(FRAME_BODY);
-      at += chunk.write(body, at, "utf8");
-      endFrame(start);
-      return;
-    }
-    const buffer = typeof body === "string" ? Buffer.from(body) : body;
-    for (let from = 0; from < bytes; from += maxBody) {
-      const start = startFrame(FRAME_BODY);
-      at += buffer.copy(chunk, at, from, from + maxBody);
-      endFrame(start);
-    }
-  }
-
+  const buffer = new FrameBuffer(channel, send);
   return (outgoing, number) => {
     const { body } = outgoing;
     const bodyBytes = typeof body === "string" ? Buffer.byteLength(body) : body.length;
     const bodyFrames = Math.ceil(bodyBytes / maxBody);
-    reserve(FIXED_BYTES + longestBytes(outgoing) + bodyBytes + bodyFrames * FRAME_OVERHEAD_BYTES);
-    const begin = at;
+    const overheadBytes = bodyFrames * FRAME_OVERHEAD_BYTES;
+    buffer.reserve(FIXED_BYTES + longestBytes(outgoing) + bodyBytes + overheadBytes);
+    const begin = buffer.at;
     try {
-      method(outgoing);
-      header(outgoing, number, bodyBytes);
+      method(buffer, outgoing);
+      header(buffer, outgoing, number, bodyBytes, maxBody);
     } catch (error) {
-      at = begin;
+      buffer.at = begin;
       throw error;
     }
-    content(body, bodyBytes);
-    if (scheduled) return;
-    scheduled = true;
-    process.nextTick(flush);
+    content(buffer, body, bodyBytes, maxBody);
+    buffer.flushSoon();
   };
+}
+
+function table(
+  buffer: FrameBuffer,
+  headers: Outgoing["headers"],
+  number: number | undefined,
+): void {
+  const start = buffer.at;
+  buffer.at += 4;
+  for (const name in headers) {
+    buffer.shortString(name);
+    buffer.field(headers[name] as string | number);
+  }
+  if (number !== undefined) {
+    buffer.shortString(HEADERS.publish);
+    buffer.field(number);
+  }
+  buffer.uint32(buffer.at - start - 4, start);
+}
+
+function method(buffer: FrameBuffer, { exchange, routingKey, mandatory }: Outgoing): void {
+  const start = buffer.startFrame(FRAME_METHOD);
+  buffer.uint16(CLASS_BASIC);
+  buffer.uint16(METHOD_PUBLISH);
+  buffer.uint16(0);
+  buffer.shortString(exchange);
+  buffer.shortString(routingKey);
+  buffer.uint8(mandatory ? 1 : 0);
+  buffer.endFrame(start);
+}
+
+function header(
+  buffer: FrameBuffer,
+  outgoing: Outgoing,
+  number: number,
+  bodyBytes: number,
+  maxBody: number,
+): void {
+  const start = buffer.startFrame(FRAME_HEADER);
+  buffer.uint16(CLASS_BASIC);
+  buffer.uint16(0);
+  buffer.int64(bodyBytes);
+  const { correlationId, replyTo, messageId, type } = outgoing;
+  buffer.uint16(
+    HAS.contentType |
+      HAS.headers |
+      HAS.deliveryMode |
+      (correlationId === undefined ? 0 : HAS.correlationId) |
+      (replyTo === undefined ? 0 : HAS.replyTo) |
+      (messageId === undefined ? 0 : HAS.messageId) |
+      HAS.timestamp |
+      (type === undefined ? 0 : HAS.type) |
+      HAS.appId,
+  );
+  buffer.shortString(outgoing.contentType ?? "application/json");
+  table(buffer, outgoing.headers, outgoing.mandatory ? number : undefined);
+  buffer.uint8(PERSISTENT);
+  if (correlationId !== undefined) buffer.shortString(correlationId);
+  if (replyTo !== undefined) buffer.shortString(replyTo);
+  if (messageId !== undefined) buffer.shortString(messageId);
+  buffer.int64(outgoing.timestamp ?? Math.floor(Date.now() / 1000));
+  if (type !== undefined) buffer.shortString(type);
+  buffer.shortString(APP_ID);
+  if (buffer.at - start > maxBody)
+    throw new TooLong(`the properties have ${buffer.at - start} bytes; a frame takes ${maxBody}`);
+  buffer.endFrame(start);
+}
+
+function content(buffer: FrameBuffer, body: Buffer | string, bytes: number, maxBody: number): void {
+  if (typeof body === "string" && bytes <= maxBody) {
+    if (bytes === 0) return;
+    const start = buffer.startFrame(FRAME_BODY);
+    buffer.at += buffer.text(body);
+    buffer.endFrame(start);
+    return;
+  }
+  const whole = typeof body === "string" ? Buffer.from(body) : body;
+  for (let from = 0; from < bytes; from += maxBody) {
+    const start = buffer.startFrame(FRAME_BODY);
+    buffer.bytes(whole, from, from + maxBody);
+    buffer.endFrame(start);
+  }
 }
 
 /** More than the bytes of all texts can come to, whatever they are. */
@@ -284,12 +188,3 @@ function longestBytes(outgoing: Outgoing): number {
   // A UTF-16 unit takes at most three bytes.
   return 3 * units;
 }
-
-const TAG = {
-  longString: "S".charCodeAt(0),
-  double: "d".charCodeAt(0),
-  int8: "b".charCodeAt(0),
-  int16: "s".charCodeAt(0),
-  int32: "I".charCodeAt(0),
-  int64: "l".charCodeAt(0),
-};

@@ -26,7 +26,6 @@ export type { Envelope, Received, ReceivedJob, RefusedJob } from "./envelope.ts"
 export type { Problem } from "./problem.ts";
 export { createReception, type Reception } from "./reception.ts";
 
-
 const JOB_TYPE = /^([a-z0-9-]+)\.([a-z0-9-]+)\.v[1-9]\d{0,5}$/;
 const CELERY = "this is a Celery message; publish the job as docs/contract/README.md describes";
 

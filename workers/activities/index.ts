@@ -9,6 +9,7 @@ export default defineWorker({
   name: "activities",
   concurrency: 64,
   timeoutMs: 10_000,
+  transactions: 0,
   actions: {
     record: action({
       version: 1,

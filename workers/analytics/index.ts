@@ -12,6 +12,7 @@ export default defineWorker({
   name: "analytics",
   concurrency: 64,
   timeoutMs: 30_000,
+  transactions: 0,
   actions: {
     /** Adds to the history, in bulk or from an event. What is there already stays as it is. */
     ingest: action({

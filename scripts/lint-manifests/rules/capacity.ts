@@ -1,4 +1,5 @@
 /** At their maximum the pods fit what the namespace and the servers' plans allow. */
+import { planConnections } from "../../../shared/engine/connections.ts";
 import type { AppliedObject } from "../../kubernetes/kustomize/placed.ts";
 import { quantity } from "../../kubernetes/quantity.ts";
 import { listIn, textIn, valueAt } from "../../kubernetes/value-at.ts";
@@ -16,7 +17,6 @@ import {
 
 /** KEDA's own, where nothing is said. */
 const DEFAULT_MAX_REPLICAS = 100;
-const DEFAULT_POOL = 2;
 const AMQP_PER_WORKER = 2;
 
 /**
@@ -113,17 +113,24 @@ const postgresConnections: Rule = {
   name: "postgres-connections",
   reason: "past the pooler's limit every engine waits, also those with nothing to do with the load",
   check(world, report) {
-    const pool = Number(settingOf(world, "DATABASE_POOL_MAX") || DEFAULT_POOL);
-    const workers = workersAtMost(world);
-    fits(
-      world,
-      report,
-      "postgresConnections",
-      workers * pool,
-      `${workers} workers × DATABASE_POOL_MAX ${pool}`,
-    );
+    const deployments = podsOf(world).filter(({ object }) => object.kind === "Deployment");
+    const parts = deployments.map((pod) => {
+      const workers = worstPods(world, pod);
+      const connections = connectionsOf(world, pod.object.name);
+      return { told: `${workers} × ${connections} of ${pod.object.name}`, workers, connections };
+    });
+    const need = parts.reduce((sum, { workers, connections }) => sum + workers * connections, 0);
+    fits(world, report, "postgresConnections", need, parts.map(({ told }) => told).join(" + "));
   },
 };
+
+/** What one worker opens at most: as its definition needs, or as DATABASE_POOL_MAX says. */
+function connectionsOf(world: World, name: string): number {
+  const given = Number(settingOf(world, "DATABASE_POOL_MAX")) || undefined;
+  const definition = world.engines.find((engine) => engine.name === name);
+  if (given !== undefined || definition === undefined) return given ?? 1;
+  return planConnections(definition, undefined).poolMax;
+}
 
 const amqpConnections: Rule = {
   name: "amqp-connections",
