@@ -43,19 +43,8 @@ function assertHas(what: string, object: object, members: Record<string, string>
     const found = typeof (object as Record<string, unknown>)[member];
     if (found !== type)
       throw new WrongAmqplib(
-        `amqplib ${installedVersion()} has no ${type} ${what}.${member}; tl-engine was made for ${MADE_FOR}: pin that version`,
+        `this amqplib has no ${type} ${what}.${member}; tl-engine was made for ${MADE_FOR}: pin that version`,
       );
-  }
-}
-
-/** A bundle has no package.json beside the code. */
-function installedVersion(): string {
-  try {
-    const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);
-    const file = require.resolve("amqplib").replace(/[^/\\]*$/, "package.json");
-    return (require(file) as { version: string }).version;
-  } catch {
-    return "(unknown version)";
   }
 }
 

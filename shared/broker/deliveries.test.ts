@@ -39,6 +39,7 @@ afterEach(async () => {
   await fleet.channel.purgeQueue(queue);
 });
 afterAll(async () => {
+  await raw?.close();
   await between?.close();
   await fleet?.close();
 });
