@@ -87,7 +87,7 @@ test("it works, names lines of the sources in its log, and drains", async () => 
     .map((line) => JSON.parse(line))
     .find(({ msg }) => msg === "the last attempt failed");
   expect(failed.err.stack).toMatch(/at fail \(\S+bundled\/deep\/fail\.ts:3:\d+\)/);
-  expect(failed.err.stack).toMatch(/at runHandler \(\S+shared\/job\/run\.ts:\d+:\d+\)/);
+  expect(failed.err.stack).toMatch(/at handle \(\S+shared\/job\/handle\.ts:\d+:\d+\)/);
 });
 
 test.each(await workerFolders())("the worker %s can be bundled", async (name) => {
