@@ -62,130 +62,148 @@ export function isBlamed(error: Error): boolean {
 
 /** @param open opens a connection for this and nothing else. */
 export function publishAlone(open: () => Promise<Opened<PublishLink>>, log: Logger): Alone {
-  const closing = new AbortController();
-  const line: Waiting[] = [];
+  return new LonePublisher(open, log);
+}
+
+class LonePublisher implements Alone {
+  readonly #open: () => Promise<Opened<PublishLink>>;
+  readonly #log: Logger;
+  readonly #closing = new AbortController();
+  readonly #line: Waiting[] = [];
   /** Places that let nothing in, by until when that is believed unasked. */
-  const closedPlaces = new Map<string, number>();
+  readonly #closedPlaces = new Map<string, number>();
   /** Size of the smallest message that was too large. */
-  let tooLargeBytes = Number.POSITIVE_INFINITY;
-  let openFailure = "";
-  let current: Opened<PublishLink> | undefined;
-  let isWorking = false;
-  let isBlocked = false;
+  #tooLargeBytes = Number.POSITIVE_INFINITY;
+  #openFailure = "";
+  #current: Opened<PublishLink> | undefined;
+  #isWorking = false;
+  #isBlocked = false;
+
+  constructor(open: () => Promise<Opened<PublishLink>>, log: Logger) {
+    this.#open = open;
+    this.#log = log;
+  }
+
+  blocked(): boolean {
+    return this.#isBlocked;
+  }
+
+  takes(outgoing: Outgoing): boolean {
+    return (
+      this.#isBlocked ||
+      (this.#closedPlaces.size > 0 && this.#closedPlaces.has(placeOf(outgoing))) ||
+      outgoing.body.length >= this.#tooLargeBytes
+    );
+  }
+
+  publish(outgoing: Outgoing, signal?: AbortSignal): Promise<Published> {
+    const closing = this.#closing.signal;
+    const ended = signal === undefined ? closing : AbortSignal.any([signal, closing]);
+    if (ended.aborted) return Promise.reject(ended.reason);
+    const { promise, resolve, reject } = Promise.withResolvers<Published>();
+    const onEnded = () => reject(ended.reason);
+    ended.addEventListener("abort", onEnded, { once: true });
+    this.#line.push({ outgoing, signal, resolve });
+    if (!this.#isWorking) {
+      this.#isWorking = true;
+      void this.#work();
+    }
+    return promise.finally(() => ended.removeEventListener("abort", onEnded));
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new LinkClosed("the publisher was closed"));
+    this.#hangUp();
+  }
 
   /** The error that ended the link, where it did. */
-  async function attempt(outgoing: Outgoing): Promise<Published | Error> {
+  async #attempt(outgoing: Outgoing): Promise<Published | Error> {
     try {
-      const opened = current ?? (await open());
-      openFailure = "";
-      current = opened;
-      if (closing.signal.aborted) hangUp();
+      const opened = this.#current ?? (await this.#open());
+      this.#openFailure = "";
+      this.#current = opened;
+      if (this.#closing.signal.aborted) this.#hangUp();
       const end = await new Promise<Published | Error>((resolve) => {
         opened.link.send(outgoing, resolve);
       });
-      if (typeof end !== "string") hangUp();
+      if (typeof end !== "string") this.#hangUp();
       return end;
     } catch (error) {
       const { message } = error as Error;
-      if (message !== openFailure) log.warn({ err: error }, "no connection to publish alone on");
-      openFailure = message;
+      if (message !== this.#openFailure)
+        this.#log.warn({ err: error }, "no connection to publish alone on");
+      this.#openFailure = message;
       return error as Error;
     }
   }
 
-  function hangUp(): void {
-    current?.close().catch(() => {});
-    current = undefined;
+  #hangUp(): void {
+    this.#current?.close().catch(() => {});
+    this.#current = undefined;
   }
 
-  async function judge(outgoing: Outgoing): Promise<Published | "in doubt" | "nothing goes"> {
+  async #judge(outgoing: Outgoing): Promise<Published | "in doubt" | "nothing goes"> {
     const place = placeOf(outgoing);
-    if ((closedPlaces.get(place) ?? 0) > performance.now()) return "refused";
-    const first = await attempt(outgoing);
+    if ((this.#closedPlaces.get(place) ?? 0) > performance.now()) return "refused";
+    const first = await this.#attempt(outgoing);
     if (typeof first === "string") {
-      closedPlaces.delete(place);
-      if (bytesOf(outgoing) >= tooLargeBytes) tooLargeBytes = Number.POSITIVE_INFINITY;
+      this.#closedPlaces.delete(place);
+      if (bytesOf(outgoing) >= this.#tooLargeBytes) this.#tooLargeBytes = Number.POSITIVE_INFINITY;
       return first;
     }
     if (!isBlamed(first)) return "in doubt";
     if (OF_THE_PLACE.has(codeOf(first))) {
-      if (closedPlaces.size === MAX_PLACES) closedPlaces.clear();
-      closedPlaces.set(place, performance.now() + BELIEVED_MS);
-      log.error({ err: first, to: place }, "the broker lets nothing go there");
+      if (this.#closedPlaces.size === MAX_PLACES) this.#closedPlaces.clear();
+      this.#closedPlaces.set(place, performance.now() + BELIEVED_MS);
+      this.#log.error({ err: first, to: place }, "the broker lets nothing go there");
       return "refused";
     }
     // LavinMQ short of disk refuses every message with the code of a bad one: one that can't be bad tells.
-    const control = await attempt(CONTROL);
+    const control = await this.#attempt(CONTROL);
     if (typeof control !== "string" && codeOf(control) !== ACCESS_REFUSED)
       return isBlamed(control) ? "nothing goes" : "in doubt";
-    const second = await attempt(outgoing);
+    const second = await this.#attempt(outgoing);
     if (typeof second === "string") return second;
     if (!isBlamed(second)) return "in doubt";
     const bytes = bytesOf(outgoing);
-    if (bytes >= LARGE_BYTES) tooLargeBytes = Math.min(tooLargeBytes, bytes);
-    log.error({ err: second, to: place, bytes }, "the broker can't take this message");
+    if (bytes >= LARGE_BYTES) this.#tooLargeBytes = Math.min(this.#tooLargeBytes, bytes);
+    this.#log.error({ err: second, to: place, bytes }, "the broker can't take this message");
     return "unsendable";
   }
 
-  function noteBlocked(blocked: boolean): void {
-    if (blocked === isBlocked) return;
-    isBlocked = blocked;
-    if (blocked) log.warn("the broker takes no message now");
-    else log.info("the broker takes messages again");
+  #noteBlocked(blocked: boolean): void {
+    if (blocked === this.#isBlocked) return;
+    this.#isBlocked = blocked;
+    if (blocked) this.#log.warn("the broker takes no message now");
+    else this.#log.info("the broker takes messages again");
   }
 
-  async function work(): Promise<void> {
+  async #work(): Promise<void> {
     let delayMs = FIRST_DELAY_MS;
-    for (let waiting = line[0]; waiting !== undefined; waiting = line[0]) {
+    for (let waiting = this.#line[0]; waiting !== undefined; waiting = this.#line[0]) {
       const { outgoing, signal, resolve } = waiting;
       if (signal?.aborted) {
-        line.shift();
+        this.#line.shift();
         continue;
       }
-      const end = await judge(outgoing);
-      if (closing.signal.aborted) return;
-      if (end !== "in doubt") noteBlocked(end === "nothing goes");
+      const end = await this.#judge(outgoing);
+      if (this.#closing.signal.aborted) return;
+      if (end !== "in doubt") this.#noteBlocked(end === "nothing goes");
       if (end === "in doubt" || end === "nothing goes") {
         // Its queue may be the only one that confirms nothing: the others need not wait for it.
-        line.push(line.shift() as Waiting);
-        await sleep(delayMs, undefined, { signal: closing.signal }).catch(() => {});
+        this.#line.push(this.#line.shift() as Waiting);
+        await sleep(delayMs, undefined, { signal: this.#closing.signal }).catch(() => {});
         delayMs = Math.min(2 * delayMs, MAX_DELAY_MS);
         continue;
       }
       delayMs = FIRST_DELAY_MS;
-      line.shift();
+      this.#line.shift();
       resolve(end);
     }
-    isWorking = false;
-    noteBlocked(false);
-    hangUp();
+    this.#isWorking = false;
+    this.#noteBlocked(false);
+    this.#hangUp();
   }
-
-  return {
-    blocked: () => isBlocked,
-    takes: (outgoing) =>
-      isBlocked ||
-      (closedPlaces.size > 0 && closedPlaces.has(placeOf(outgoing))) ||
-      outgoing.body.length >= tooLargeBytes,
-    publish(outgoing, signal) {
-      const ended =
-        signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
-      if (ended.aborted) return Promise.reject(ended.reason);
-      const { promise, resolve, reject } = Promise.withResolvers<Published>();
-      const onEnded = () => reject(ended.reason);
-      ended.addEventListener("abort", onEnded, { once: true });
-      line.push({ outgoing, signal, resolve });
-      if (!isWorking) {
-        isWorking = true;
-        void work();
-      }
-      return promise.finally(() => ended.removeEventListener("abort", onEnded));
-    },
-    async close() {
-      closing.abort(new LinkClosed("the publisher was closed"));
-      hangUp();
-    },
-  };
 }
 
 /** What a message is refused for: its exchange, or its queue where that is the default one. */
