@@ -1,13 +1,36 @@
 /** The process of a worker, before there is anything to drain. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { Redis } from "ioredis";
+import { beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+import { action, defineWorker } from "./engine/define-worker.ts";
+import { openTestFleet } from "./testing/fleet.ts";
+import { redisKeys } from "./wire/names.ts";
 
 const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
+
+const touched = defineWorker({
+  name: "touched",
+  concurrency: 4,
+  timeoutMs: 1_000,
+  actions: {
+    run: action({ version: 1, input: z.object({}), output: z.object({}), handle: () => ({}) }),
+  },
+});
+/** The same as a file. */
+const TOUCHED = `import { action, defineWorker } from "@tl-engine/shared";
+import { z } from "zod";
+export default defineWorker({ name: "touched", concurrency: 4, timeoutMs: 1_000, actions: {
+  run: action({ version: 1, input: z.object({}), output: z.object({}), handle: () => ({}) }) } });`;
+
+beforeAll(() => mkdir(new URL("../out", import.meta.url), { recursive: true }));
 
 test("SIGTERM while it still imports ends it well: a container's first process hears no other way", async () => {
   const file = join(await mkdtemp(join(tmpdir(), "tl-")), "index.mjs");
@@ -28,4 +51,35 @@ test("SIGTERM while it still imports ends it well: a container's first process h
   await once(child.stdout, "data");
   child.kill("SIGTERM");
   expect(await exited).toEqual([0, null]);
+});
+
+test("a health port that is taken: it exits with 2, says so, and has touched no job", async () => {
+  const fleet = await openTestFleet([touched]);
+  const taken = createServer().listen(0);
+  await once(taken, "listening");
+  const { port } = taken.address() as AddressInfo;
+  const folder = await mkdtemp(join(fileURLToPath(new URL("../out", import.meta.url)), "main-"));
+  try {
+    const ids = await Promise.all(
+      Array.from({ length: 5 }, () => fleet.publish("touched", "run", {})),
+    );
+    await writeFile(join(folder, "index.ts"), TOUCHED);
+    const child = spawn(process.execPath, [MAIN, join(folder, "index.ts")], {
+      env: { ...process.env, ...fleet.env, LOG_LEVEL: "info", HEALTH_PORT: String(port) },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const output = text(child.stdout);
+    expect(await once(child, "exit")).toEqual([2, null]);
+    expect(await output).toContain("HEALTH_PORT=0");
+    const { messageCount } = await fleet.channel.checkQueue(fleet.names.queue("touched"));
+    expect(messageCount).toBe(5);
+    const redis = new Redis(fleet.config.REDIS_URL);
+    const keys = ids.map((id) => redisKeys.claim(fleet.names.prefix, "touched", id));
+    expect(await redis.exists(...keys)).toBe(0);
+    redis.disconnect();
+  } finally {
+    taken.close();
+    await rm(folder, { recursive: true, force: true });
+    await fleet.close();
+  }
 });

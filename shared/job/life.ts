@@ -132,8 +132,8 @@ class JobLife {
   }
 
   /**
-   * Something of ours threw: a bug. It counts as an attempt where the job had its turn, so that the job ends; where
-   * that fails as well, or there was no turn, the delivery goes back, not at once.
+   * Something of ours threw: a bug. The job goes on as after an attempt that failed, so that it ends; where that
+   * fails as well, past its last attempt, it is a dead letter; else the broker has it again, not at once.
    */
   async #recover(
     delivery: Delivery,
@@ -145,12 +145,9 @@ class JobLife {
     if (!signal.aborted) {
       metrics.ownError();
       log.error({ err: error, jobId: received?.id }, "a job could not be settled");
-      if (
-        received !== undefined &&
-        turn?.kind === "run" &&
-        (await this.#failed(received, turn, error))
-      )
-        return;
+      if (received !== undefined && turn?.kind === "run")
+        for (const how of ["failed", "buried"] as const)
+          if (await this.#endedAs(how, received, turn, error)) return;
       await sleep(BUG_DELAY_MS, undefined, { signal }).catch(() => {});
     }
     try {
@@ -163,12 +160,26 @@ class JobLife {
     }
   }
 
-  /** Whether the job could be settled as one whose attempt failed. */
-  async #failed(received: Received, turn: Turn, error: Error): Promise<boolean> {
-    const { settle } = this.#options;
+  /** Whether the job could be settled as one whose attempt failed, or at least, past its last, as a dead letter. */
+  async #endedAs(
+    how: "failed" | "buried",
+    received: Received,
+    turn: Turn,
+    error: Error,
+  ): Promise<boolean> {
+    const { settle, maxAttempts } = this.#options;
     try {
       const ran: Ran = { kind: "threw", error };
-      const outcome = outcomeOf(received, turn, ran, await this.#commit(received, turn, ran));
+      let outcome: Outcome;
+      if (how === "failed") {
+        outcome = outcomeOf(received, turn, ran, await this.#commit(received, turn, ran));
+      } else {
+        if (received.attempt < maxAttempts) return false;
+        // Its row may say otherwise, and is what counts: nobody is told anything that could differ from it.
+        received.replyTo = undefined;
+        const message = `the job has its end, which could not be told: ${error.message}`;
+        outcome = { kind: "unrecorded", problem: { code: "attempts_exhausted", message } };
+      }
       if ((await settle(received, outcome, turn.token)) === "unsendable") return false;
       this.#noteEnd(received, turn, ran, outcome);
       return true;
