@@ -160,9 +160,8 @@ export function createLife(options: LifeOptions): Life {
 
   /** A copy with a lower attempt than the one on record. */
   async function joinLater({ job }: LiveJob, recordedAttempt: number): Promise<Outcome> {
-    // What the broker delivers again is the copy that was left when its successor reached a tier.
-    // Anything else was published anew, perhaps for another reply_to: it waits for the end.
-    if (job.delivery.message.fields.redelivered) return { kind: "stale" };
+    // It may be the copy that was left when its successor reached a tier, or another caller's, also where the
+    // broker delivers it again: nothing tells them apart, so each waits for the end, and hears of it.
     // The end may have come while Redis was away and could not be told: without a look at
     // Postgres this copy would wait for ever.
     const row = await commits.read(job.engine, job.id);
