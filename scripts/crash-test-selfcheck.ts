@@ -1,68 +1,97 @@
 /**
- * Tests the judge of the crash test: plants a bug after another into real workers and demands that
- * the checker catches it; without the bug, the same run must pass. BUGS=a,b for some of them;
- * CONTROL=0 leaves the runs without a bug out.
+ * Tests the judge of the crash test: plants bugs into real workers and demands that the checker finds each of
+ * them within 100 faults, by every seed; jobs and runs without a bug must have no finding. BUGS=a,b for some
+ * bugs, SEEDS=1,2,3, PARALLEL=2 hunts at once, CONTROL=0 leaves the runs without any bug out.
  */
-import type { Finding } from "./crash-test/checker.ts";
-import { SCENARIOS, type Scenario } from "./crash-test/scenarios.ts";
-import { type CrashServices, openServices } from "./crash-test/services.ts";
-import { openStage } from "./crash-test/stage.ts";
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { LANED_BUGS, LONE_BUGS } from "./crash-test/bugs/index.ts";
+import { type Found, type Hunt, hunt } from "./crash-test/hunt.ts";
+import { openServices } from "./crash-test/services.ts";
 
+type Told = { said: string } | { found: Found[]; falseAlarms: string[] };
+
+/** Bugs that share a run, each in a lane of its own: more of them would leave each too few jobs. */
+const LANES = 7;
 const say = (line: string) => process.stdout.write(`${line}\n`);
-const SEED = 1;
-/** A lost job never comes: there is no use in waiting long for rest where a bug is planted. */
-const REST_TIMEOUT_MS = { bug: 15_000, control: 90_000 };
+const listOf = (name: string) => (process.env[name] ?? "").split(",").filter((one) => one !== "");
 
-async function play(
-  services: CrashServices,
-  { bug, workers, deliveryLimit, play: script }: Scenario,
-  isPlanted: boolean,
-): Promise<Finding[]> {
-  const stage = await openStage({
-    services,
-    seed: SEED,
-    workers,
-    faults: 1,
-    jobs: 0,
-    folder: `selfcheck-${isPlanted ? bug : `control-${bug}`}`,
-    say: () => {},
-    ...(isPlanted ? { bug } : {}),
-    ...(isPlanted && deliveryLimit !== undefined ? { deliveryLimit } : {}),
+function plan(): Hunt[] {
+  const wanted = listOf("BUGS");
+  const isWanted = (bug: string) => wanted.length === 0 || wanted.includes(bug);
+  const unknown = wanted.filter((bug) => ![...LANED_BUGS, ...LONE_BUGS].includes(bug));
+  if (unknown.length > 0) throw new RangeError(`no such bug: ${unknown.join(", ")}`);
+  const laned = LANED_BUGS.filter(isWanted);
+  const groups = Array.from({ length: Math.ceil(laned.length / LANES) }, (_, group) =>
+    // Bugs of one kind stand together in the list; here they are apart.
+    laned.filter((_bug, index) => index % Math.ceil(laned.length / LANES) === group),
+  );
+  groups.push(...LONE_BUGS.filter(isWanted).map((bug) => [bug]));
+  const seeds = listOf("SEEDS").map(Number);
+  const hunts = (seeds.length > 0 ? seeds : [1, 2, 3]).flatMap((seed) => [
+    ...groups.map((bugs) => ({ bugs, seed })),
+    ...(process.env.CONTROL === "0" ? [] : [{ bugs: [], seed }]),
+  ]);
+  return hunts;
+}
+
+/** In a process of its own, since it carries all traffic of its services: does the hunts that it is told of. */
+async function huntAsTold(): Promise<void> {
+  const services = await openServices(() => {});
+  const tell = (told: Told) => process.send?.(told);
+  process.on("message", async (told: Hunt | "stop") => {
+    if (told === "stop") {
+      await services.stop();
+      process.exit(0);
+    }
+    try {
+      tell(await hunt(services, told, (said) => tell({ said })));
+    } catch (error) {
+      tell({ found: [], falseAlarms: [`the hunt failed: ${error}`] });
+    }
   });
-  try {
-    await script(stage.context);
-    const { findings } = await stage.finish(REST_TIMEOUT_MS[isPlanted ? "bug" : "control"]);
-    return findings;
-  } finally {
-    await stage.close();
-  }
+  tell({ found: [], falseAlarms: [] });
 }
 
-const describe = ({ rule, category, message }: Finding) => `${category} (rule ${rule}): ${message}`;
+async function main(): Promise<void> {
+  const hunts = plan();
+  const found: Found[] = [];
+  const falseAlarms: string[] = [];
+  const hunters = Array.from({ length: Number(process.env.PARALLEL ?? 2) }, async () => {
+    const child = fork(import.meta.filename, { env: { ...process.env, SELFCHECK_HUNTER: "1" } });
+    child.on("message", (told: Told) => {
+      if ("said" in told) return say(told.said);
+      for (const one of told.found) {
+        const how = one.afterFaults === undefined ? "MISSED" : `found after ${one.afterFaults}`;
+        say(`${how}  ${one.bug} (seed ${one.seed}): ${one.as}`);
+      }
+      for (const alarm of told.falseAlarms) say(`FALSE ALARM  ${alarm}`);
+      found.push(...told.found);
+      falseAlarms.push(...told.falseAlarms);
+      child.send(hunts.shift() ?? "stop");
+    });
+    await once(child, "exit");
+  });
+  await Promise.all(hunters);
+  const bugs = new Set(found.map(({ bug }) => bug));
+  const missed = found.filter(({ afterFaults }) => afterFaults === undefined);
+  table(found);
+  say(
+    `crash-test-selfcheck: bugs=${bugs.size} hunts=${found.length} missed=${missed.length} false_alarms=${falseAlarms.length}`,
+  );
+  process.exit(missed.length === 0 && falseAlarms.length === 0 && bugs.size > 0 ? 0 : 1);
+}
 
-const wanted = (process.env.BUGS ?? "").split(",").filter((name) => name !== "");
-const scenarios = SCENARIOS.filter(({ bug }) => wanted.length === 0 || wanted.includes(bug));
-const hasControls = process.env.CONTROL !== "0";
-let caught = 0;
-let falseAlarms = 0;
-
-const services = await openServices(say);
-try {
-  for (const scenario of scenarios) {
-    const found = await play(services, scenario, true);
-    const right = found.find(({ category }) => scenario.caughtAs.includes(category));
-    if (right) caught++;
-    say(
-      `${right ? "caught" : "MISSED"}  ${scenario.bug}: ${right ? describe(right) : `found ${found.map(describe).join("; ") || "nothing"}`}`,
+/** For each bug, by seed: the faults after which it was found. */
+function table(found: Found[]): void {
+  const seeds = [...new Set(found.map(({ seed }) => seed))].sort((a, b) => a - b);
+  say(`\nfaults until found, by seed ${seeds.join(", ")}:`);
+  for (const [bug, hunts] of Map.groupBy(found, (one) => one.bug)) {
+    const cells = seeds.map(
+      (seed) => hunts.find((one) => one.seed === seed)?.afterFaults ?? "missed",
     );
-    if (!hasControls) continue;
-    const alarms = await play(services, scenario, false);
-    if (alarms.length === 0) continue;
-    falseAlarms++;
-    say(`  FALSE ALARM without the bug: ${alarms.slice(0, 3).map(describe).join("; ")}`);
+    say(`  ${bug.padEnd(30)} ${cells.join("  ")}`);
   }
-} finally {
-  await services.stop();
 }
-say(`crash-test-selfcheck: bugs=${scenarios.length} caught=${caught} false_alarms=${falseAlarms}`);
-process.exit(caught === scenarios.length && falseAlarms === 0 ? 0 : 1);
+
+await (process.env.SELFCHECK_HUNTER ? huntAsTold() : main());
