@@ -12,7 +12,7 @@ import { openServices } from "./crash-test/services.ts";
 type Told = { said: string } | { found: Found[]; falseAlarms: string[] };
 
 /** Bugs that share a run, each in a lane of its own: more of them would leave each too few jobs. */
-const LANES = 7;
+const LANES = Number(process.env.LANES ?? 7);
 const say = (line: string) => process.stdout.write(`${line}\n`);
 const listOf = (name: string) => (process.env[name] ?? "").split(",").filter((one) => one !== "");
 

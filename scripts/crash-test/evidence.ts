@@ -260,7 +260,9 @@ export function toldJobs(rows: readonly ResultRow[], history: readonly Stamped[]
     const asked = awaited.get(jobId);
     return (
       events.every(({ id }) => seen.has(id)) &&
-      (asked ? [...asked].every((key) => seen.has(key)) : status === "succeeded" || code === "quarantined")
+      (asked
+        ? [...asked].every((key) => seen.has(key))
+        : status === "succeeded" || code === "quarantined")
     );
   };
   return new Set(rows.filter(isTold).map(({ jobId }) => jobId));

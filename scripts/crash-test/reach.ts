@@ -167,7 +167,9 @@ function postgresReach({ postgres }: Urls, query: Query) {
     },
     async setPostgresReadOnly(isReadOnly: boolean) {
       const database = decodeURIComponent(new URL(postgres).pathname.slice(1));
-      const setting = isReadOnly ? "SET default_transaction_read_only = on" : "RESET default_transaction_read_only";
+      const setting = isReadOnly
+        ? "SET default_transaction_read_only = on"
+        : "RESET default_transaction_read_only";
       await query(`ALTER DATABASE ${pg.escapeIdentifier(database)} ${setting}`);
       await query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`);
     },

@@ -1,6 +1,7 @@
 /** Waits until everything has come to rest, and collects what the services then hold. */
-import { setTimeout as sleep } from "node:timers/promises";
+
 import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { RunNote } from "./engine/journal.ts";
 import { type EndState, owedJobs } from "./evidence.ts";
 import type { History } from "./history.ts";
@@ -62,9 +63,7 @@ async function whatMoves(options: RestOptions): Promise<Moving | undefined> {
     [engine],
   );
   for (const { id } of rows) owed.delete(id);
-  const full = (await reach.queues()).filter(
-    ({ ready, unacked }) => ready + unacked > 0,
-  );
+  const full = (await reach.queues()).filter(({ ready, unacked }) => ready + unacked > 0);
   const lost =
     owed.size === 0 ? "" : `${owed.size} jobs have no row, such as ${[...owed].slice(0, 3)}`;
   if (full.length > 0) {

@@ -1,7 +1,7 @@
 /** One run: the load flows, the rounds of faults come one after another, and in the end the checker judges. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Context, Fault, Heal } from "./faults/fault.ts";
 import { callerFaults } from "./faults/callers.ts";
+import type { Context, Fault, Heal } from "./faults/fault.ts";
 import { networkFaults } from "./faults/network.ts";
 import { processFaults } from "./faults/processes.ts";
 import { serviceFaults } from "./faults/services.ts";
@@ -53,7 +53,12 @@ export interface Outcome {
 
 export async function runCrashTest(options: RunOptions): Promise<Outcome> {
   const { services, seed, say } = options;
-  const all = [...processFaults(LEASE_MS), ...networkFaults(), ...serviceFaults(), ...callerFaults()];
+  const all = [
+    ...processFaults(LEASE_MS),
+    ...networkFaults(),
+    ...serviceFaults(),
+    ...callerFaults(),
+  ];
   const kinds = all.filter(
     ({ needs }) =>
       (needs !== "own services" || services.own !== undefined) &&

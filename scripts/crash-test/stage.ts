@@ -4,9 +4,9 @@ import { join, relative, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import amqp from "amqplib";
-import { proxyBefore, type UrlProxy } from "../../shared/testing/proxy.ts";
 import { BURIALS } from "../../shared/broker/topology.ts";
 import { Claims } from "../../shared/client/claims.ts";
+import { proxyBefore, type UrlProxy } from "../../shared/testing/proxy.ts";
 import { type Caller, openCaller, openWatcher } from "./caller.ts";
 import { check } from "./checker.ts";
 import { LEDGER_SQL } from "./engine/index.ts";
@@ -145,7 +145,8 @@ async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
     history,
   });
   let stopped: Promise<string[]> | undefined;
-  const stopWorkers = () => (stopped ??= supervisor.stop(STOP_GRACE_MS[options.bugs ? "bug" : "clean"]));
+  const stopWorkers = () =>
+    (stopped ??= supervisor.stop(STOP_GRACE_MS[options.bugs ? "bug" : "clean"]));
   closers.push(stopWorkers);
   await supervisor.allReady(WORKER_READY_TIMEOUT_MS);
 

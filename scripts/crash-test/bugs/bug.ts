@@ -21,7 +21,10 @@ export const isReply = (outgoing: Outgoing) =>
 /** Does as `publish` says instead. */
 export const publishes = (
   parts: Parts,
-  publish: (outgoing: Outgoing, send: (outgoing: Outgoing) => Promise<Published>) => Promise<Published>,
+  publish: (
+    outgoing: Outgoing,
+    send: (outgoing: Outgoing) => Promise<Published>,
+  ) => Promise<Published>,
 ): Parts => ({
   ...parts,
   publisher: {

@@ -141,8 +141,7 @@ export const CRASH_BUGS: Record<string, Bug> = {
     ...settles(parts, (delivery, acks) => ({
       handBack() {
         const job = parts.receive({ ...delivery, acks });
-        if (job.kind === "job")
-          void parts.claims.unclaim("retry", job, undefined, job.attempt + 1);
+        if (job.kind === "job") void parts.claims.unclaim("retry", job, undefined, job.attempt + 1);
         acks.handBack(delivery.message);
       },
     })),
@@ -152,7 +151,9 @@ export const CRASH_BUGS: Record<string, Bug> = {
 export const CANCEL_BUGS: Record<string, Bug> = {
   "cancelled-job-run": (parts) =>
     claims(parts, (claim, job) =>
-      claim.kind === "cancelled" ? { kind: "run", token: claim.token, crashes: job.crashes } : claim,
+      claim.kind === "cancelled"
+        ? { kind: "run", token: claim.token, crashes: job.crashes }
+        : claim,
     ),
   /** Neither the message nor the heartbeat ends a run. */
   "cancel-ignored": (parts) => {

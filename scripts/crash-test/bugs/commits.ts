@@ -190,9 +190,7 @@ export const BURIAL_BUGS: Record<string, Bug> = {
     ...parts,
     commits: { ...parts.commits, commit: async (row) => ({ kind: "committed", row }) },
   })),
-  "burials-without-reply": inBurials((parts) =>
-    changes(parts, isReply, () => undefined),
-  ),
+  "burials-without-reply": inBurials((parts) => changes(parts, isReply, () => undefined)),
   "burials-without-letter": inBurials((parts) =>
     publishes(parts, async (outgoing, send) =>
       outgoing.routingKey.endsWith(".dead") ? "routed" : send(outgoing),

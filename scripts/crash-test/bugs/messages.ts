@@ -36,10 +36,10 @@ export const REPLY_BUGS: Record<string, Bug> = {
     changes(parts, isReply, (reply) => ({ ...reply, routingKey: `${reply.routingKey}.none` })),
   "replies-to-first-caller": (parts) => {
     let first: string | undefined;
-    return changes(parts, isReply, (reply) => ({
-      ...reply,
-      routingKey: (first ??= reply.routingKey),
-    }));
+    return changes(parts, isReply, (reply) => {
+      first ??= reply.routingKey;
+      return { ...reply, routingKey: first };
+    });
   },
   "correlation-replaced": (parts) =>
     changes(parts, isReply, (reply) => ({

@@ -1,7 +1,7 @@
 /** Planted bugs that touch a whole worker, so that each needs a run of its own. */
 import type { Acks } from "../../../shared/broker/acks.ts";
 import type { ResultRow } from "../../../shared/job/result-rows.ts";
-import { type Bug, claims, isTier, changes, settles, withHeaders } from "./bug.ts";
+import { type Bug, changes, claims, isTier, settles, withHeaders } from "./bug.ts";
 import { INSERT_DO_NOTHING, openPool, valuesOf } from "./commits.ts";
 
 export const WHOLE_BUGS: Record<string, Bug> = {

@@ -89,7 +89,10 @@ export function withJournal(definition: WorkerDefinition): WorkerDefinition {
   const actions = Object.entries(definition.actions).map(([name, action]) => {
     const { handle, handleBatch } = action;
     const wrapped = handle
-      ? { ...action, handle: (input: unknown, job: never) => noted([job], () => handle(input, job)) }
+      ? {
+          ...action,
+          handle: (input: unknown, job: never) => noted([job], () => handle(input, job)),
+        }
       : {
           ...action,
           handleBatch: (jobs: never[], batch: never) =>

@@ -14,6 +14,7 @@ export const ODDITIES = [
 export function throwOddly<Answer>(oddity: string, answer: () => Answer): Answer | Promise<Answer> {
   switch (oddity) {
     case "undefined":
+      // biome-ignore lint/style/useThrowOnlyError: that is the oddity
       throw undefined;
     case "message-not-a-string":
       throw Object.assign(new Error("odd"), { message: { not: "a string" } });
@@ -33,7 +34,6 @@ export function throwOddly<Answer>(oddity: string, answer: () => Answer): Answer
     default:
       return {
         // biome-ignore lint/suspicious/noThenProperty: that is the oddity
-        // biome-ignore lint/plugin: a promise of another library
         then: (resolve: (value: Answer) => void) => setTimeout(() => resolve(answer()), 5),
       } as unknown as Promise<Answer>;
   }

@@ -13,8 +13,10 @@ async function declareFull({ reach }: Context, queue: string, binding?: string):
   });
 }
 
-const remove = ({ reach }: Context, queue: string) => () =>
-  reach.withChannel(async (channel) => void (await channel.deleteQueue(queue)));
+const remove =
+  ({ reach }: Context, queue: string) =>
+  () =>
+    reach.withChannel(async (channel) => void (await channel.deleteQueue(queue)));
 
 const actions = ["plain", "ledger", "batch", "rejects"] as const;
 

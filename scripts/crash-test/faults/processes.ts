@@ -153,8 +153,7 @@ export function processFaults(leaseMs: number): Fault[] {
       touches: ["workers"],
       weight: 4,
       holdMs: 0,
-      inject: (context) =>
-        signalAtSteps(context, [context.random.pick(context.slots)], "SIGTERM"),
+      inject: (context) => signalAtSteps(context, [context.random.pick(context.slots)], "SIGTERM"),
     },
     {
       kind: "sigterm-twice",

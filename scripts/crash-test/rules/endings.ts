@@ -118,7 +118,10 @@ function judgeEnding(story: Story, row: ResultRow, evidence: Evidence): Finding[
   if (sameWay.length === 0) {
     const category = code === "attempts_exhausted" ? "attempts_burned" : "other";
     const ways = right.map((ending) => ending.code ?? ending.status).join(" or ");
-    return say(category, `ended as ${code ?? status}, ${ways} is right: ${row.reply.slice(0, 300)}`);
+    return say(
+      category,
+      `ended as ${code ?? status}, ${ways} is right: ${row.reply.slice(0, 300)}`,
+    );
   }
   if (sameWay.some((ending) => ending.attempt === attempt)) return [];
   return attempt > most

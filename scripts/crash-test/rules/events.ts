@@ -21,7 +21,12 @@ export function eventsAreTheRows({ rows, of, stories }: Evidence): Finding[] {
     }
     const { jobId } = event;
     if (event.body !== body || event.type !== type)
-      findings.push({ rule: "d", category: "other", jobId, message: `event ${id} differs from its row` });
+      findings.push({
+        rule: "d",
+        category: "other",
+        jobId,
+        message: `event ${id} differs from its row`,
+      });
     const copies = stories.get(jobId)?.copies ?? [];
     if (!copies.some((copy) => (copy.correlationId ?? jobId) === correlationId))
       findings.push({
@@ -33,7 +38,12 @@ export function eventsAreTheRows({ rows, of, stories }: Evidence): Finding[] {
   }
   for (const [id, { jobId }] of stored) {
     if (!seen.has(id))
-      findings.push({ rule: "d", category: "lost", jobId, message: `event ${id} was never announced` });
+      findings.push({
+        rule: "d",
+        category: "lost",
+        jobId,
+        message: `event ${id} was never announced`,
+      });
   }
   return findings;
 }

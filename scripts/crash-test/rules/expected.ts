@@ -18,7 +18,8 @@ const FINE_ODDITIES = new Set(["thenable"]);
 export function rightEndings(story: Story, { maxAttempts }: Evidence): Ending[] {
   const { job, copies } = story;
   const right = copies.some(({ isBuried }) => !isBuried) ? endingsOf(job, maxAttempts) : [];
-  if (copies.some(({ isBuried, mayExpire }) => isBuried || mayExpire)) right.push(failed("expired", 0));
+  if (copies.some(({ isBuried, mayExpire }) => isBuried || mayExpire))
+    right.push(failed("expired", 0));
   return right;
 }
 

@@ -64,7 +64,8 @@ function wrongLetter(letter: Letter, story: Story, evidence: Evidence): string |
 /** What of the letter is not what was published. */
 function difference(letter: Letter, copy: Copy): string | undefined {
   const { headers } = letter;
-  if (letter.body !== JSON.stringify(copy.job.input)) return `with the body ${letter.body.slice(0, 100)}`;
+  if (letter.body !== JSON.stringify(copy.job.input))
+    return `with the body ${letter.body.slice(0, 100)}`;
   if (letter.type !== `crash.${copy.job.action}.v1`) return `of the type ${letter.type}`;
   if (letter.replyTo !== copy.replyTo) return `with the reply_to ${letter.replyTo}`;
   if (letter.contentType !== "application/json") return `of content type ${letter.contentType}`;
@@ -81,7 +82,9 @@ function wrongCode(letter: Letter, story: Story, evidence: Evidence): string | u
   if (typeof message !== "string" || message === "") return "without an error message";
   if (code === CONFLICT) return inputs.length > 1 ? undefined : "of a conflict that was none";
   if (row?.status === "failed" && code === row.code && row.generation === 0)
-    return attempt === row.attempt ? undefined : `of attempt ${attempt}, the row is of ${row.attempt}`;
+    return attempt === row.attempt
+      ? undefined
+      : `of attempt ${attempt}, the row is of ${row.attempt}`;
   // How it ended before it was replayed.
   const isEarlier = row !== undefined && row.generation > 0;
   const isPossible =

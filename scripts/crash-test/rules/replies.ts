@@ -29,7 +29,8 @@ export function everyCopyIsAnswered({ stories, owedCopies }: Evidence): Finding[
   for (const story of stories.values()) {
     const newest = Math.max(...story.copies.map(({ generation }) => generation));
     for (const copy of story.copies) {
-      if (copy.replyTo === undefined || copy.isDeaf || !owedCopies.has(copy.copy) || !story.row) continue;
+      if (copy.replyTo === undefined || copy.isDeaf || !owedCopies.has(copy.copy) || !story.row)
+        continue;
       const heard = story.replies.filter((reply) => isFor(reply, copy));
       const message = unanswered(story, copy, heard, newest);
       if (message) findings.push({ rule: "c", category: "lost", jobId: story.id, message });

@@ -49,20 +49,31 @@ export function deadlinesAreKept({ stories }: Evidence): Finding[] {
   for (const { id: jobId, job, runs, copies, row, replies } of stories.values()) {
     const { deadlineMs } = job;
     // A replay, and another caller's copy, have none or their own.
-    if (deadlineMs === undefined || copies.some((copy) => copy.job.deadlineMs !== deadlineMs)) continue;
+    if (deadlineMs === undefined || copies.some((copy) => copy.job.deadlineMs !== deadlineMs))
+      continue;
     const good = runs.filter(
       ({ ended, attempt }) => ended === "returned" && attempt === row?.attempt,
     );
     const earliest = Math.min(...good.map(({ startMs }) => startMs));
     const isSkewed = runs.some(({ skewMs }) => skewMs !== 0);
-    if (row?.status === "succeeded" && !isSkewed && good.length > 0 && earliest > deadlineMs + TOLERANCE_MS) {
+    if (
+      row?.status === "succeeded" &&
+      !isSkewed &&
+      good.length > 0 &&
+      earliest > deadlineMs + TOLERANCE_MS
+    ) {
       const ms = Math.round(earliest - deadlineMs);
       const message = `it succeeded in a run that began ${ms} ms after its deadline`;
       findings.push({ rule: "j", category: "other", jobId, message });
     }
     const [told] = replies;
     if (row?.code === "expired" && told && told.at < deadlineMs && runs.length > 0 && !isSkewed)
-      findings.push({ rule: "j", category: "other", jobId, message: "expired before its deadline" });
+      findings.push({
+        rule: "j",
+        category: "other",
+        jobId,
+        message: "expired before its deadline",
+      });
   }
   return findings;
 }
