@@ -8,7 +8,7 @@ import { serviceFaults } from "./faults/services.ts";
 import type { Category, Finding } from "./finding.ts";
 import type { Load } from "./load.ts";
 import { randomFrom } from "./random.ts";
-import { type Round, scheduleFaults } from "./schedule.ts";
+import { partOf, type Round, scheduleFaults } from "./schedule.ts";
 import type { CrashServices } from "./services.ts";
 import { LEASE_MS, openStage, type Stage } from "./stage.ts";
 import { restartIfStranded } from "./stranded.ts";
@@ -20,7 +20,7 @@ const RECOVERY_TIMEOUT_MS = 60_000;
 const BROKER_PATIENCE_MS = 20_000;
 const REST_TIMEOUT_MS = 180_000;
 /** A stuck job never comes: there is no use in waiting long for rest where a bug is planted. */
-const BUG_REST_TIMEOUT_MS = 40_000;
+const BUG_REST_TIMEOUT_MS = 60_000;
 /** A fault that can't be injected or healed in this time is a fault of the crash test's. */
 const FAULT_TIMEOUT_MS = 45_000;
 const FIRST_JOBS_MS = 3_000;
@@ -39,6 +39,8 @@ export interface RunOptions {
   /** Planted bugs. */
   bugs?: string[];
   deliveryLimit?: number;
+  /** Plays only a part of a longer plan: `faults` of it, from this one on. */
+  part?: { from: number; of: number };
   /** Where the history goes; by default it is named after the seed. */
   folder?: string;
   say(line: string): void;
@@ -74,7 +76,8 @@ export async function runCrashTest(options: RunOptions): Promise<Outcome> {
     options.only.length === 0
       ? kinds.filter(({ weight }) => weight > 0)
       : kinds.filter(({ kind }) => options.only.includes(kind));
-  const rounds = scheduleFaults(chosen, options.faults, randomFrom(seed));
+  const { from, of } = options.part ?? { from: 0, of: options.faults };
+  const rounds = partOf(scheduleFaults(chosen, of, randomFrom(seed)), from, from + options.faults);
   const stage = await openStage({
     ...options,
     workers: WORKERS,

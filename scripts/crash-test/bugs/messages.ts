@@ -122,12 +122,6 @@ export const RETRY_BUGS: Record<string, Bug> = {
       },
     );
   },
-  /** Sends a retry back to its own queue, where it is what it was before. */
-  "requeue-instead-of-tier": (parts) =>
-    publishes(parts, async (outgoing, send) => {
-      if (isTier(outgoing)) throw new Error("requeue");
-      return send(outgoing);
-    }),
   "retry-under-wrong-key": (parts) =>
     changes(parts, isTier, (retry) => ({ ...retry, routingKey: retry.exchange })),
   "tier-not-mandatory": (parts) =>

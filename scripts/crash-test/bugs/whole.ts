@@ -1,7 +1,7 @@
 /** Planted bugs that touch a whole worker, so that each needs a run of its own. */
 import type { Acks } from "../../../shared/broker/acks.ts";
 import type { ResultRow } from "../../../shared/job/result-rows.ts";
-import { type Bug, changes, claims, isTier, settles, withHeaders } from "./bug.ts";
+import { type Bug, changes, claims, isTier, publishes, settles, withHeaders } from "./bug.ts";
 import { INSERT_DO_NOTHING, openPool, valuesOf } from "./commits.ts";
 
 export const WHOLE_BUGS: Record<string, Bug> = {
@@ -95,6 +95,12 @@ export const WHOLE_BUGS: Record<string, Bug> = {
       },
     },
   }),
+  /** Sends a retry back to its own queue, where it is what it was before. */
+  "requeue-instead-of-tier": (parts) =>
+    publishes(parts, async (outgoing, send) => {
+      if (isTier(outgoing)) throw new Error("requeue");
+      return send(outgoing);
+    }),
   /** A culprit is never found out. */
   "crashes-not-counted": (parts) =>
     changes(

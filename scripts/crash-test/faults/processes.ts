@@ -97,7 +97,7 @@ export function processFaults(leaseMs: number): Fault[] {
     {
       kind: "kill-at-step",
       touches: ["workers"],
-      weight: 45,
+      weight: 60,
       holdMs: 0,
       inject: (context) => signalAtSteps(context, context.slots, "SIGKILL"),
     },
