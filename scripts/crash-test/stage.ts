@@ -182,6 +182,7 @@ async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
     nextStep: leastHit(random.shuffle(STEPS), stepHits),
     note: () => {},
   };
+  const wasDeleted = () => history.entries.some(({ kind }) => kind === "queue-deleted");
   const rest: RestOptions = {
     reach,
     seen: () => [watcher, ...callers].reduce((sum, { seen }) => sum + seen(), 0),
@@ -190,7 +191,10 @@ async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
     engine: ENGINE,
     workers: options.workers,
     timeoutMs: 0,
-    rescue: () => rescue(urls.amqp, prefix),
+    // Of its own accord nothing may come to lie there.
+    rescue: async () => {
+      if (wasDeleted()) await rescue(urls.amqp, prefix);
+    },
   };
   return {
     context,
@@ -198,7 +202,7 @@ async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
     history,
     stepHits,
     async finish(restTimeoutMs) {
-      if (history.entries.some(({ kind }) => kind === "queue-deleted")) {
+      if (wasDeleted()) {
         // Nothing stays lost: who was not told of an end publishes the job again under the same id. The
         // queue may have swallowed a job between its row and its reply.
         await context.load.resendUntold(toldJobs(await reach.rows(), history.entries));
@@ -306,7 +310,8 @@ async function rescue(amqpUrl: string, prefix: string): Promise<void> {
   try {
     const channel = await connection.createConfirmChannel();
     channel.on("error", () => {});
-    for (;;) {
+    const { messageCount } = await channel.checkQueue(`${prefix}.unrouted`);
+    for (let count = 0; count < messageCount; count++) {
       const message = await channel.get(`${prefix}.unrouted`);
       if (message === false) return;
       const { exchange, routingKey } = message.fields;

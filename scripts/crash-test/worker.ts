@@ -14,6 +14,8 @@ import { burials } from "./fleet.ts";
 const EXIT_FAILED = 1;
 const EXIT_MISCONFIGURED = 2;
 
+// A crash test that is killed itself leaves no worker behind.
+process.on("disconnect", () => process.exit(EXIT_FAILED));
 takeOrders();
 watchStalls();
 try {
