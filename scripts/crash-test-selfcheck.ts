@@ -1,97 +1,123 @@
 /**
  * Tests the judge of the crash test: plants bugs into real workers and demands that the checker finds each of
  * them within 100 faults, by every seed; jobs and runs without a bug must have no finding. BUGS=a,b for some
- * bugs, SEEDS=1,2,3, PARALLEL=2 hunts at once, CONTROL=0 leaves the runs without any bug out.
+ * bugs, SEEDS=1,2,3, PARALLEL=2 hunts at once, LANES=12 bugs in one run, CONTROL=0 leaves the runs without any
+ * bug out, MAX_FAULTS=16 gives up early.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { LANED_BUGS, LONE_BUGS } from "./crash-test/bugs/index.ts";
-import { type Found, type Hunt, hunt } from "./crash-test/hunt.ts";
+import { ALL_FAULTS, type Caught, type Hunt, hunt } from "./crash-test/hunt.ts";
 import { openServices } from "./crash-test/services.ts";
 
-type Told = { said: string } | { found: Found[]; falseAlarms: string[] };
+/** Parts of a plan: most bugs need few faults; those that are left share the next part among fewer. */
+const PARTS = [16, 34, 50];
 
-/** Bugs that share a run, each in a lane of its own: more of them would leave each too few jobs. */
-const LANES = Number(process.env.LANES ?? 7);
 const say = (line: string) => process.stdout.write(`${line}\n`);
 const listOf = (name: string) => (process.env[name] ?? "").split(",").filter((one) => one !== "");
+const whole = (name: string, fallback: number) => Number(process.env[name] || fallback);
 
-function plan(): Hunt[] {
-  const wanted = listOf("BUGS");
-  const isWanted = (bug: string) => wanted.length === 0 || wanted.includes(bug);
-  const unknown = wanted.filter((bug) => ![...LANED_BUGS, ...LONE_BUGS].includes(bug));
-  if (unknown.length > 0) throw new RangeError(`no such bug: ${unknown.join(", ")}`);
-  const laned = LANED_BUGS.filter(isWanted);
-  const groups = Array.from({ length: Math.ceil(laned.length / LANES) }, (_, group) =>
-    // Bugs of one kind stand together in the list; here they are apart.
-    laned.filter((_bug, index) => index % Math.ceil(laned.length / LANES) === group),
-  );
-  groups.push(...LONE_BUGS.filter(isWanted).map((bug) => [bug]));
-  const seeds = listOf("SEEDS").map(Number);
-  const hunts = (seeds.length > 0 ? seeds : [1, 2, 3]).flatMap((seed) => [
-    ...groups.map((bugs) => ({ bugs, seed })),
-    ...(process.env.CONTROL === "0" ? [] : [{ bugs: [], seed }]),
-  ]);
-  return hunts;
+/** A process of its own, since it carries all traffic of its services. */
+interface Hunter {
+  hunt(what: Hunt): Promise<Caught>;
+  stop(): Promise<void>;
 }
 
-/** In a process of its own, since it carries all traffic of its services: does the hunts that it is told of. */
+async function openHunter(): Promise<Hunter> {
+  const child = fork(import.meta.filename, { env: { ...process.env, SELFCHECK_HUNTER: "1" } });
+  const next = async () => {
+    const [caught] = await Promise.race([once(child, "message"), once(child, "exit")]);
+    if (typeof caught === "number" || caught === null) throw new Error("a hunter ended by itself");
+    return caught as Caught;
+  };
+  await next();
+  return {
+    hunt(what) {
+      child.send(what);
+      return next();
+    },
+    async stop() {
+      child.send("stop");
+      await once(child, "exit");
+    },
+  };
+}
+
 async function huntAsTold(): Promise<void> {
   const services = await openServices(() => {});
-  const tell = (told: Told) => process.send?.(told);
   process.on("message", async (told: Hunt | "stop") => {
     if (told === "stop") {
       await services.stop();
       process.exit(0);
     }
-    try {
-      tell(await hunt(services, told, (said) => tell({ said })));
-    } catch (error) {
-      tell({ found: [], falseAlarms: [`the hunt failed: ${error}`] });
-    }
+    const failed = (error: unknown): Caught => ({
+      found: [],
+      falseAlarms: [`the hunt failed: ${error}`],
+    });
+    process.send?.(await hunt(services, told).catch(failed));
   });
-  tell({ found: [], falseAlarms: [] });
+  process.send?.({ found: [], falseAlarms: [] } satisfies Caught);
+}
+
+function chosenBugs(): string[] {
+  const wanted = listOf("BUGS");
+  const all = [...LANED_BUGS, ...LONE_BUGS];
+  const unknown = wanted.filter((bug) => !all.includes(bug));
+  if (unknown.length > 0) throw new RangeError(`no such bug: ${unknown.join(", ")}`);
+  return wanted.length > 0 ? wanted : all;
+}
+
+/** Laned bugs share a run; those of one kind stand together in the list, and are apart here. */
+function grouped(bugs: string[]): string[][] {
+  const laned = bugs.filter((bug) => LANED_BUGS.includes(bug));
+  const count = Math.ceil(laned.length / whole("LANES", 12));
+  const groups = Array.from({ length: count }, (_, group) =>
+    laned.filter((_bug, index) => index % count === group),
+  );
+  return [...groups, ...bugs.filter((bug) => LONE_BUGS.includes(bug)).map((bug) => [bug])];
 }
 
 async function main(): Promise<void> {
-  const hunts = plan();
-  const found: Found[] = [];
-  const falseAlarms: string[] = [];
-  const hunters = Array.from({ length: Number(process.env.PARALLEL ?? 2) }, async () => {
-    const child = fork(import.meta.filename, { env: { ...process.env, SELFCHECK_HUNTER: "1" } });
-    child.on("message", (told: Told) => {
-      if ("said" in told) return say(told.said);
-      for (const one of told.found) {
-        const how = one.afterFaults === undefined ? "MISSED" : `found after ${one.afterFaults}`;
-        say(`${how}  ${one.bug} (seed ${one.seed}): ${one.as}`);
-      }
-      for (const alarm of told.falseAlarms) say(`FALSE ALARM  ${alarm}`);
-      found.push(...told.found);
-      falseAlarms.push(...told.falseAlarms);
-      child.send(hunts.shift() ?? "stop");
-    });
-    await once(child, "exit");
-  });
-  await Promise.all(hunters);
-  const bugs = new Set(found.map(({ bug }) => bug));
-  const missed = found.filter(({ afterFaults }) => afterFaults === undefined);
-  table(found);
-  say(
-    `crash-test-selfcheck: bugs=${bugs.size} hunts=${found.length} missed=${missed.length} false_alarms=${falseAlarms.length}`,
-  );
-  process.exit(missed.length === 0 && falseAlarms.length === 0 && bugs.size > 0 ? 0 : 1);
-}
+  const bugs = chosenBugs();
+  const seeds = listOf("SEEDS").length > 0 ? listOf("SEEDS").map(Number) : [1, 2, 3];
+  const foundAfter = new Map<string, number>();
+  const keyOf = (bug: string, seed: number) => `${bug} ${seed}`;
+  let falseAlarms = 0;
+  const opened = Array.from({ length: whole("PARALLEL", 2) }, openHunter);
+  const hunters = await Promise.all(opened);
 
-/** For each bug, by seed: the faults after which it was found. */
-function table(found: Found[]): void {
-  const seeds = [...new Set(found.map(({ seed }) => seed))].sort((a, b) => a - b);
-  say(`\nfaults until found, by seed ${seeds.join(", ")}:`);
-  for (const [bug, hunts] of Map.groupBy(found, (one) => one.bug)) {
-    const cells = seeds.map(
-      (seed) => hunts.find((one) => one.seed === seed)?.afterFaults ?? "missed",
+  const note = ({ seed, from, faults }: Hunt, caught: Caught) => {
+    for (const { bug, as } of caught.found) {
+      foundAfter.set(keyOf(bug, seed), from + faults);
+      say(`found  ${bug} (seed ${seed}, ${from + faults} faults): ${as}`);
+    }
+    falseAlarms += caught.falseAlarms.length;
+    for (const alarm of caught.falseAlarms) say(`FALSE ALARM  (seed ${seed}) ${alarm}`);
+  };
+  for (let part = 0, from = 0; part < PARTS.length; from += PARTS[part++] as number) {
+    if (from >= whole("MAX_FAULTS", ALL_FAULTS)) break;
+    const faults = PARTS[part] as number;
+    const hunts = seeds.flatMap((seed) => {
+      const left = bugs.filter((bug) => !foundAfter.has(keyOf(bug, seed)));
+      const groups = [...grouped(left), ...(process.env.CONTROL === "0" ? [] : [[]])];
+      return groups.map((group): Hunt => ({ bugs: group, seed, from, faults }));
+    });
+    await Promise.all(
+      hunters.map(async (hunter) => {
+        for (let next = hunts.shift(); next; next = hunts.shift())
+          note(next, await hunter.hunt(next));
+      }),
     );
-    say(`  ${bug.padEnd(30)} ${cells.join("  ")}`);
   }
+  await Promise.all(hunters.map((hunter) => hunter.stop()));
+  say(`\nfaults until found, by seed ${seeds.join(", ")}:`);
+  const cell = (bug: string) => (seed: number) => foundAfter.get(keyOf(bug, seed)) ?? "MISSED";
+  for (const bug of bugs) say(`  ${bug.padEnd(30)} ${seeds.map(cell(bug)).join("  ")}`);
+  const missed = bugs.length * seeds.length - foundAfter.size;
+  say(
+    `crash-test-selfcheck: bugs=${bugs.length} seeds=${seeds.length} missed=${missed} false_alarms=${falseAlarms}`,
+  );
+  process.exit(missed === 0 && falseAlarms === 0 ? 0 : 1);
 }
 
 await (process.env.SELFCHECK_HUNTER ? huntAsTold() : main());

@@ -48,5 +48,5 @@ test("ten planted bugs are found", { timeout: 900_000 }, async () => {
   const env = { BUGS: BUGS.join(","), LANES: "10", SEEDS: "1", PARALLEL: "1", CONTROL: "0" };
   const { output, code, last } = await run("./crash-test-selfcheck.ts", env);
   expect(code, output).toBe(0);
-  expect(last).toBe("crash-test-selfcheck: bugs=10 hunts=10 missed=0 false_alarms=0");
+  expect(last).toBe("crash-test-selfcheck: bugs=10 seeds=1 missed=0 false_alarms=0");
 });

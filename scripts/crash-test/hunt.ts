@@ -1,69 +1,57 @@
 /**
- * Hunts planted bugs: runs of more and more faults, each of another plan, until every bug is found or their
- * faults are used up. Jobs without a bug are among the load, and must have no finding.
+ * Hunts planted bugs: plays a part of a plan of faults with bugs in the workers, and tells which of them the
+ * checker found. Jobs without a bug are among the load, and must have no finding.
  */
 import { laneOf } from "./bugs/lanes.ts";
 import type { Finding } from "./finding.ts";
 import { runCrashTest } from "./run.ts";
 import type { CrashServices } from "./services.ts";
 
-/** Faults of the runs of one hunt, the parts of one plan of 100: most bugs need few. */
-const LEGS = [16, 34, 50];
-const ALL_FAULTS = 100;
 const JOBS_PER_FAULT = 84;
+/** Faults of a whole plan. */
+export const ALL_FAULTS = 100;
 /** Low enough for jobs that crashes of their neighbours deliver again. */
 const LOW_DELIVERY_LIMIT = 2;
-
-export interface Found {
-  bug: string;
-  seed: number;
-  /** Faults after which it was found; undefined when it was not. */
-  afterFaults: number | undefined;
-  /** What the checker said of it first. */
-  as: string;
-}
 
 export interface Hunt {
   /** Laned bugs, or a lone one; none for a control. */
   bugs: string[];
   seed: number;
+  /** The part of the seed's plan. */
+  from: number;
+  faults: number;
+}
+
+/** Of each bug that was found, what the checker said of it first. */
+export interface Caught {
+  found: { bug: string; as: string }[];
+  falseAlarms: string[];
 }
 
 export async function hunt(
   services: CrashServices,
-  { bugs, seed }: Hunt,
-  say: (line: string) => void,
-): Promise<{ found: Found[]; falseAlarms: string[] }> {
-  const found = new Map<string, Found>();
+  { bugs, seed, from, faults }: Hunt,
+): Promise<Caught> {
+  const { findings } = await runCrashTest({
+    services,
+    faults,
+    jobs: faults * JOBS_PER_FAULT,
+    seed,
+    part: { from, of: ALL_FAULTS },
+    only: [],
+    folder: `hunt-${seed}-${from}-${bugs[0] ?? "control"}`,
+    say: () => {},
+    ...(bugs.length > 0 ? { bugs } : {}),
+    ...(bugs.includes("delivery-limit-low") ? { deliveryLimit: LOW_DELIVERY_LIMIT } : {}),
+  });
+  const found = new Map<string, string>();
   const falseAlarms: string[] = [];
-  let faults = 0;
-  for (const [leg, more] of LEGS.entries()) {
-    const left = bugs.filter((bug) => !found.has(bug));
-    if (bugs.length > 0 ? left.length === 0 : faults > 0) break;
-    const { findings } = await runCrashTest({
-      services,
-      faults: more,
-      jobs: more * JOBS_PER_FAULT,
-      seed,
-      part: { from: faults, of: ALL_FAULTS },
-      only: [],
-      folder: `hunt-${seed}-${left[0] ?? "control"}-${leg}`,
-      say: () => {},
-      ...(left.length > 0 ? { bugs: left } : {}),
-      ...(left.includes("delivery-limit-low") ? { deliveryLimit: LOW_DELIVERY_LIMIT } : {}),
-    });
-    faults += more;
-    for (const finding of certain(findings, left)) {
-      const bug = culprit(finding, left);
-      if (bug === undefined) falseAlarms.push(describe(finding));
-      else if (bug !== null && !found.has(bug))
-        found.set(bug, { bug, seed, afterFaults: faults, as: describe(finding) });
-    }
-    say(`seed ${seed}, ${faults} faults: ${found.size} of ${bugs.length} found`);
+  for (const finding of certain(findings, bugs)) {
+    const bug = culprit(finding, bugs);
+    if (bug === undefined) falseAlarms.push(describe(finding));
+    else if (bug !== null && !found.has(bug)) found.set(bug, describe(finding));
   }
-  for (const bug of bugs)
-    if (!found.has(bug)) found.set(bug, { bug, seed, afterFaults: undefined, as: "not found" });
-  return { found: [...found.values()], falseAlarms };
+  return { found: [...found].map(([bug, as]) => ({ bug, as })), falseAlarms };
 }
 
 /**

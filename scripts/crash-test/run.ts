@@ -20,7 +20,7 @@ const RECOVERY_TIMEOUT_MS = 60_000;
 const BROKER_PATIENCE_MS = 20_000;
 const REST_TIMEOUT_MS = 180_000;
 /** A stuck job never comes: there is no use in waiting long for rest where a bug is planted. */
-const BUG_REST_TIMEOUT_MS = 60_000;
+const BUG_REST_TIMEOUT_MS = 40_000;
 /** A fault that can't be injected or healed in this time is a fault of the crash test's. */
 const FAULT_TIMEOUT_MS = 45_000;
 const FIRST_JOBS_MS = 3_000;
