@@ -72,7 +72,7 @@ cost: setup ## What a month costs, expected and at worst, beside the budget [ENV
 crash-test: setup ## Break everything under load and count what is lost [FAULTS=n] [SEED=s] [HOURS=h] [KINDS=a,b]
 	@$(RUN) scripts/crash-test.ts
 
-crash-test-selfcheck: setup ## Plant bugs and see that the crash test finds each
+crash-test-selfcheck: setup ## Plant bugs and see that the crash test finds each [BUGS=a,b] [SEEDS=1,2,3]
 	@$(RUN) scripts/crash-test-selfcheck.ts
 
 fleet: setup ## Run the fleet here, scaled from keda/*.yaml [TIME_SCALE=10] [MAX_REPLICAS=n] [DURATION=s] [UNTIL_ZERO=1]

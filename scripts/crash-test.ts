@@ -3,7 +3,7 @@
  * FAULTS (default 100), SEED (default random), JOBS (default 84 per fault), HOURS (repeats until then),
  * KINDS (only these kinds of faults, comma-separated).
  */
-import { runCrashTest, summarize } from "./crash-test/run.ts";
+import { isRefused, runCrashTest, summarize } from "./crash-test/run.ts";
 import { openServices } from "./crash-test/services.ts";
 import { evidenceFolder } from "./crash-test/stage.ts";
 
@@ -57,5 +57,9 @@ try {
 } finally {
   await services.stop();
 }
+const EXIT_REFUSED = 3;
+if (isRefused(total))
+  say("REFUSED: this run proves nothing, since its faults or its load came to nothing");
 say(summarize(total));
+if (isRefused(total)) process.exit(EXIT_REFUSED);
 process.exit(total.findings.length > 0 ? 1 : 0);

@@ -1,21 +1,32 @@
-/** The crash test's own client: publishes jobs, and records confirms, replies and events. It shares no code with the product's. */
+/** The crash test's own callers: each publishes jobs under its name and listens on its own queue. They share no code with the product's. */
 import { setTimeout as sleep } from "node:timers/promises";
 import amqp from "amqplib";
-import type { History, PlannedJob } from "./history.ts";
+import type { Copy, History, PlannedJob } from "./history.ts";
+
+/** What is said of one message beside its job. */
+export type Sending = Partial<
+  Pick<
+    Copy,
+    "correlationId" | "replyTo" | "generation" | "isBuried" | "mayExpire" | "isDeaf" | "headers"
+  >
+>;
 
 export interface Caller {
+  readonly name: string;
+  readonly replyQueue: string;
   /** Publishes one copy; resolves with whether the broker confirmed it. Never rejects. */
-  publish(job: PlannedJob): Promise<boolean>;
-  /** Messages of the caller's own queues that were recorded so far. */
+  publish(job: PlannedJob, sending?: Sending): Promise<boolean>;
+  /** Messages that came to the caller's queue so far. */
   seen(): number;
   close(): Promise<void>;
 }
 
 export interface CallerOptions {
   amqpUrl: string;
+  name: string;
   /** Prefix of the fleet's names. */
   prefix: string;
-  /** Prefix of the caller's own queues. */
+  /** Prefix of the callers' own queues. */
   own: string;
   engine: string;
   history: History;
@@ -25,79 +36,191 @@ const RECONNECT_DELAY_MS = 200;
 const CLOSE_TIMEOUT_MS = 5_000;
 /** A publish without a confirm by then counts as unconfirmed: the broker may be under an alarm, or gone. */
 const CONFIRM_TIMEOUT_MS = 30_000;
+const QUORUM = { durable: true, arguments: { "x-queue-type": "quorum" } };
 
 export async function openCaller(options: CallerOptions): Promise<Caller> {
-  const { history } = options;
+  const { history, name, own } = options;
+  const replyQueue = `${own}.${name}.replies`;
   const pending = new Map<string, (why: string | undefined) => void>();
-  let channel: amqp.ConfirmChannel | undefined;
-  let connection: amqp.ChannelModel | undefined;
-  let isClosing = false;
   let copies = 0;
   let seen = 0;
 
-  const failPending = (why: string) => {
-    for (const settle of [...pending.values()]) settle(why);
+  const link = await openLink(options.amqpUrl, {
+    async ready(channel) {
+      await channel.assertQueue(replyQueue, QUORUM);
+      await channel.consume(replyQueue, (message) => {
+        if (message === null) return;
+        const { messageId, correlationId, type, headers = {} } = message.properties;
+        history.append({
+          kind: "reply",
+          queue: replyQueue,
+          id: String(messageId),
+          correlationId: String(correlationId),
+          type: String(type),
+          body: message.content.toString(),
+          attempt: headers["x-attempt"],
+        });
+        seen++;
+        channel.ack(message);
+      });
+    },
+    lost: () => {
+      for (const settle of [...pending.values()]) settle("connection closed");
+    },
+    ended: (channel) => channel.deleteQueue(replyQueue),
+  });
+
+  return {
+    name,
+    replyQueue,
+    seen: () => seen,
+    async publish(job, sending = {}) {
+      const copy: Copy = {
+        copy: `${name}-${++copies}-${job.id}`,
+        caller: name,
+        job,
+        generation: 0,
+        timestamp: Math.floor(Date.now() / 1_000),
+        ...sending,
+      };
+      history.append({ kind: "publish", ...copy });
+      const { promise, resolve } = Promise.withResolvers<string | undefined>();
+      const settle = (why: string | undefined) => {
+        clearTimeout(timer);
+        if (pending.delete(copy.copy)) resolve(why);
+      };
+      const timer = setTimeout(() => settle("no confirm in time"), CONFIRM_TIMEOUT_MS);
+      pending.set(copy.copy, settle);
+      // As a careful publisher does: what can't go yet waits for the connection.
+      void link.channel().then((channel) => {
+        if (channel === undefined) settle("the crash test ends");
+        else if (pending.has(copy.copy)) send(channel, copy, options, settle);
+      });
+      const why = await promise;
+      if (why === undefined) history.append({ kind: "confirm", copy: copy.copy, jobId: job.id });
+      else history.append({ kind: "unconfirmed", copy: copy.copy, jobId: job.id, why });
+      return why === undefined;
+    },
+    close: () => link.close(),
   };
+}
+
+export interface Watcher {
+  /** Messages that came so far. */
+  seen(): number;
+  close(): Promise<void>;
+}
+
+/** Records all events, and takes all dead letters, as an operator would who looks at each. */
+export async function openWatcher(options: Omit<CallerOptions, "name">): Promise<Watcher> {
+  const { history, prefix, own, engine } = options;
+  const events = `${own}.events`;
+  let seen = 0;
+  const link = await openLink(options.amqpUrl, {
+    async ready(channel) {
+      await channel.assertQueue(events, QUORUM);
+      await channel.bindQueue(events, `${prefix}.events`, `${engine}.#`);
+      const watch = (queue: string, note: (message: amqp.ConsumeMessage) => void) =>
+        channel.consume(queue, (message) => {
+          if (message === null) return;
+          note(message);
+          seen++;
+          channel.ack(message);
+        });
+      await watch(events, ({ content, properties }) =>
+        history.append({
+          kind: "event",
+          id: String(properties.messageId),
+          type: String(properties.type),
+          body: content.toString(),
+          correlationId: String(properties.correlationId),
+        }),
+      );
+      await watch(`${prefix}.${engine}.dead`, ({ content, properties }) =>
+        history.append({
+          kind: "letter",
+          id: String(properties.messageId),
+          type: String(properties.type),
+          body: content.toString(),
+          correlationId: properties.correlationId,
+          replyTo: properties.replyTo,
+          contentType: properties.contentType,
+          timestamp: properties.timestamp,
+          headers: properties.headers ?? {},
+        }),
+      );
+    },
+    lost: () => {},
+    ended: (channel) => channel.deleteQueue(events),
+  });
+  return { seen: () => seen, close: () => link.close() };
+}
+
+interface LinkOptions {
+  ready(channel: amqp.ConfirmChannel): Promise<void>;
+  lost(): void;
+  ended(channel: amqp.ConfirmChannel): Promise<unknown>;
+}
+
+/** A connection that comes back by itself. */
+async function openLink(amqpUrl: string, options: LinkOptions) {
+  let channel: amqp.ConfirmChannel | undefined;
+  let connection: amqp.ChannelModel | undefined;
+  let isClosing = false;
+  let whenOpen = Promise.withResolvers<void>();
+
   const connectOnce = async () => {
-    const opened = await amqp.connect(options.amqpUrl, {
+    const opened = await amqp.connect(amqpUrl, {
       timeout: 5_000,
       clientProperties: { connection_name: "crash-test" },
     });
     opened.on("error", () => {});
     opened.on("close", () => {
+      if (channel !== undefined) whenOpen = Promise.withResolvers<void>();
       channel = undefined;
-      failPending("connection closed");
+      options.lost();
       if (!isClosing) void reconnect();
     });
     try {
       const ready = await opened.createConfirmChannel();
       ready.on("error", () => {});
       ready.on("close", () => void opened.close().catch(() => {}));
-      await declareAndConsume(ready, options, () => seen++);
+      await options.ready(ready);
       connection = opened;
       channel = ready;
+      whenOpen.resolve();
     } catch (error) {
       await opened.close().catch(() => {});
       throw error;
     }
   };
+  let reconnecting = false;
   const reconnect = async () => {
+    if (reconnecting) return;
+    reconnecting = true;
     while (!isClosing && channel === undefined) {
       try {
         await connectOnce();
-        return;
       } catch {
         await sleep(RECONNECT_DELAY_MS);
       }
     }
+    reconnecting = false;
   };
   await connectOnce();
 
   return {
-    seen: () => seen,
-    async publish(job) {
-      const copy = `${job.id}#${++copies}`;
-      history.append({ kind: "publish", copy, job });
-      const { promise, resolve } = Promise.withResolvers<string | undefined>();
-      const settle = (why: string | undefined) => {
-        clearTimeout(timer);
-        if (pending.delete(copy)) resolve(why);
-      };
-      const timer = setTimeout(() => settle("no confirm in time"), CONFIRM_TIMEOUT_MS);
-      pending.set(copy, settle);
-      if (channel === undefined) settle("not connected");
-      else send(channel, job, options, settle);
-      const why = await promise;
-      if (why === undefined) history.append({ kind: "confirm", copy, jobId: job.id });
-      else history.append({ kind: "unconfirmed", copy, jobId: job.id, why });
-      return why === undefined;
+    /** Undefined once it is closed. */
+    async channel(): Promise<amqp.ConfirmChannel | undefined> {
+      while (channel === undefined && !isClosing) await whenOpen.promise;
+      return channel;
     },
     async close() {
       isClosing = true;
-      failPending("the crash test ends");
+      whenOpen.resolve();
+      options.lost();
       const tidyUp = async () => {
-        await channel?.deleteQueue(repliesQueue(options));
-        await channel?.deleteQueue(eventsQueue(options));
+        if (channel) await options.ended(channel);
         await connection?.close();
       };
       // A broker under an alarm may never answer.
@@ -106,68 +229,33 @@ export async function openCaller(options: CallerOptions): Promise<Caller> {
   };
 }
 
-const repliesQueue = ({ own }: CallerOptions) => `${own}.replies`;
-const eventsQueue = ({ own }: CallerOptions) => `${own}.events`;
-
-async function declareAndConsume(
-  channel: amqp.ConfirmChannel,
-  options: CallerOptions,
-  onSeen: () => void,
-): Promise<void> {
-  const { history, prefix } = options;
-  const quorum = { durable: true, arguments: { "x-queue-type": "quorum" } };
-  await channel.assertQueue(repliesQueue(options), quorum);
-  await channel.assertQueue(eventsQueue(options), quorum);
-  await channel.bindQueue(eventsQueue(options), `${prefix}.events`, "crash.#");
-  await channel.consume(repliesQueue(options), (message) => {
-    if (message === null) return;
-    const { messageId, correlationId, type } = message.properties;
-    const body = message.content.toString();
-    history.append({
-      kind: "reply",
-      id: String(messageId),
-      jobId: String(correlationId),
-      type: String(type),
-      body,
-    });
-    onSeen();
-    channel.ack(message);
-  });
-  await channel.consume(eventsQueue(options), (message) => {
-    if (message === null) return;
-    const { messageId, type } = message.properties;
-    history.append({
-      kind: "event",
-      id: String(messageId),
-      type: String(type),
-      body: message.content.toString(),
-    });
-    onSeen();
-    channel.ack(message);
-  });
-}
-
 function send(
   channel: amqp.ConfirmChannel,
-  job: PlannedJob,
-  options: CallerOptions,
+  { job, correlationId, replyTo, generation, timestamp, isBuried, mayExpire, ...copy }: Copy,
+  { prefix, engine }: CallerOptions,
   settle: (why: string | undefined) => void,
 ): void {
-  const deadline = job.deadlineMs === undefined ? {} : { "x-deadline": job.deadlineMs };
-  const headers = { ...job.headers, ...deadline };
+  const headers = {
+    ...copy.headers,
+    ...(job.deadlineMs === undefined ? {} : { "x-deadline": job.deadlineMs }),
+    ...(generation === 0 ? {} : { "x-replay": generation }),
+    ...(isBuried ? { "x-death": [deathOf(`${prefix}.${engine}`, `${prefix}.jobs`, engine)] } : {}),
+  };
   try {
     channel.publish(
-      `${options.prefix}.jobs`,
-      options.engine,
+      isBuried ? `${prefix}.burials` : `${prefix}.jobs`,
+      engine,
       Buffer.from(JSON.stringify(job.input)),
       {
         messageId: job.id,
-        correlationId: job.id,
-        type: `${options.engine}.${job.action}.v1`,
+        type: `${engine}.${job.action}.v1`,
         contentType: "application/json",
         persistent: true,
+        timestamp,
         headers,
-        ...(job.hasReplyTo ? { replyTo: repliesQueue(options) } : {}),
+        ...(correlationId === undefined ? {} : { correlationId }),
+        ...(replyTo === undefined ? {} : { replyTo }),
+        ...(mayExpire ? { expiration: 1 } : {}),
       },
       (error) => settle(error ? "refused by the broker" : undefined),
     );
@@ -175,3 +263,12 @@ function send(
     settle(String(error));
   }
 }
+
+/** What the broker notes on a message whose expiration has passed. */
+const deathOf = (queue: string, exchange: string, routingKey: string) => ({
+  count: 1,
+  reason: "expired",
+  queue,
+  exchange,
+  "routing-keys": [routingKey],
+});

@@ -14,31 +14,87 @@ export type ActionName =
   | "later"
   | "oom"
   | "blocks"
+  | "odd"
   | "consume";
 
-/** A job as it was published, with what the checker needs to know the only right ending. */
+/** A job as one copy of it was published, with what the checker needs to know the only right ending. */
 export interface PlannedJob {
   id: string;
   action: ActionName;
   input: { n: number } & Record<string, unknown>;
   /** Epoch ms; a job with one may end as `expired`. */
   deadlineMs?: number;
+}
+
+/** One message that was published. */
+export interface Copy {
+  /** Different for every message. */
+  copy: string;
+  caller: string;
+  job: PlannedJob;
+  /** Different for every message too, where the caller gave one; a replay keeps the letter's. */
+  correlationId?: string;
+  /** The queue that the caller listens on, where it asks for a reply. */
+  replyTo?: string;
+  /** Replays of a dead letter: from 1. */
+  generation: number;
+  /** Epoch seconds. */
+  timestamp: number;
+  /** Sent as the broker sends what it dead-letters itself. */
+  isBuried?: boolean;
+  /** May be dropped by the broker where no worker takes it at once. */
+  mayExpire?: boolean;
+  /** Its reply can't arrive: the queue is full or gone. */
+  isDeaf?: boolean;
   /** Headers of its own, such as forged ones. */
   headers?: Record<string, unknown>;
-  /** Whether it asks for a reply. */
-  hasReplyTo: boolean;
 }
 
 export type Entry =
-  | { kind: "run"; seed: number; faults: number; jobs: number; maxAttempts: number }
-  | { kind: "publish"; copy: string; job: PlannedJob }
+  | {
+      kind: "run";
+      seed: number;
+      faults: number;
+      jobs: number;
+      maxAttempts: number;
+      leaseMs: number;
+    }
+  | ({ kind: "publish" } & Copy)
   | { kind: "confirm"; copy: string; jobId: string }
   | { kind: "unconfirmed"; copy: string; jobId: string; why: string }
-  | { kind: "reply"; id: string; jobId: string; type: string; body: string }
-  | { kind: "event"; id: string; type: string; body: string }
+  /** Asked for when; `requested` is what the caller was told. */
+  | { kind: "cancel"; jobId: string; requested: boolean; isBeforePublish: boolean }
+  | {
+      kind: "reply";
+      /** The queue in which it lay. */
+      queue: string;
+      id: string;
+      correlationId: string;
+      type: string;
+      body: string;
+      attempt: unknown;
+    }
+  | { kind: "event"; id: string; type: string; body: string; correlationId: string }
+  | {
+      kind: "letter";
+      id: string;
+      type: string;
+      body: string;
+      correlationId: string | undefined;
+      replyTo: string | undefined;
+      contentType: string | undefined;
+      timestamp: number | undefined;
+      headers: Record<string, unknown>;
+    }
   /** A request that reached the outside world; `nonce` names the job's intent, `key` is its idempotency key. */
   | { kind: "external"; nonce: string; key: string }
-  | { kind: "fault"; fault: string; phase: "inject" | "heal" | "note"; detail?: string }
+  | {
+      kind: "fault";
+      fault: string;
+      phase: "inject" | "heal";
+      touches: readonly string[];
+      detail?: string;
+    }
   /** The engine's queue was deleted with all that was in it. */
   | { kind: "queue-deleted" }
   | {
@@ -51,6 +107,7 @@ export type Entry =
     };
 
 export type Stamped = Entry & { at: number };
+export type StampedOf<Kind extends Entry["kind"]> = Extract<Stamped, { kind: Kind }>;
 
 export interface History {
   readonly entries: readonly Stamped[];

@@ -28,16 +28,19 @@ export interface Reach {
   flushRedis(): Promise<void>;
   setRedisLimit(maxBytes: number): Promise<void>;
   pauseRedis(durationMs: number): Promise<void>;
+  /** Makes Redis refuse every write, as a replica does; or take them again. */
+  setRedisReadOnly(isReadOnly: boolean): Promise<void>;
+  /** Makes Postgres refuse every write of a new session, as a standby does, and ends the old ones. */
+  setPostgresReadOnly(isReadOnly: boolean): Promise<void>;
+  /** Takes the delay queues from their exchanges, so that no queue takes a retry; returns how to give them back. */
+  unbindTiers(): Promise<() => Promise<void>>;
   closeConnections(max: number): Promise<number>;
   deleteQueue(): Promise<void>;
   consumers(): Promise<number>;
   /** Messages ready and unacked per queue of the fleet. */
   queues(): Promise<EndState["queues"]>;
-  /** Takes all messages of a queue; each is acked when `take` has returned. */
-  drainQueue(
-    queue: string,
-    take: (message: amqp.GetMessage) => void | Promise<void>,
-  ): Promise<void>;
+  /** Gives a channel of its own, for as long as `use` takes. */
+  withChannel<Value>(use: (channel: amqp.Channel) => Promise<Value>): Promise<Value>;
   rows(): Promise<ResultRow[]>;
   openTransactions(): Promise<string[]>;
   /** Deadlocks since {@link openReach}; a crash of Postgres makes it forget them. */
@@ -98,22 +101,30 @@ export function openReach(urls: Urls, prefix: string, engine: string): Reach {
     async pauseRedis(durationMs) {
       await redis.call("CLIENT", "PAUSE", String(durationMs), "ALL");
     },
+    async setRedisReadOnly(isReadOnly) {
+      // A master that is not there: it stays a replica on what it has.
+      const of = isReadOnly ? ["127.0.0.1", "1"] : ["NO", "ONE"];
+      await patiently(() => redis.call("REPLICAOF", ...of));
+    },
     ...brokerReach(urls, vhost, prefix, engineQueue),
     ...(urls.management === undefined ? { queues: () => withChannel(readyCounts) } : {}),
     consumers: () =>
       withChannel(async (channel) => (await channel.checkQueue(engineQueue)).consumerCount),
-    drainQueue: (queue, take) =>
-      withChannel(async (channel) => {
-        for (;;) {
-          const message = await channel.get(queue);
-          if (message === false) return;
-          await take(message);
-          channel.ack(message);
-        }
-      }),
+    withChannel,
+    async unbindTiers() {
+      const each = (what: "bindQueue" | "unbindQueue") =>
+        patiently(() =>
+          withChannel(async (channel) => {
+            for (const tier of TIERS.map((name) => `${prefix}.delay.${name}`))
+              await channel[what](tier, tier, "");
+          }),
+        );
+      await each("unbindQueue");
+      return () => each("bindQueue");
+    },
     async rows() {
       const rows = await query<Omit<ResultRow, "jobId"> & { jobId: string }>(
-        `SELECT job_id AS "jobId", status, code, attempt, reply::text AS reply,
+        `SELECT job_id AS "jobId", generation, status, code, attempt, reply::text AS reply,
                 coalesce(events, '[]') AS events
          FROM engine.results WHERE engine = $1`,
         [engine],
@@ -154,6 +165,14 @@ function postgresReach({ postgres }: Urls, query: Query) {
   atStart.catch(() => {});
   return {
     async terminateBackends() {
+      await query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`);
+    },
+    async setPostgresReadOnly(isReadOnly: boolean) {
+      const database = decodeURIComponent(new URL(postgres).pathname.slice(1));
+      const setting = isReadOnly
+        ? "SET default_transaction_read_only = on"
+        : "RESET default_transaction_read_only";
+      await query(`ALTER DATABASE ${pg.escapeIdentifier(database)} ${setting}`);
       await query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`);
     },
     async openTransactions() {

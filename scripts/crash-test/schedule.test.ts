@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
+import { callerFaults } from "./faults/callers.ts";
 import { networkFaults } from "./faults/network.ts";
 import { processFaults } from "./faults/processes.ts";
 import { serviceFaults } from "./faults/services.ts";
 import { randomFrom } from "./random.ts";
-import { scheduleFaults } from "./schedule.ts";
+import { partOf, scheduleFaults } from "./schedule.ts";
 
-const kinds = [...processFaults(2_000), ...networkFaults(), ...serviceFaults()];
+const kinds = [...processFaults(2_000), ...networkFaults(), ...serviceFaults(), ...callerFaults()];
 
 test("kinds have distinct names, and there are at least 20, also on services of others", () => {
   expect(new Set(kinds.map(({ kind }) => kind)).size).toBe(kinds.length);
@@ -25,6 +26,14 @@ test("a run of 60 faults meets every kind, alone and in pairs that touch differe
 
 test("a short run has as many faults as asked for", () => {
   expect(scheduleFaults(kinds, 5, randomFrom(1)).flat()).toHaveLength(5);
+});
+
+test("a plan can be played in parts, which together are the whole", () => {
+  const rounds = scheduleFaults(kinds, 100, randomFrom(3));
+  const parts = [partOf(rounds, 0, 16), partOf(rounds, 16, 50), partOf(rounds, 50, 100)];
+  expect(parts.flat()).toEqual(rounds);
+  for (const [index, length] of [16, 34, 50].entries())
+    expect(Math.abs((parts[index]?.flat().length ?? 0) - length)).toBeLessThanOrEqual(1);
 });
 
 test("the same seed gives the same plan, another one another", () => {

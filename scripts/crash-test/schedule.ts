@@ -24,6 +24,16 @@ export function scheduleFaults(kinds: readonly Fault[], count: number, random: R
   return rounds;
 }
 
+/** The rounds that hold the faults from `from` up to, without, `to`. */
+export function partOf(rounds: Round[], from: number, to: number): Round[] {
+  let count = 0;
+  return rounds.filter(({ length }) => {
+    const first = count;
+    count += length;
+    return first >= from && first < to;
+  });
+}
+
 function canPair(first: Fault, second: Fault): boolean {
   return (
     first.kind !== second.kind && !first.touches.some((thing) => second.touches.includes(thing))

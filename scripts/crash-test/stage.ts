@@ -1,16 +1,19 @@
 /** Sets a run up: services, proxies, workers, caller, observer; and takes it down again. */
-import { mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import amqp from "amqplib";
+import { BURIALS } from "../../shared/broker/topology.ts";
+import { Claims } from "../../shared/client/claims.ts";
 import { proxyBefore, type UrlProxy } from "../../shared/testing/proxy.ts";
-import { openCaller } from "./caller.ts";
-import { check, type Finding } from "./checker.ts";
+import { type Caller, openCaller, openWatcher } from "./caller.ts";
+import { check } from "./checker.ts";
 import { LEDGER_SQL } from "./engine/index.ts";
-import { STEPS } from "./engine/steps.ts";
+import { STEPS, type Step } from "./engine/steps.ts";
 import { type EndState, toldJobs } from "./evidence.ts";
 import type { Context, ServiceName } from "./faults/fault.ts";
+import type { Finding } from "./finding.ts";
 import { declareTopology, migrateDatabase, removeTopology } from "./fleet.ts";
 import { type History, openHistory } from "./history.ts";
 import { makeLoad } from "./load.ts";
@@ -19,14 +22,16 @@ import { randomFrom } from "./random.ts";
 import { openReach } from "./reach.ts";
 import { collectEndState, type RestOptions, waitForRest } from "./rest.ts";
 import type { CrashServices } from "./services.ts";
-import { type Supervisor, superviseWorkers } from "./supervisor.ts";
+import { type Slot, type Supervisor, superviseWorkers } from "./supervisor.ts";
 
 const ENGINE = "crash";
+/** The first one replays dead letters. */
+const CALLERS = ["operator", "ada", "bob", "cleo"];
 export const MAX_ATTEMPTS = 3;
 export const LEASE_MS = 2_000;
 const WORKER_READY_TIMEOUT_MS = 30_000;
-/** Longer than the drain deadline, which derives from the engine's timeout. */
-const STOP_GRACE_MS = 25_000;
+/** Longer than the drain deadline, which derives from the engine's timeout; a planted bug is not waited for. */
+const STOP_GRACE_MS = { clean: 25_000, bug: 1_000 };
 
 export interface StageOptions {
   services: CrashServices;
@@ -37,8 +42,8 @@ export interface StageOptions {
   jobs: number;
   /** Below `out/crash-test`, for the history and the logs. */
   folder: string;
-  /** Name of a planted bug. */
-  bug?: string;
+  /** Names of planted bugs, each for a lane of its own; see bugs/index.ts. */
+  bugs?: string[];
   /** Replaces the delivery limit of the queues; for a planted bug. */
   deliveryLimit?: number;
   say(line: string): void;
@@ -47,6 +52,8 @@ export interface StageOptions {
 export interface Stage {
   context: Context;
   supervisor: Supervisor;
+  /** How often each step was hit while a job was in it. */
+  stepHits(): Map<Step, number>;
   history: History;
   /** Waits for rest, stops the workers, and judges. */
   finish(restTimeoutMs: number): Promise<{ findings: Finding[]; end: EndState }>;
@@ -71,6 +78,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     faults: options.faults,
     jobs: options.jobs,
     maxAttempts: MAX_ATTEMPTS,
+    leaseMs: LEASE_MS,
   });
   options.say(`seed ${seed}: history and logs in ${relative(".", folder)}`);
 
@@ -111,14 +119,15 @@ async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
 
   const observer = await openObserver(history);
   closers.push(() => observer.close());
-  const caller = await openCaller({
-    amqpUrl: urls.amqp,
-    prefix,
-    own: `${prefix}x`,
-    engine: ENGINE,
-    history,
-  });
-  closers.push(() => caller.close());
+  const own = `${prefix}x`;
+  const toBroker = { amqpUrl: urls.amqp, prefix, own, engine: ENGINE, history };
+  const watcher = await openWatcher(toBroker);
+  closers.push(() => watcher.close());
+  const callers: Caller[] = [];
+  closers.push(() => Promise.all(callers.map((caller) => caller.close())));
+  for (const name of CALLERS) callers.push(await openCaller({ ...toBroker, name }));
+  const claims = await Claims.open(urls.redis, prefix, () => {});
+  closers.push(() => claims.close());
   const proxies = await openProxies(urls, options.workers);
   closers.push(() =>
     Promise.all(
@@ -129,48 +138,71 @@ async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
   );
   const supervisor = superviseWorkers({
     entry: fileURLToPath(new URL("./worker.ts", import.meta.url)),
-    count: options.workers,
+    names: [...Array.from({ length: options.workers }, (_, at) => `worker-${at + 1}`), BURIALS],
     nodeOptions: nodeOptions(),
     env: (index) => workerEnv(options, prefix, proxies, observer.url, index),
     folder: ground.folder,
     history,
   });
   let stopped: Promise<string[]> | undefined;
-  const stopWorkers = () => (stopped ??= supervisor.stop(STOP_GRACE_MS));
+  const stopWorkers = () =>
+    (stopped ??= supervisor.stop(STOP_GRACE_MS[options.bugs ? "bug" : "clean"]));
   closers.push(stopWorkers);
   await supervisor.allReady(WORKER_READY_TIMEOUT_MS);
 
+  const stepHits = () => readStepHits(join(ground.folder, "steps.ndjson"));
   const context: Context = {
     random,
     history,
-    caller,
-    load: makeLoad(caller, random, ground.runId),
-    slots: supervisor.slots,
+    load: makeLoad({
+      callers: callers.slice(1),
+      operator: callers[0] as Caller,
+      // A caller whose cancellation did not get through is told so, and nothing is promised.
+      cancel: (jobId) =>
+        claims.cancel(ENGINE, jobId).then(
+          ({ requested }) => requested,
+          () => false,
+        ),
+      history,
+      random,
+      runId: ground.runId,
+      forgedHeaders: diedIn(`${prefix}.${ENGINE}`),
+      lanes: 1 + (options.bugs?.length ?? 0),
+    }),
+    slots: supervisor.slots.slice(0, -1),
+    burials: supervisor.slots.at(-1) as Slot,
+    callersPrefix: own,
+    eventsExchange: `${prefix}.events`,
     proxies,
     own: services.own,
     rabbitmqctl: services.rabbitmqctl,
     reach,
     leaseMs: LEASE_MS,
     declareTopology: () => declareTopology(urls.amqp, prefix),
-    nextStep: turns(random.shuffle(STEPS)),
+    nextStep: leastHit(random.shuffle(STEPS), stepHits),
     note: () => {},
   };
+  const wasDeleted = () => history.entries.some(({ kind }) => kind === "queue-deleted");
   const rest: RestOptions = {
     reach,
-    caller,
+    seen: () => [watcher, ...callers].reduce((sum, { seen }) => sum + seen(), 0),
+    runLog: join(ground.folder, "runs.ndjson"),
     history,
-    prefix,
     engine: ENGINE,
     workers: options.workers,
     timeoutMs: 0,
-    rescue: () => rescue(urls.amqp, prefix),
+    // Of its own accord nothing may come to lie there.
+    rescue: async () => {
+      if (wasDeleted()) await rescue(urls.amqp, prefix);
+    },
   };
   return {
     context,
     supervisor,
     history,
+    stepHits,
     async finish(restTimeoutMs) {
-      if (history.entries.some(({ kind }) => kind === "queue-deleted")) {
+      if (wasDeleted()) {
         // Nothing stays lost: who was not told of an end publishes the job again under the same id. The
         // queue may have swallowed a job between its row and its reply.
         await context.load.resendUntold(toldJobs(await reach.rows(), history.entries));
@@ -181,7 +213,7 @@ async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
       await sleep(200);
       const end = await collectEndState(rest, restless);
       const findings = check(history.entries, end);
-      for (const name of late)
+      for (const name of options.bugs ? [] : late)
         findings.push({
           rule: "exit",
           category: "stuck",
@@ -219,7 +251,10 @@ function workerEnv(
   observerUrl: string,
   index: number,
 ): Record<string, string> {
-  const through = (service: ServiceName) => (proxies[service][index] as UrlProxy).url;
+  // The last place is that of burials, which shares the ways of the first worker.
+  const isBurials = index === options.workers;
+  const through = (service: ServiceName) =>
+    (proxies[service][isBurials ? 0 : index] as UrlProxy).url;
   return {
     PATH: process.env.PATH ?? "",
     AMQP_URL: through("broker"),
@@ -233,14 +268,37 @@ function workerEnv(
     NODE_COMPILE_CACHE: resolve("out", "crash-test", "compile-cache"),
     LOG_LEVEL: process.env.LOG_LEVEL ?? "info",
     OBSERVER_URL: observerUrl,
-    ...(options.bug ? { CRASH_TEST_BUG: options.bug } : {}),
+    ...(options.bugs ? { CRASH_TEST_BUGS: options.bugs.join(",") } : {}),
+    ...(isBurials ? { CRASH_TEST_ENGINE: BURIALS } : {}),
   };
 }
 
-/** Takes turns through `items` for ever. */
-function turns<Item>(items: Item[]): () => Item {
-  let next = 0;
-  return () => items[next++ % items.length] as Item;
+const diedIn = (queue: string) => ({
+  "x-death": [{ count: 1, reason: "expired", queue, exchange: "", "routing-keys": [queue] }],
+  "x-first-death-queue": queue,
+});
+
+/** What was hit least comes next; a step that was asked for in vain gives way for a while. */
+function leastHit(steps: Step[], hits: () => Map<Step, number>): () => Step {
+  const asked = new Map<Step, number>();
+  return () => {
+    const counts = hits();
+    const score = (step: Step) => (counts.get(step) ?? 0) + (asked.get(step) ?? 0);
+    const next = steps.reduce((least, step) => (score(step) < score(least) ? step : least));
+    asked.set(next, (asked.get(next) ?? 0) + 1);
+    return next;
+  };
+}
+
+function readStepHits(path: string): Map<Step, number> {
+  const hits = new Map<Step, number>(STEPS.map((step) => [step, 0]));
+  if (!existsSync(path)) return hits;
+  for (const line of readFileSync(path, "utf8").split("\n")) {
+    if (line === "") continue;
+    const { step, jobId } = JSON.parse(line) as { step: Step; jobId?: string };
+    if (jobId !== undefined) hits.set(step, (hits.get(step) ?? 0) + 1);
+  }
+  return hits;
 }
 
 /** Puts jobs back that met no queue while it was deleted, as an operator would. */
@@ -252,7 +310,8 @@ async function rescue(amqpUrl: string, prefix: string): Promise<void> {
   try {
     const channel = await connection.createConfirmChannel();
     channel.on("error", () => {});
-    for (;;) {
+    const { messageCount } = await channel.checkQueue(`${prefix}.unrouted`);
+    for (let count = 0; count < messageCount; count++) {
       const message = await channel.get(`${prefix}.unrouted`);
       if (message === false) return;
       const { exchange, routingKey } = message.fields;

@@ -39,7 +39,8 @@ export interface Supervisor {
 export interface SupervisorOptions {
   /** The module that a process runs. */
   entry: string;
-  count: number;
+  /** One for each place. */
+  names: string[];
   /** Environment of the worker in place `index`, from 0. */
   env(index: number): Record<string, string>;
   nodeOptions: string[];
@@ -48,9 +49,7 @@ export interface SupervisorOptions {
 }
 
 export function superviseWorkers(options: SupervisorOptions): Supervisor {
-  const places = Array.from({ length: options.count }, (_, index) =>
-    openPlace(`worker-${index + 1}`, options.env(index), options),
-  );
+  const places = options.names.map((name, index) => openPlace(name, options.env(index), options));
   return {
     slots: places.map(({ slot }) => slot),
     async allReady(timeoutMs) {
@@ -71,7 +70,7 @@ export function superviseWorkers(options: SupervisorOptions): Supervisor {
 function openPlace(
   name: string,
   env: Record<string, string>,
-  { entry, nodeOptions, folder, history }: Omit<SupervisorOptions, "env" | "count">,
+  { entry, nodeOptions, folder, history }: Omit<SupervisorOptions, "env" | "names">,
 ) {
   const output = openSync(join(folder, `${name}.log`), "a");
   let child: ChildProcess;
@@ -91,6 +90,7 @@ function openPlace(
         ...extra,
         WORKER_ID: `${name}.${starts}`,
         STEP_LOG: join(folder, "steps.ndjson"),
+        RUN_LOG: join(folder, "runs.ndjson"),
       },
       stdio: ["ignore", output, output, "ipc"],
     });

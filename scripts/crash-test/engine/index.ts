@@ -2,6 +2,8 @@
 import { z } from "zod";
 import { action, type Batch, defineWorker, type Tx } from "../../../shared/engine/define-worker.ts";
 import { Reject, RetryLater } from "../../../shared/engine/errors.ts";
+import { newRun, steadyNowMs, withJournal, worker } from "./journal.ts";
+import { throwOddly } from "./odd.ts";
 import { reach } from "./steps.ts";
 
 /** No unique constraint anywhere: an effect that happens twice must show. */
@@ -12,7 +14,6 @@ export const LEDGER_SQL = `
   );
   TRUNCATE crash_test.ledger;`;
 
-const worker = process.env.WORKER_ID ?? "none";
 const observerUrl = process.env.OBSERVER_URL ?? "http://127.0.0.1:9";
 
 async function enter(tx: Tx, jobs: readonly { id: string; attempt: number }[]): Promise<void> {
@@ -24,24 +25,60 @@ async function enter(tx: Tx, jobs: readonly { id: string; attempt: number }[]): 
   await reach("in-transaction", jobs[0]?.id);
 }
 
-/** Wall time that a skewed `Date.now` does not touch. */
-const steadyNowMs = () => performance.timeOrigin + performance.now();
-const pause = (durationMs: number) => new Promise((resolve) => setTimeout(resolve, durationMs));
+/** Ends with the job: a caller's cancellation must not leave it running. */
+const pause = (durationMs: number, signal?: AbortSignal) =>
+  new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(resolve, durationMs);
+    signal?.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      },
+      { once: true },
+    );
+  });
 
-const Input = z.object({ n: z.int(), pad: z.string().optional() });
+/** `text` is each job's own, and comes back in its answer: nobody else's can pass for it. */
+const Input = z.object({
+  n: z.int(),
+  text: z.string(),
+  pad: z.string().optional(),
+  /** Events to announce. */
+  events: z.int().optional(),
+});
 /** `run` differs for every run of a handler: an answer or event of a run that did not commit must show. */
-const Output = z.object({ job: z.string(), doubled: z.int(), run: z.string() });
-const Announced = z.object({ job: z.string(), run: z.string() });
-let runs = 0;
-const newRun = () => `${worker}/${++runs}`;
-const base = { version: 1, output: Output, emits: { "crash.done": Announced } } as const;
-const answer = (job: { id: string }, { n }: { n: number }) => ({
+const Output = z.object({
+  job: z.string(),
+  doubled: z.int(),
+  text: z.string(),
+  run: z.string(),
+});
+const Announced = z.object({ job: z.string(), index: z.int(), text: z.string(), run: z.string() });
+const emits = { "crash.done": Announced, "crash.also": Announced, "crash.chained": Announced };
+const base = { version: 1, output: Output, emits } as const;
+const answer = (job: { id: string }, { n, text }: { n: number; text: string }) => ({
   job: job.id,
   doubled: n * 2,
+  text,
   run: newRun(),
 });
 
-export default defineWorker({
+interface Announcer {
+  id: string;
+  emit(type: keyof typeof emits, data: z.input<typeof Announced>): void;
+}
+
+/** Two types in turn, and a chained one at the end where it is asked for. */
+function announce(job: Announcer, { events = 0, text }: z.output<typeof Input>, chain = false) {
+  for (let index = 0; index < events; index++) {
+    const last = chain && index === events - 1;
+    const type = last ? "crash.chained" : index % 2 === 0 ? "crash.done" : "crash.also";
+    job.emit(type, { job: job.id, index, text, run: newRun() });
+  }
+}
+
+const definition = defineWorker({
   name: "crash",
   concurrency: 32,
   timeoutMs: 15_000,
@@ -52,19 +89,17 @@ export default defineWorker({
       ...base,
       input: Input,
       async handle(input, job) {
-        if (input.n % 2 === 0) job.emit("crash.done", { job: job.id, run: newRun() });
+        announce(job, input);
         return answer(job, input);
       },
     }),
     /** Writes in the transaction of its result. */
     ledger: action({
-      version: 1,
-      output: Output,
-      emits: { "crash.done": Announced, "crash.chained": Announced },
+      ...base,
       input: Input.extend({ chain: z.boolean().optional() }),
       async handle(input, job) {
         await enter(await job.tx(), [job]);
-        job.emit(input.chain ? "crash.chained" : "crash.done", { job: job.id, run: newRun() });
+        announce(job, input, input.chain);
         return answer(job, input);
       },
     }),
@@ -76,7 +111,7 @@ export default defineWorker({
         await enter(batch.tx, jobs);
         if (jobs.some(({ input }) => input.poison))
           throw new Error("a poisoned job is in the batch");
-        for (const job of jobs) job.emit("crash.done", { job: job.id, run: newRun() });
+        for (const job of jobs) announce(job, job.input);
         return jobs.map((job) => answer(job, job.input));
       },
     }),
@@ -86,7 +121,7 @@ export default defineWorker({
       input: Input.extend({ failures: z.int() }),
       async handle(input, job) {
         await enter(await job.tx(), [job]);
-        job.emit("crash.done", { job: job.id, run: newRun() });
+        announce(job, input);
         if (job.attempt <= input.failures) throw new Error(`attempt ${job.attempt} fails as asked`);
         return answer(job, input);
       },
@@ -111,19 +146,28 @@ export default defineWorker({
       ...base,
       input: Input.extend({ durationMs: z.int() }),
       async handle(input, job) {
-        await pause(input.durationMs);
+        await pause(input.durationMs, job.signal);
         return answer(job, input);
       },
     }),
-    /** Refuses its job, after it has written. */
+    /** Refuses its job after it has written; until it is mended, where it is, and then fails as often as asked. */
     rejects: action({
       ...base,
-      input: Input,
-      async handle(_input, job): Promise<z.input<typeof Output>> {
+      input: Input.extend({ mendsAtMs: z.number().optional(), failures: z.int().optional() }),
+      async handle(input, job) {
         await enter(await job.tx(), [job]);
-        job.emit("crash.done", { job: job.id, run: newRun() });
-        throw new Reject("refused as asked");
+        announce(job, input);
+        if (steadyNowMs() < (input.mendsAtMs ?? Number.POSITIVE_INFINITY))
+          throw new Reject("refused as asked");
+        if (job.attempt <= (input.failures ?? 0)) throw new Error(`attempt ${job.attempt} fails`);
+        return answer(job, input);
       },
+    }),
+    /** Throws what no handler should. */
+    odd: action({
+      ...base,
+      input: Input.extend({ oddity: z.string() }),
+      handle: (input, job) => throwOddly(input.oddity, () => answer(job, input)),
     }),
     /** Asks to be run later, until its time has come. */
     later: action({
@@ -177,3 +221,5 @@ export default defineWorker({
     },
   },
 });
+
+export default withJournal(definition);

@@ -1,6 +1,17 @@
 /** Wraps the parts of the runtime so that each step of a job's life is reported, without a hook in the product. */
+import type { Outgoing } from "../../../shared/broker/publish-frames.ts";
 import type { Parts } from "../../../shared/worker.ts";
-import { reach } from "./steps.ts";
+import { reach, type Step, sending } from "./steps.ts";
+
+const jobOf = ({ correlationId, messageId }: Outgoing) => correlationId?.toString() ?? messageId;
+
+/** By where a message goes: its step on the way, and the one once it is confirmed. */
+function stepsOf(exchange: string, routingKey: string): [Step, Step] {
+  if (exchange.includes(".delay.")) return ["tier-sent", "tiered"];
+  if (exchange.endsWith(".events")) return ["event-sent", "published"];
+  if (routingKey.endsWith(".dead")) return ["letter-sent", "dead-lettered"];
+  return ["reply-sent", "published"];
+}
 
 export function withSteps(parts: Parts): Parts {
   const { receive, claims, commits, publisher } = parts;
@@ -57,13 +68,12 @@ export function withSteps(parts: Parts): Parts {
     publisher: {
       ...publisher,
       async publish(outgoing, signal) {
-        const published = await publisher.publish(outgoing, signal);
         const { exchange, routingKey } = outgoing;
-        const correlationId = outgoing.correlationId?.toString();
-        if (exchange.includes(".delay.")) await reach("tiered", correlationId);
-        else if (exchange === "" && routingKey.endsWith(".dead"))
-          await reach("dead-lettered", correlationId);
-        else await reach("published", correlationId);
+        const [sent, confirmed] = stepsOf(exchange, routingKey);
+        const published = await sending(sent, jobOf(outgoing), () =>
+          publisher.publish(outgoing, signal),
+        );
+        await reach(confirmed, jobOf(outgoing));
         return published;
       },
     },

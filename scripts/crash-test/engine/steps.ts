@@ -1,7 +1,10 @@
 /** Inside a worker process: does what the crash test armed when a job reaches a step of its life. */
 import { appendFileSync } from "node:fs";
 
-/** The steps that the runtime reports, in order of a job's life, and one inside the engine's own transaction. */
+/**
+ * The steps that the runtime reports, in order of a job's life, and one inside the engine's own transaction.
+ * At `…-sent` a message has left and is not confirmed: whatever must wait for its confirm must not happen.
+ */
 export const STEPS = [
   "received",
   "claimed",
@@ -9,11 +12,15 @@ export const STEPS = [
   "ran",
   "committing",
   "committed",
+  "reply-sent",
+  "event-sent",
   "published",
   "marked-done",
   "acked",
+  "tier-sent",
   "tiered",
   "attempt-recorded",
+  "letter-sent",
   "dead-lettered",
 ] as const;
 export type Step = (typeof STEPS)[number];
@@ -37,20 +44,54 @@ export function takeOrders(): void {
   process.channel?.unref();
 }
 
-/** Tells that a job has reached a step; may not return. */
-export async function reach(step: string, jobId: string | undefined): Promise<void> {
-  if (order === undefined || order.step !== step) return;
+/** The order that is due at this step, if one is; it is due once. */
+function takeOrder(step: Step, jobId: string | undefined): Order | undefined {
+  if (order === undefined || order.step !== step) return undefined;
   order.nth--;
-  if (order.nth > 0) return;
-  const { signal } = order;
+  if (order.nth > 0) return undefined;
+  const due = order;
   order = undefined;
   const log = process.env.STEP_LOG;
   if (log) {
     // Written in one go before the signal, since nothing may follow it.
-    const entry = { at: Date.now(), pid: process.pid, step, signal, jobId };
+    const entry = { at: Date.now(), pid: process.pid, step, signal: due.signal, jobId };
     appendFileSync(log, `${JSON.stringify(entry)}\n`);
   }
-  process.kill(process.pid, signal);
+  return due;
+}
+
+/** Tells that a job has reached a step; may not return. */
+export async function reach(step: Step, jobId: string | undefined): Promise<void> {
+  const due = takeOrder(step, jobId);
+  if (due === undefined) return;
+  process.kill(process.pid, due.signal);
   // SIGSTOP takes a moment to land; the job must not run on meanwhile.
-  if (signal === "SIGSTOP") await new Promise((resolve) => setTimeout(resolve, 20));
+  if (due.signal === "SIGSTOP") await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+/** Long enough for what did not wait for the confirm to go out. */
+const UNCONFIRMED_MS = 250;
+
+let isDying = false;
+
+/**
+ * Sends a message, unless its process is to die before the confirm: then this one and all that follow are lost
+ * on their way, and the process lives a little longer, so that a runtime that does not wait betrays itself.
+ */
+export function sending<Confirm>(
+  step: Step,
+  jobId: string | undefined,
+  send: () => Promise<Confirm>,
+): Promise<Confirm> {
+  if (isDying) return new Promise(() => {});
+  const due = takeOrder(step, jobId);
+  if (due === undefined) return send();
+  if (due.signal !== "SIGKILL") {
+    const confirmed = send();
+    process.kill(process.pid, due.signal);
+    return confirmed;
+  }
+  isDying = true;
+  setTimeout(() => process.kill(process.pid, "SIGKILL"), UNCONFIRMED_MS);
+  return new Promise(() => {});
 }

@@ -1,6 +1,5 @@
 /** What a fault is, and what it may lay its hands on. */
 import type { ServiceProxy, Toxic } from "../../../shared/testing/proxy.ts";
-import type { Caller } from "../caller.ts";
 import type { Step } from "../engine/steps.ts";
 import type { History } from "../history.ts";
 import type { Load } from "../load.ts";
@@ -21,9 +20,10 @@ export interface OwnService {
 export interface Context {
   random: Random;
   history: History;
-  caller: Caller;
   load: Load;
   slots: Slot[];
+  /** The worker that ends what the broker drops. */
+  burials: Slot;
   /** One proxy per worker and service, so that a fault can hit one worker alone. */
   proxies: Record<ServiceName, ServiceProxy[]>;
   /** Undefined where the services came from URLs in the environment. */
@@ -35,8 +35,11 @@ export interface Context {
   leaseMs: number;
   /** Declares the topology again, as an operator would. */
   declareTopology(): Promise<void>;
-  /** The step whose turn it is, so that all are hit equally often. */
+  /** The step that was hit least, so that all are hit equally often. */
   nextStep(): Step;
+  /** Prefix of the callers' own queues. */
+  callersPrefix: string;
+  eventsExchange: string;
   note(detail: string): void;
 }
 

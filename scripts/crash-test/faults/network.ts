@@ -1,4 +1,5 @@
 /** Faults of the network between the workers and each service, and duplicates. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Toxic } from "../../../shared/testing/proxy.ts";
 import { type Fault, poison, type ServiceName } from "./fault.ts";
 
@@ -14,7 +15,10 @@ function toxicFault(name: string, service: ServiceName, holdMs: number, toxic: T
   };
 }
 
-/** Cuts the connections on which a worker sends `needle`, the next time that each does. */
+const CUTS = 5;
+const CUT_PATIENCE_MS = 400;
+
+/** Cuts the connections on which a worker sends `needle`, the next time that each does, a few times over. */
 function cutFault(kind: string, needle: string, lose: "request" | "response"): Fault {
   return {
     kind,
@@ -22,13 +26,18 @@ function cutFault(kind: string, needle: string, lose: "request" | "response"): F
     weight: 2,
     holdMs: 500,
     async inject(context) {
-      const applied = context.proxies.postgres.map((proxy) =>
-        proxy.apply({ kind: "cutWhen", needle, lose }),
-      );
-      await context.load.burst(30);
-      return () => {
+      for (let cut = 0; cut < CUTS; cut++) {
+        const applied = context.proxies.postgres.map((proxy) =>
+          proxy.apply({ kind: "cutWhen", needle, lose }),
+        );
+        void context.load.burst(15);
+        await Promise.race([
+          Promise.all(applied.map(({ fired }) => fired)),
+          sleep(CUT_PATIENCE_MS),
+        ]);
         for (const one of applied) one.remove();
-      };
+      }
+      return undefined;
     },
   };
 }

@@ -8,31 +8,54 @@ const STEP_TIMEOUT_MS = 5_000;
 
 /** Publishes what makes some job reach a step that ordinary load reaches rarely. */
 function provoke({ load }: Context, step: Step): void {
-  if (step === "tiered" || step === "attempt-recorded")
-    for (let count = 0; count < 6; count++) void load.one("flaky", { failures: 1 }, 2);
-  if (step === "dead-lettered") for (let count = 0; count < 6; count++) void load.one("rejects");
-  if (step === "in-transaction")
-    for (let count = 0; count < 6; count++) void load.one("ledger", {}, 2);
+  const many = (publish: () => Promise<unknown>) => {
+    for (let count = 0; count < 9; count++) void publish();
+  };
+  if (step === "tiered" || step === "tier-sent" || step === "attempt-recorded")
+    many(() => load.one("flaky", { failures: 1 }, 2));
+  if (step === "dead-lettered" || step === "letter-sent") many(() => load.one("rejects"));
+  if (step === "in-transaction" || step === "event-sent")
+    many(() => load.one("ledger", { events: 2 }, 2));
 }
+
+/** Which job of those that reach a step; of steps that few reach, an early one. */
+const RARE = new Set<Step>([
+  "in-transaction",
+  "event-sent",
+  "tier-sent",
+  "tiered",
+  "attempt-recorded",
+  "letter-sent",
+  "dead-lettered",
+]);
+const nthOf = ({ random }: Context, step: Step) => random.between(1, RARE.has(step) ? 2 : 8);
 
 /** Resolves true when `happened` does in time. */
 const inTime = (happened: Promise<unknown>, timeoutMs: number) =>
   Promise.race([happened.then(() => true), sleep(timeoutMs, false)]);
 
-async function signalAtStep(context: Context, signal: "SIGKILL" | "SIGTERM"): Promise<undefined> {
-  const step = context.nextStep();
-  const slot = context.random.pick(context.slots);
-  context.note(`${slot.name} at ${step}`);
-  const exited = slot.nextExit();
-  slot.order(
-    { step, signal, nth: context.random.between(1, step === "in-transaction" ? 2 : 8) },
-    `${signal} at ${step}`,
+/** Each of these workers ends itself at a step of its own. */
+async function signalAtSteps(
+  context: Context,
+  slots: Slot[],
+  signal: "SIGKILL" | "SIGTERM",
+): Promise<undefined> {
+  const armed = slots.map((slot) => {
+    const step = context.nextStep();
+    const exited = slot.nextExit();
+    slot.order({ step, signal, nth: nthOf(context, step) }, `${signal} at ${step}`);
+    return { slot, step, exited };
+  });
+  for (const { step } of armed) provoke(context, step);
+  void context.load.burst(30);
+  const patienceMs = signal === "SIGTERM" ? STEP_TIMEOUT_MS * 4 : STEP_TIMEOUT_MS;
+  await Promise.all(
+    armed.map(async ({ slot, step, exited }) => {
+      if (await inTime(exited, patienceMs)) return context.note(`${slot.name} at ${step}`);
+      slot.disarm();
+      context.note(`${step} was not reached in time by ${slot.name}`);
+    }),
   );
-  provoke(context, step);
-  void context.load.burst(20);
-  if (await inTime(exited, signal === "SIGTERM" ? STEP_TIMEOUT_MS * 4 : STEP_TIMEOUT_MS)) return;
-  slot.disarm();
-  context.note(`${step} was not reached in time`);
 }
 
 /** Freezes one worker at a step, past its lease. */
@@ -74,17 +97,36 @@ export function processFaults(leaseMs: number): Fault[] {
     {
       kind: "kill-at-step",
       touches: ["workers"],
-      weight: 12,
+      weight: 60,
       holdMs: 0,
-      inject: (context) => signalAtStep(context, "SIGKILL"),
+      inject: (context) => signalAtSteps(context, context.slots, "SIGKILL"),
     },
     {
       kind: "kill-any",
       touches: ["workers"],
       weight: 2,
       holdMs: 300,
-      inject(context) {
+      async inject(context) {
+        void context.load.one("slow", { durationMs: 1_000 }, 3);
+        await context.load.burst(15);
         context.random.pick(context.slots).signal("SIGKILL", "killed");
+        return undefined;
+      },
+    },
+    {
+      kind: "burials-at-step",
+      touches: [],
+      weight: 2,
+      holdMs: 0,
+      async inject(context) {
+        const { burials, load, random } = context;
+        const step = random.pick(["received", "committed", "reply-sent", "letter-sent"] as const);
+        const exited = burials.nextExit();
+        burials.order({ step, signal: "SIGKILL", nth: 2 }, `SIGKILL at ${step}`);
+        for (let count = 0; count < 6; count++) void load.one("plain", {}, 1, { isBuried: true });
+        if (await inTime(exited, STEP_TIMEOUT_MS)) return undefined;
+        burials.disarm();
+        context.note(`${step} was not reached in time`);
         return undefined;
       },
     },
@@ -111,7 +153,7 @@ export function processFaults(leaseMs: number): Fault[] {
       touches: ["workers"],
       weight: 4,
       holdMs: 0,
-      inject: (context) => signalAtStep(context, "SIGTERM"),
+      inject: (context) => signalAtSteps(context, [context.random.pick(context.slots)], "SIGTERM"),
     },
     {
       kind: "sigterm-twice",
@@ -147,7 +189,7 @@ export function processFaults(leaseMs: number): Fault[] {
     {
       kind: "out-of-memory",
       touches: ["workers"],
-      weight: 0.2,
+      weight: 0.5,
       holdMs: 2_000,
       async inject(context) {
         await Promise.all([

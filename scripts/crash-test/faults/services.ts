@@ -112,6 +112,18 @@ const brokerFaults: Fault[] = [
       };
     },
   },
+  {
+    kind: "tiers-unbound",
+    touches: ["broker"],
+    weight: 1,
+    holdMs: 2_500,
+    async inject(context) {
+      const { load, reach } = context;
+      const rebind = await reach.unbindTiers();
+      for (let count = 0; count < 6; count++) void load.one("flaky", { failures: 1 });
+      return rebind;
+    },
+  },
   alarm(
     "memory-alarm",
     ["set_vm_memory_high_watermark", "0.00001"],
@@ -142,6 +154,16 @@ const postgresFaults: Fault[] = [
     async inject({ reach }) {
       const release = await reach.fillConnections();
       return release;
+    },
+  },
+  {
+    kind: "postgres-read-only",
+    touches: ["postgres"],
+    weight: 0,
+    holdMs: 2_500,
+    async inject({ reach }) {
+      await reach.setPostgresReadOnly(true);
+      return () => reach.setPostgresReadOnly(false);
     },
   },
   {
@@ -188,6 +210,16 @@ const redisFaults: Fault[] = [
     async inject({ reach }) {
       await reach.setRedisLimit(1);
       return () => reach.setRedisLimit(0);
+    },
+  },
+  {
+    kind: "redis-read-only",
+    touches: ["redis"],
+    weight: 0,
+    holdMs: 2_500,
+    async inject({ reach }) {
+      await reach.setRedisReadOnly(true);
+      return () => reach.setRedisReadOnly(false);
     },
   },
   {
