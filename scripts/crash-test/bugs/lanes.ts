@@ -13,7 +13,7 @@ export const laneOf = (id: string | undefined): number => Number(LANE.exec(id ??
 
 /** The job's id, or what holds it: a reply's id, or a correlation id. */
 export const jobOf = ({ correlationId, messageId }: Outgoing) =>
-  laneOf(messageId) > 0 ? messageId : correlationId;
+  laneOf(messageId) > 0 ? messageId : correlationId?.toString();
 
 /** @param lanes the parts that jobs of each lane meet, lane 0 first. */
 export function byLane(lanes: readonly Parts[]): Parts {
