@@ -84,22 +84,32 @@ export interface Load {
 }
 
 export function makeLoad(options: LoadOptions): Load {
-  const { callers, operator, history, random, runId, lanes } = options;
-  const published: { job: PlannedJob; caller: Caller }[] = [];
-  const byId = new Map<string, PlannedJob>();
-  const weighted = MIX.flatMap(([kind, parts]) => Array<typeof kind>(parts).fill(kind));
-  const open = new Set<Promise<unknown>>();
-  let correlations = 0;
-  let lettersRead = 0;
+  return new MixedLoad(options);
+}
 
-  const track = <Value>(work: Promise<Value>): Promise<Value> => {
-    open.add(work);
-    void work.finally(() => open.delete(work));
+class MixedLoad implements Load {
+  readonly #options: LoadOptions;
+  readonly #published: { job: PlannedJob; caller: Caller }[] = [];
+  readonly #byId = new Map<string, PlannedJob>();
+  readonly #weighted = MIX.flatMap(([kind, parts]) => Array<typeof kind>(parts).fill(kind));
+  readonly #open = new Set<Promise<unknown>>();
+  readonly #special = this.#specials();
+  #correlations = 0;
+  #lettersRead = 0;
+
+  constructor(options: LoadOptions) {
+    this.#options = options;
+  }
+
+  #track<Value>(work: Promise<Value>): Promise<Value> {
+    this.#open.add(work);
+    void work.finally(() => this.#open.delete(work));
     return work;
-  };
+  }
 
-  const plan = (action: ActionName, extra: Record<string, unknown> = {}): PlannedJob => {
-    const count = byId.size;
+  #plan(action: ActionName, extra: Record<string, unknown> = {}): PlannedJob {
+    const { random, runId, lanes } = this.#options;
+    const count = this.#byId.size;
     const id = `${runId}-${count}-${random.between(0, 2 ** 31).toString(36)}-l${count % lanes}`;
     const text = `${random.between(0, 2 ** 31).toString(36)} "ñandú" \\ ${count}`;
     const input = {
@@ -113,140 +123,171 @@ export function makeLoad(options: LoadOptions): Load {
     // Near enough that some of them do expire, when a fault holds them up.
     if (action === "ledger" && random.chance(0.1))
       job.deadlineMs = Date.now() + random.between(50, 20_000);
-    byId.set(id, job);
+    this.#byId.set(id, job);
     return job;
-  };
+  }
 
   /** Most ask for a reply, under a correlation id that no other message has. */
-  const addressed = (caller: Caller, job: PlannedJob): Sending => ({
-    ...(random.chance(0.1)
-      ? {}
-      : { correlationId: `${caller.name}.${++correlations}.${job.id}`.slice(0, 250) }),
-    ...(random.chance(0.9) ? { replyTo: caller.replyQueue } : {}),
-  });
+  #addressed(caller: Caller, job: PlannedJob): Sending {
+    const { random } = this.#options;
+    return {
+      ...(random.chance(0.1)
+        ? {}
+        : { correlationId: `${caller.name}.${++this.#correlations}.${job.id}`.slice(0, 250) }),
+      ...(random.chance(0.9) ? { replyTo: caller.replyQueue } : {}),
+    };
+  }
 
-  const sendBy = async (caller: Caller, job: PlannedJob, more: Sending = {}): Promise<void> => {
-    const sending = { ...addressed(caller, job), ...more };
+  async #sendBy(caller: Caller, job: PlannedJob, more: Sending = {}): Promise<void> {
+    const { random } = this.#options;
+    const sending = { ...this.#addressed(caller, job), ...more };
     // A careful publisher sends an unconfirmed job again under the same id; some publishers aren't.
     if (!(await caller.publish(job, sending)) && random.chance(0.7))
       await caller.publish(job, sending);
-  };
+  }
 
-  const send = (job: PlannedJob, copies: number, more: Sending = {}): Promise<void> => {
+  #send(job: PlannedJob, copies: number, more: Sending = {}): Promise<void> {
+    const { callers, random } = this.#options;
     const first = random.between(0, callers.length - 1);
-    published.push({ job, caller: callers[first] as Caller });
+    this.#published.push({ job, caller: callers[first] as Caller });
     const sent = Array.from({ length: copies }, (_, copy) =>
-      sendBy(callers[(first + copy) % callers.length] as Caller, job, more),
+      this.#sendBy(callers[(first + copy) % callers.length] as Caller, job, more),
     );
-    return track(Promise.all(sent).then(() => {}));
-  };
+    return this.#track(Promise.all(sent).then(() => {}));
+  }
 
-  const cancel = async (job: PlannedJob, isBeforePublish: boolean) => {
-    const requested = await options.cancel(job.id);
+  async #cancel(job: PlannedJob, isBeforePublish: boolean) {
+    const { history } = this.#options;
+    const requested = await this.#options.cancel(job.id);
     history.append({ kind: "cancel", jobId: job.id, requested, isBeforePublish });
-  };
+  }
 
-  const again = async () => {
-    if (published.length === 0) return;
-    const { job, caller } = random.pick(published);
-    await track(sendBy(random.chance(0.5) ? caller : random.pick(callers), job));
-  };
+  async again(): Promise<void> {
+    const { callers, random } = this.#options;
+    if (this.#published.length === 0) return;
+    const { job, caller } = random.pick(this.#published);
+    await this.#track(this.#sendBy(random.chance(0.5) ? caller : random.pick(callers), job));
+  }
 
-  const special: Record<Special, () => Promise<unknown>> = {
-    async "cancelled-before"() {
-      const job = plan(random.pick(["ledger", "slow", "external"] as const));
-      await cancel(job, true);
-      await send(job, 1);
-    },
-    async "cancelled-running"() {
-      const job = plan("slow", { durationMs: CANCELLED.durationMs });
-      await send(job, 1);
-      void track(sleep(CANCELLED.afterMs).then(() => cancel(job, false)));
-    },
-    async conflict() {
-      const job = plan(random.pick(["plain", "ledger", "batch"] as const));
-      delete job.deadlineMs;
-      delete job.input.poison;
-      const other = { ...job, input: { ...job.input, n: job.input.n + 1, text: "another input" } };
-      const first = send(job, 1);
-      if (random.chance(0.5)) await first;
-      await Promise.all([first, track(sendBy(random.pick(callers), other))]);
-    },
-    // In time at first, too late when the shortest delay has passed.
-    async "late-retry"() {
-      const job = plan("flaky", { failures: 1 });
-      job.deadlineMs = Date.now() + 950;
-      await send(job, 1);
-    },
-    buried: () => send(plan("plain"), 1, { isBuried: true }),
-    "may-expire": () => send(plan("plain"), 1, { mayExpire: true }),
-    // Longer than a lease, with another copy that waits for its end.
-    long: () => send(plan("slow", { durationMs: 4_000 }), 2),
-    /** A death in the engine's own queue, which a delay tier would take for a cycle. */
-    forged: () => send(plan("flaky", { failures: 1 }), 1, { headers: options.forgedHeaders }),
-    invalid: () => send(plan("plain", { n: "not a number" }), 1),
-    /** A replay of what did not fail. */
-    async overwrite() {
-      const done = published.filter(({ job }) => job.action === "ledger" || job.action === "plain");
-      if (done.length === 0) return;
-      const { job, caller } = random.pick(done);
-      const { deadlineMs: _deadline, ...timeless } = job;
-      const sending = { ...addressed(caller, job), generation: 1 };
-      await track(operator.publish(timeless, sending));
-    },
-    again,
-  };
+  #specials(): Record<Special, () => Promise<unknown>> {
+    return {
+      "cancelled-before": async () => {
+        const job = this.#plan(this.#options.random.pick(["ledger", "slow", "external"] as const));
+        await this.#cancel(job, true);
+        await this.#send(job, 1);
+      },
+      "cancelled-running": async () => {
+        const job = this.#plan("slow", { durationMs: CANCELLED.durationMs });
+        await this.#send(job, 1);
+        void this.#track(sleep(CANCELLED.afterMs).then(() => this.#cancel(job, false)));
+      },
+      conflict: async () => {
+        const job = this.#plan(this.#options.random.pick(["plain", "ledger", "batch"] as const));
+        delete job.deadlineMs;
+        delete job.input.poison;
+        const other = {
+          ...job,
+          input: { ...job.input, n: job.input.n + 1, text: "another input" },
+        };
+        const first = this.#send(job, 1);
+        if (this.#options.random.chance(0.5)) await first;
+        await Promise.all([
+          first,
+          this.#track(this.#sendBy(this.#options.random.pick(this.#options.callers), other)),
+        ]);
+      },
+      // In time at first, too late when the shortest delay has passed.
+      "late-retry": async () => {
+        const job = this.#plan("flaky", { failures: 1 });
+        job.deadlineMs = Date.now() + 950;
+        await this.#send(job, 1);
+      },
+      buried: () => this.#send(this.#plan("plain"), 1, { isBuried: true }),
+      "may-expire": () => this.#send(this.#plan("plain"), 1, { mayExpire: true }),
+      // Longer than a lease, with another copy that waits for its end.
+      long: () => this.#send(this.#plan("slow", { durationMs: 4_000 }), 2),
+      /** A death in the engine's own queue, which a delay tier would take for a cycle. */
+      forged: () =>
+        this.#send(this.#plan("flaky", { failures: 1 }), 1, {
+          headers: this.#options.forgedHeaders,
+        }),
+      invalid: () => this.#send(this.#plan("plain", { n: "not a number" }), 1),
+      /** A replay of what did not fail. */
+      overwrite: async () => {
+        const done = this.#published.filter(
+          ({ job }) => job.action === "ledger" || job.action === "plain",
+        );
+        if (done.length === 0) return;
+        const { job, caller } = this.#options.random.pick(done);
+        const { deadlineMs: _deadline, ...timeless } = job;
+        const sending = { ...this.#addressed(caller, job), generation: 1 };
+        await this.#track(this.#options.operator.publish(timeless, sending));
+      },
+      again: () => this.again(),
+    };
+  }
 
-  return {
-    jobs: () => byId.size,
-    async burst(count) {
-      const sent: Promise<unknown>[] = [];
-      for (let index = 0; index < count; index++) {
-        const kind = random.pick(weighted);
-        if (kind in special) sent.push(special[kind as Special]());
-        else sent.push(send(plan(kind as ActionName), random.chance(0.2) ? 2 : 1));
-      }
-      await Promise.all(sent);
-    },
-    async one(action, input = {}, copies = 1, sending = {}) {
-      const job = plan(action, input);
-      await send(job, copies, sending);
-      return job;
-    },
-    async resendUntold(told) {
-      await Promise.all(
-        published
-          .filter(({ job }) => !told.has(job.id))
-          .map(({ job, caller }) => sendBy(caller, job)),
-      );
-    },
-    again,
-    async replay() {
-      const letters = history.entries.slice(lettersRead).filter(isLetter);
-      lettersRead = history.entries.length;
-      const replayed = letters.map(async (letter) => {
-        const { id, headers, correlationId, replyTo } = letter;
-        const job = byId.get(id);
-        if (!job || !REPLAYED.has(String(headers["x-error-code"])) || random.chance(0.5)) return;
-        const input = readInput(letter.body);
-        // An operator can't replay what the letter does not say; the checker does the rest.
-        if (input === undefined) return;
-        const mendsAtMs = Number(job.input.mendsAtMs ?? 0);
-        await sleep(Math.max(0, mendsAtMs + 200 - Date.now()));
-        // The letter's own words; it has no deadline any more.
-        const { deadlineMs: _deadline, ...timeless } = { ...job, input };
-        await operator.publish(timeless, {
-          generation: Number(headers["x-replay"] ?? 0) + 1,
-          ...(correlationId === undefined ? {} : { correlationId }),
-          ...(replyTo === undefined ? {} : { replyTo }),
-        });
+  jobs(): number {
+    return this.#byId.size;
+  }
+
+  async burst(count: number): Promise<void> {
+    const { random } = this.#options;
+    const sent: Promise<unknown>[] = [];
+    for (let index = 0; index < count; index++) {
+      const kind = random.pick(this.#weighted);
+      if (kind in this.#special) sent.push(this.#special[kind as Special]());
+      else sent.push(this.#send(this.#plan(kind as ActionName), random.chance(0.2) ? 2 : 1));
+    }
+    await Promise.all(sent);
+  }
+
+  async one(
+    action: ActionName,
+    input: Record<string, unknown> = {},
+    copies = 1,
+    sending: Sending = {},
+  ): Promise<PlannedJob> {
+    const job = this.#plan(action, input);
+    await this.#send(job, copies, sending);
+    return job;
+  }
+
+  async resendUntold(told: ReadonlySet<string>): Promise<void> {
+    await Promise.all(
+      this.#published
+        .filter(({ job }) => !told.has(job.id))
+        .map(({ job, caller }) => this.#sendBy(caller, job)),
+    );
+  }
+
+  async replay(): Promise<void> {
+    const { operator, history, random } = this.#options;
+    const letters = history.entries.slice(this.#lettersRead).filter(isLetter);
+    this.#lettersRead = history.entries.length;
+    const replayed = letters.map(async (letter) => {
+      const { id, headers, correlationId, replyTo } = letter;
+      const job = this.#byId.get(id);
+      if (!job || !REPLAYED.has(String(headers["x-error-code"])) || random.chance(0.5)) return;
+      const input = readInput(letter.body);
+      // An operator can't replay what the letter does not say; the checker does the rest.
+      if (input === undefined) return;
+      const mendsAtMs = Number(job.input.mendsAtMs ?? 0);
+      await sleep(Math.max(0, mendsAtMs + 200 - Date.now()));
+      // The letter's own words; it has no deadline any more.
+      const { deadlineMs: _deadline, ...timeless } = { ...job, input };
+      await operator.publish(timeless, {
+        generation: Number(headers["x-replay"] ?? 0) + 1,
+        ...(correlationId === undefined ? {} : { correlationId }),
+        ...(replyTo === undefined ? {} : { replyTo }),
       });
-      await track(Promise.all(replayed));
-    },
-    async settled() {
-      while (open.size > 0) await Promise.all(open);
-    },
-  };
+    });
+    await this.#track(Promise.all(replayed));
+  }
+
+  async settled(): Promise<void> {
+    while (this.#open.size > 0) await Promise.all([...this.#open]);
+  }
 }
 
 const isLetter = (entry: { kind: string }): entry is StampedOf<"letter"> => entry.kind === "letter";

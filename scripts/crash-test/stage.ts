@@ -108,7 +108,6 @@ interface Ground {
 async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
   const { prefix, history, closers, services } = ground;
   const { urls } = services;
-  const random = randomFrom(options.seed);
   const reach = openReach(urls, prefix, ENGINE);
   closers.push(() => reach.close());
   await migrateDatabase(urls.postgres);
@@ -117,17 +116,7 @@ async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
   await declareTopology(urls.amqp, prefix, options.deliveryLimit);
   closers.push(() => removeTopology(urls.amqp, prefix));
 
-  const observer = await openObserver(history);
-  closers.push(() => observer.close());
-  const own = `${prefix}x`;
-  const toBroker = { amqpUrl: urls.amqp, prefix, own, engine: ENGINE, history };
-  const watcher = await openWatcher(toBroker);
-  closers.push(() => watcher.close());
-  const callers: Caller[] = [];
-  closers.push(() => Promise.all(callers.map((caller) => caller.close())));
-  for (const name of CALLERS) callers.push(await openCaller({ ...toBroker, name }));
-  const claims = await Claims.open(urls.redis, prefix, () => {});
-  closers.push(() => claims.close());
+  const outside = await openOutside(ground);
   const proxies = await openProxies(urls, options.workers);
   closers.push(() =>
     Promise.all(
@@ -140,7 +129,7 @@ async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
     entry: fileURLToPath(new URL("./worker.ts", import.meta.url)),
     names: [...Array.from({ length: options.workers }, (_, at) => `worker-${at + 1}`), BURIALS],
     nodeOptions: nodeOptions(),
-    env: (index) => workerEnv(options, prefix, proxies, observer.url, index),
+    env: (index) => workerEnv(options, prefix, proxies, outside.observer.url, index),
     folder: ground.folder,
     history,
   });
@@ -151,7 +140,62 @@ async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
   await supervisor.allReady(WORKER_READY_TIMEOUT_MS);
 
   const stepHits = () => readStepHits(join(ground.folder, "steps.ndjson"));
-  const context: Context = {
+  const context = contextOf(options, ground, { outside, proxies, supervisor, reach, stepHits });
+  const rest = restOf(options, ground, outside, reach);
+  async function finish(restTimeoutMs: number): Promise<{ findings: Finding[]; end: EndState }> {
+    if (wasDeleted(history)) {
+      // Nothing stays lost: who was not told of an end publishes the job again under the same id. The
+      // queue may have swallowed a job between its row and its reply.
+      await context.load.resendUntold(toldJobs(await reach.rows(), history.entries));
+    }
+    const restless = await waitForRest({ ...rest, timeoutMs: restTimeoutMs });
+    const late = await stopWorkers();
+    // Rows of the last jobs stay in doubt until the workers are gone.
+    await sleep(200);
+    const end = await collectEndState(rest, restless);
+    const findings = check(history.entries, end);
+    for (const name of options.bugs ? [] : late)
+      findings.push({
+        rule: "exit",
+        category: "stuck",
+        message: `${name} had to be killed at the end`,
+      });
+    return { findings, end };
+  }
+  return { context, supervisor, history, stepHits, finish, close: ground.close };
+}
+
+/** Whoever is not the fleet: those that publish, watch, cancel, and see effects. */
+async function openOutside({ prefix, history, closers, services: { urls } }: Ground) {
+  const observer = await openObserver(history);
+  closers.push(() => observer.close());
+  const own = `${prefix}x`;
+  const toBroker = { amqpUrl: urls.amqp, prefix, own, engine: ENGINE, history };
+  const watcher = await openWatcher(toBroker);
+  closers.push(() => watcher.close());
+  const callers: Caller[] = [];
+  closers.push(() => Promise.all(callers.map((caller) => caller.close())));
+  for (const name of CALLERS) callers.push(await openCaller({ ...toBroker, name }));
+  const claims = await Claims.open(urls.redis, prefix, () => {});
+  closers.push(() => claims.close());
+  return { own, observer, watcher, callers, claims };
+}
+type Outside = Awaited<ReturnType<typeof openOutside>>;
+
+interface Raised {
+  outside: Outside;
+  proxies: Record<ServiceName, UrlProxy[]>;
+  supervisor: Supervisor;
+  reach: ReturnType<typeof openReach>;
+  stepHits: Stage["stepHits"];
+}
+
+function contextOf(options: StageOptions, ground: Ground, raised: Raised): Context {
+  const { prefix, history, services } = ground;
+  const { outside, proxies, supervisor, reach, stepHits } = raised;
+  const { callers, claims, own } = outside;
+  const random = randomFrom(options.seed);
+  return {
     random,
     history,
     load: makeLoad({
@@ -178,50 +222,32 @@ async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
     rabbitmqctl: services.rabbitmqctl,
     reach,
     leaseMs: LEASE_MS,
-    declareTopology: () => declareTopology(urls.amqp, prefix),
+    declareTopology: () => declareTopology(services.urls.amqp, prefix),
     nextStep: leastHit(random.shuffle(STEPS), stepHits),
     note: () => {},
   };
-  const wasDeleted = () => history.entries.some(({ kind }) => kind === "queue-deleted");
-  const rest: RestOptions = {
+}
+
+const wasDeleted = ({ entries }: History) => entries.some(({ kind }) => kind === "queue-deleted");
+
+function restOf(
+  options: StageOptions,
+  { prefix, history, folder, services }: Ground,
+  { watcher, callers }: Outside,
+  reach: Raised["reach"],
+): RestOptions {
+  return {
     reach,
     seen: () => [watcher, ...callers].reduce((sum, { seen }) => sum + seen(), 0),
-    runLog: join(ground.folder, "runs.ndjson"),
+    runLog: join(folder, "runs.ndjson"),
     history,
     engine: ENGINE,
     workers: options.workers,
     timeoutMs: 0,
     // Of its own accord nothing may come to lie there.
     rescue: async () => {
-      if (wasDeleted()) await rescue(urls.amqp, prefix);
+      if (wasDeleted(history)) await rescue(services.urls.amqp, prefix);
     },
-  };
-  return {
-    context,
-    supervisor,
-    history,
-    stepHits,
-    async finish(restTimeoutMs) {
-      if (wasDeleted()) {
-        // Nothing stays lost: who was not told of an end publishes the job again under the same id. The
-        // queue may have swallowed a job between its row and its reply.
-        await context.load.resendUntold(toldJobs(await reach.rows(), history.entries));
-      }
-      const restless = await waitForRest({ ...rest, timeoutMs: restTimeoutMs });
-      const late = await stopWorkers();
-      // Rows of the last jobs stay in doubt until the workers are gone.
-      await sleep(200);
-      const end = await collectEndState(rest, restless);
-      const findings = check(history.entries, end);
-      for (const name of options.bugs ? [] : late)
-        findings.push({
-          rule: "exit",
-          category: "stuck",
-          message: `${name} had to be killed at the end`,
-        });
-      return { findings, end };
-    },
-    close: ground.close,
   };
 }
 

@@ -67,6 +67,12 @@ export function superviseWorkers(options: SupervisorOptions): Supervisor {
   };
 }
 
+function causeOf(code: number | null, signal: NodeJS.Signals | null, isReady: boolean) {
+  if ((signal !== null && OOM_SIGNALS.has(signal)) || code === 134) return "out of memory";
+  // A worker that starts while a service is down gives up; whoever runs it tries again.
+  return isReady ? undefined : "could not start";
+}
+
 function openPlace(
   name: string,
   env: Record<string, string>,
@@ -100,11 +106,7 @@ function openPlace(
     });
     child.on("error", () => {});
     child.on("exit", (code, signal) => {
-      const isOom = (signal !== null && OOM_SIGNALS.has(signal)) || code === 134;
-      // A worker that starts while a service is down gives up; whoever runs it tries again.
-      const why =
-        reason ??
-        (isStopping ? "stop" : isOom ? "out of memory" : isReady ? undefined : "could not start");
+      const why = reason ?? (isStopping ? "stop" : causeOf(code, signal, isReady));
       history.append({ kind: "exit", worker: `${name}.${starts}`, code, signal, reason: why });
       reason = undefined;
       if (isReady) whenReady = Promise.withResolvers<void>();

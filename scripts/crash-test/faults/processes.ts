@@ -94,6 +94,17 @@ function skewClock(kind: string, skewMs: number): Fault {
 export function processFaults(leaseMs: number): Fault[] {
   const past = leaseMs + 1_500;
   return [
+    ...kills(),
+    ...freezes(past),
+    ...stops(),
+    skewClock("clock-ahead", 600_000),
+    skewClock("clock-behind", -600_000),
+    ...greed(past),
+  ];
+}
+
+function kills(): Fault[] {
+  return [
     {
       kind: "kill-at-step",
       touches: ["workers"],
@@ -130,6 +141,12 @@ export function processFaults(leaseMs: number): Fault[] {
         return undefined;
       },
     },
+  ];
+}
+
+/** @param past milliseconds that outlast a lease. */
+function freezes(past: number): Fault[] {
+  return [
     {
       kind: "frozen-past-lease",
       touches: ["workers"],
@@ -148,6 +165,11 @@ export function processFaults(leaseMs: number): Fault[] {
       holdMs: past,
       inject: (context) => freeze(context, "in-transaction"),
     },
+  ];
+}
+
+function stops(): Fault[] {
+  return [
     {
       kind: "sigterm-at-step",
       touches: ["workers"],
@@ -173,8 +195,12 @@ export function processFaults(leaseMs: number): Fault[] {
         return undefined;
       },
     },
-    skewClock("clock-ahead", 600_000),
-    skewClock("clock-behind", -600_000),
+  ];
+}
+
+/** Jobs that take what all share. */
+function greed(past: number): Fault[] {
+  return [
     {
       kind: "loop-blocked",
       touches: ["workers"],
