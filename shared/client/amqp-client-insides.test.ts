@@ -1,7 +1,8 @@
 /** The library is the one that the client was written against, and another one is named at once. */
 import { readFileSync } from "node:fs";
+import { Socket } from "node:net";
 import { VERSION } from "@cloudamqp/amqp-client/amqp-base-client";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { checkInsides, HardenedClient, MADE_FOR } from "./amqp-client-insides.ts";
 import { FrameReader, NotAmqp } from "./frames.ts";
 
@@ -19,6 +20,16 @@ test("a library without what is reached inside of it is refused with its version
   expect(() => checkInsides(other, "5.0.0")).toThrow(
     "@cloudamqp/amqp-client 5.0.0 has no connectSocket, bufferPool: install 4.1.1, which @tl-engine/client is made for",
   );
+});
+
+test("a small write never waits for the answer to the one before it", async () => {
+  const setNoDelay = vi.spyOn(Socket.prototype, "setNoDelay");
+  const client = new HardenedClient(process.env.AMQP_URL ?? "");
+  await client.connect();
+  expect(setNoDelay.mock.contexts).toContain(client.socket);
+  expect(setNoDelay).toHaveBeenCalledWith(true);
+  await client.close();
+  setNoDelay.mockRestore();
 });
 
 const frame = (bytes: number) => {

@@ -124,6 +124,8 @@ export class HardenedClient extends AMQPClient {
 
   override connect(): ReturnType<AMQPClient["connect"]> {
     const connected = super.connect();
+    // Or else the second of two publishes waits for the broker's answer to the first.
+    this.socket?.setNoDelay(true);
     this.socket?.once("error", (error) => {
       this.failure ??= error;
     });
@@ -141,6 +143,12 @@ export class HardenedClient extends AMQPClient {
    * end the process. A socket that fails is destroyed instead, which settles all that waits, once.
    */
   override async send(bytes: Uint8Array): Promise<void> {
+    const { socket } = this;
+    // What is sent in one turn of the event loop goes out as one.
+    if (socket && socket.writableCorked === 0) {
+      socket.cork();
+      setImmediate(() => socket.uncork());
+    }
     super.send(bytes).catch((error) => this.destroy(error));
   }
 
