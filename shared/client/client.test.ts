@@ -102,6 +102,10 @@ test("wrong names, ids, options and inputs are refused before publishing", async
     await expect(send("echo", "say", {}, options)).rejects.toMatchObject(refused("invalid_option"));
   await expect(send("echo", "say", {}, { id: 5 })).rejects.toMatchObject(refused("invalid_id"));
   await expect(client.events(long, () => {})).rejects.toMatchObject(refused("invalid_option"));
+  for (const concurrency of [0, -1, 0.5, 65_536, Number.NaN])
+    await expect(client.events("a", () => {}, { concurrency })).rejects.toMatchObject(
+      refused("invalid_option"),
+    );
   const longName = { engines: { ["e".repeat(250)]: { say: { version: 1, maxInputBytes: 10 } } } };
   await using other = await connect({ amqpUrl, prefix, contract: longName as never });
   const sendOther = other.send.bind(other) as (...args: unknown[]) => Promise<unknown>;

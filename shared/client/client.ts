@@ -216,11 +216,16 @@ export class EngineClient<KnownEngines, KnownEvents> {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await Promise.allSettled([
+    const ended = Promise.allSettled([
       this.#calls?.close(),
       this.#publisher.close(CLOSE_GRACE_MS),
       ...[...this.#subscriptions].map((subscription) => subscription.close()),
     ]);
+    // Some of it asks the broker, which may answer nothing any more.
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, CLOSE_GRACE_MS);
+    await Promise.race([ended, late.promise]);
+    clearTimeout(timer);
     await Promise.allSettled([
       this.#publishLink.close(),
       this.#consumeLink?.close(),

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { AMQPChannel, AMQPMessage } from "@cloudamqp/amqp-client";
 import { Consumer } from "./consumer.ts";
+import { InvalidArgument } from "./errors.ts";
 import type { Link, Report } from "./link.ts";
 import { Turns } from "./turns.ts";
 
@@ -9,6 +10,8 @@ const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 60_000;
 /** Settled message ids that are remembered, to drop copies. */
 const REMEMBERED = 10_000;
+/** What `basic.qos` can say; 0 would be no limit. */
+const MAX_PREFETCH = 65_535;
 /** Messages held at most while handlers fail; shared brokers end connections that hold over 1,000. */
 const MAX_HELD = 500;
 
@@ -33,12 +36,15 @@ export class OnceConsumer<Message> {
   #failed = 0;
 
   constructor(link: Link, options: OnceOptions<Message>) {
+    const { concurrency } = options;
+    if (!(Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= MAX_PREFETCH))
+      throw new InvalidArgument("invalid_option", `concurrency must be from 1 to ${MAX_PREFETCH}`);
     this.#options = options;
-    this.#turns = new Turns(options.concurrency);
+    this.#turns = new Turns(concurrency);
     this.consumer = new Consumer(link, {
       declare: options.declare,
       onMessage: (message) => this.#receive(message),
-      prefetch: options.concurrency,
+      prefetch: concurrency,
       report: options.report,
     });
   }

@@ -32,7 +32,12 @@ export interface ConnectOptions {
   maxInFlight?: number | undefined;
   /** How long a publish may go unconfirmed before it rejects as BrokerUnavailable. Default 4,500 ms. */
   publishTimeoutMs?: number | undefined;
-  /** Told what no await tells: lost connections, handlers that throw, unreadable messages. Default: nobody. */
+  /**
+   * Told what no await tells, once for each time it begins: `connection_lost`, `consumer_lost`,
+   * `consumer_failed`, `publish_refused`, `publish_channel_failed`, `confirms_overdue`, `handlers_stuck`;
+   * and each time: `handler_failed`, `unreadable_message`, `unreadable_headers`, `cancel_failed`,
+   * `database`, `redis`. What it throws is dropped. Default: nobody.
+   */
   onTrouble?: Report | undefined;
 }
 

@@ -109,6 +109,21 @@ describe.skipIf(!CAN_OWN_BROKER)("with a broker of its own", () => {
     await proxy.close();
   }, 30_000);
 
+  test("close ends in time, though the broker answers nothing more", async () => {
+    const proxy = await proxyBefore(broker.url);
+    const { client } = await open({ amqpUrl: proxy.url });
+    await client.call("echo", "say", { value: 1 });
+    await client.events("a", () => {});
+    proxy.apply({ kind: "blackHole" });
+    const call = client.call("echo", "say", { value: 2 });
+    const ended = expect(call).rejects.toMatchObject({ code: "client_closed" });
+    const startedAt = performance.now();
+    await client.close();
+    expect(performance.now() - startedAt).toBeLessThan(8_000);
+    await ended;
+    await proxy.close();
+  }, 90_000);
+
   test("half-open, though an earlier confirm came in after the write: seen all the same", async () => {
     const proxy = await proxyBefore(broker.url);
     const { client, trouble } = await open({ amqpUrl: proxy.url, publishTimeoutMs: 2_000 });

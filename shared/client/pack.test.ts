@@ -12,10 +12,13 @@ const FOLDER = fileURLToPath(new URL(".", import.meta.url));
 const TSC = join(FOLDER, "../../node_modules/.bin/tsc");
 const run = promisify(execFile);
 let project: string;
+let files: string[];
 
 beforeAll(async () => {
   project = await mkdtemp(join(tmpdir(), "caller-"));
-  await run("npm", ["pack", "--pack-destination", project], { cwd: FOLDER });
+  const pack = ["pack", "--json", "--pack-destination", project];
+  const { stdout } = await run("npm", pack, { cwd: FOLDER });
+  files = JSON.parse(stdout)[0].files.map(({ path }: { path: string }) => path);
   const { version } = JSON.parse(await readFile(join(FOLDER, "package.json"), "utf8"));
   const manifest = { name: "caller", private: true, type: "module" };
   await writeFile(join(project, "package.json"), JSON.stringify(manifest));
@@ -49,6 +52,13 @@ async function typeErrors(file: string): Promise<string> {
 }
 
 const RIGHT = `{ type: "issue.activity.updated", projectId: "p", actorId: "u", epoch: 1, issueId: "i" }`;
+
+test("it holds the compiled client and what callers share with workers, and no tests", () => {
+  const ours = /^dist\/(client|wire)\/[a-z-]+\.(js|d\.ts)$/;
+  expect(files.filter((path) => !ours.test(path))).toEqual(["package.json"]);
+  expect(files).toContain("dist/client/index.js");
+  expect(files.filter((path) => path.includes("test"))).toEqual([]);
+});
 
 test("a right payload passes tsc, a wrong one does not", async () => {
   await writeFile(join(project, "right.ts"), program(RIGHT));
