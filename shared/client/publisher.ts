@@ -188,13 +188,13 @@ export class Publisher {
     const entries = [...this.#inFlight.values()].filter(({ settled }) => !settled);
     const isAlone = this.#inFlight.size === 1;
     this.#inFlight.clear();
-    this.#checkIdle();
     const refusal = refusalOf(error);
     for (const entry of entries) {
       this.#waiting.add(entry);
       // Of several, those before the one that was refused may have been taken.
       if (refusal && isAlone) entry.maybe = entry.maybeBefore;
     }
+    this.#checkIdle(); // Of those that nobody awaited any more.
     if (refusal) this.#channel.reopen(this.#judge(refusal, entries, isAlone, error));
   }
 
