@@ -83,3 +83,32 @@ test("a health port that is taken: it exits with 2, says so, and has touched no 
     await fleet.close();
   }
 });
+
+test("a promise that a handler does not await costs its job nothing, and no other job its worker", async () => {
+  const fleet = await openTestFleet([touched]);
+  const folder = await mkdtemp(join(fileURLToPath(new URL("../out", import.meta.url)), "main-"));
+  await writeFile(
+    join(folder, "index.ts"),
+    TOUCHED.replace(
+      "() => ({})",
+      "async () => { void Promise.reject(new Error('floats')); return {}; }",
+    ),
+  );
+  const child = spawn(process.execPath, [MAIN, join(folder, "index.ts")], {
+    env: { ...process.env, ...fleet.env, LOG_LEVEL: "info", HEALTH_PORT: "0" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const output = text(child.stdout);
+  try {
+    for (let i = 0; i < 2; i++) {
+      const id = await fleet.publish("touched", "run", {});
+      expect((await fleet.reply(id)).reply).toMatchObject({ status: "succeeded" });
+    }
+  } finally {
+    child.kill("SIGTERM");
+    expect(await once(child, "exit")).toEqual([0, null]);
+    expect(await output).toContain("unhandled_rejection");
+    await rm(folder, { recursive: true, force: true });
+    await fleet.close();
+  }
+});
