@@ -14,7 +14,7 @@ import { openServices } from "./crash-test/services.ts";
 const PARTS = [16, 34, 50];
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
-const listOf = (name: string) => (process.env[name] ?? "").split(",").filter((one) => one !== "");
+const listOf = (text = "") => text.split(",").filter((one) => one !== "");
 const whole = (name: string, fallback: number) => Number(process.env[name] || fallback);
 
 /** A process of its own, since it carries all traffic of its services. */
@@ -60,7 +60,7 @@ async function huntAsTold(): Promise<void> {
 }
 
 function chosenBugs(): string[] {
-  const wanted = listOf("BUGS");
+  const wanted = listOf(process.env.BUGS);
   const all = [...LANED_BUGS, ...LONE_BUGS];
   const unknown = wanted.filter((bug) => !all.includes(bug));
   if (unknown.length > 0) throw new RangeError(`no such bug: ${unknown.join(", ")}`);
@@ -79,7 +79,7 @@ function grouped(bugs: string[]): string[][] {
 
 async function main(): Promise<void> {
   const bugs = chosenBugs();
-  const seeds = listOf("SEEDS").length > 0 ? listOf("SEEDS").map(Number) : [1, 2, 3];
+  const seeds = listOf(process.env.SEEDS || "1,2,3").map(Number);
   const foundAfter = new Map<string, number>();
   const keyOf = (bug: string, seed: number) => `${bug} ${seed}`;
   let falseAlarms = 0;

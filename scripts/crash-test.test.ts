@@ -36,11 +36,11 @@ const BUGS = [
   "replies-to-first-caller",
   "only-first-event",
   "letters-empty",
-  "deadline-lost-on-retry",
   "attempt-counted-twice",
   "claim-never-busy",
-  "cancelled-job-run",
-  "hash-ignores-content",
+  "guilty-by-neighbourhood",
+  "do-nothing-with-own-writes",
+  "replay-overwrites-success",
   "burials-without-letter",
 ];
 

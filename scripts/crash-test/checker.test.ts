@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { type EndState, toldJobs } from "./evidence.ts";
 import type { Category, Finding } from "./finding.ts";
 import { ADA, BOB, MadeUpRun } from "./made-up-run.ts";
+import { isRefused } from "./run.ts";
 
 function expectOne(run: MadeUpRun, rule: Finding["rule"], category: Category, about: RegExp): void {
   const findings = run.check();
@@ -480,6 +481,7 @@ test("load: a run of which less than half was confirmed, and a fault that met no
   for (const id of ["a", "b", "c"]) run.publish(id, "plain", {}, {}, id === "a");
   run.reply(run.row("a"), "plain");
   expectOne(run, "load", "no_load", /only 1 of 3/);
+  expect(isRefused({ findings: run.check() })).toBe(true);
   const idle = new MadeUpRun();
   idle.succeed("p", "plain");
   idle.later(100);
@@ -490,6 +492,7 @@ test("load: a run of which less than half was confirmed, and a fault that met no
   busy.fault("broker-killed", ["broker"]);
   busy.reply(busy.row("p"), "plain");
   expect(busy.check()).toEqual([]);
+  expect(isRefused({ findings: busy.check() })).toBe(false);
 });
 
 test("a worker that dies of itself", () => {

@@ -59,7 +59,8 @@ export async function hunt(
  * one still lack says nothing, of no lane.
  */
 function certain(findings: Finding[], bugs: string[]): Finding[] {
-  const isLack = ({ category, jobId }: Finding) => category === "lost" && jobId !== undefined;
+  const isLack = ({ category, jobId }: Finding) =>
+    (category === "lost" || category === "stuck") && jobId !== undefined;
   const isHeldUp =
     bugs.length > 1 && findings.some((one) => isLack(one) && culprit(one, bugs) === undefined);
   const isRestless = findings.some(({ message }) => message.startsWith("never came to rest"));

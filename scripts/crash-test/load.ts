@@ -94,6 +94,8 @@ class MixedLoad implements Load {
   readonly #weighted = MIX.flatMap(([kind, parts]) => Array<typeof kind>(parts).fill(kind));
   readonly #open = new Set<Promise<unknown>>();
   readonly #special = this.#specials();
+  /** Where nobody listens. */
+  readonly #deaf = new Set<string>();
   #correlations = 0;
   #lettersRead = 0;
 
@@ -141,6 +143,7 @@ class MixedLoad implements Load {
   async #sendBy(caller: Caller, job: PlannedJob, more: Sending = {}): Promise<void> {
     const { random } = this.#options;
     const sending = { ...this.#addressed(caller, job), ...more };
+    if (sending.isDeaf && sending.replyTo !== undefined) this.#deaf.add(sending.replyTo);
     // A careful publisher sends an unconfirmed job again under the same id; some publishers aren't.
     if (!(await caller.publish(job, sending)) && random.chance(0.7))
       await caller.publish(job, sending);
@@ -279,7 +282,7 @@ class MixedLoad implements Load {
       await operator.publish(timeless, {
         generation: Number(headers["x-replay"] ?? 0) + 1,
         ...(correlationId === undefined ? {} : { correlationId }),
-        ...(replyTo === undefined ? {} : { replyTo }),
+        ...(replyTo === undefined ? {} : { replyTo, isDeaf: this.#deaf.has(replyTo) }),
       });
     });
     await this.#track(Promise.all(replayed));

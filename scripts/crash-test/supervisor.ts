@@ -67,6 +67,34 @@ export function superviseWorkers(options: SupervisorOptions): Supervisor {
   };
 }
 
+/** Why a worker may exit, as far as it was told to. */
+class ExitReason {
+  #expected: string | undefined;
+  #signal: NodeJS.Signals | undefined;
+  /** What was taken back, which may be carried out in that very moment. */
+  #late: { why: string; signal: NodeJS.Signals } | undefined;
+
+  expect(why: string, signal?: NodeJS.Signals): void {
+    this.#expected = why;
+    this.#signal = signal;
+  }
+
+  takeBack(): void {
+    if (this.#expected !== undefined && this.#signal !== undefined)
+      this.#late = { why: this.#expected, signal: this.#signal };
+    this.#expected = undefined;
+  }
+
+  /** Forgets it: the next process has done nothing yet. */
+  take(code: number | null, signal: NodeJS.Signals | null): string | undefined {
+    const late = this.#late;
+    const expected = this.#expected;
+    this.#late = this.#expected = undefined;
+    const isLate = late?.signal === (code === 0 ? "SIGTERM" : signal);
+    return expected ?? (isLate ? late?.why : undefined);
+  }
+}
+
 function causeOf(code: number | null, signal: NodeJS.Signals | null, isReady: boolean) {
   if ((signal !== null && OOM_SIGNALS.has(signal)) || code === 134) return "out of memory";
   // A worker that starts while a service is down gives up; whoever runs it tries again.
@@ -82,7 +110,7 @@ function openPlace(
   let child: ChildProcess;
   let isReady = false;
   let isStopping = false;
-  let reason: string | undefined;
+  const reason = new ExitReason();
   let extra: Record<string, string> = {};
   let starts = 0;
   let whenReady = Promise.withResolvers<void>();
@@ -106,9 +134,9 @@ function openPlace(
     });
     child.on("error", () => {});
     child.on("exit", (code, signal) => {
-      const why = reason ?? (isStopping ? "stop" : causeOf(code, signal, isReady));
+      const why =
+        reason.take(code, signal) ?? (isStopping ? "stop" : causeOf(code, signal, isReady));
       history.append({ kind: "exit", worker: `${name}.${starts}`, code, signal, reason: why });
-      reason = undefined;
       if (isReady) whenReady = Promise.withResolvers<void>();
       isReady = false;
       const exited = whenExited;
@@ -128,19 +156,19 @@ function openPlace(
     pid: () => (isAlive() ? child.pid : undefined),
     signal(signal, why) {
       if (!isAlive()) return;
-      if (signal !== "SIGSTOP" && signal !== "SIGCONT") reason = why;
+      if (signal !== "SIGSTOP" && signal !== "SIGCONT") reason.expect(why);
       child.kill(signal);
     },
     order(order, why) {
-      if (order.signal !== "SIGSTOP") reason = why;
+      if (order.signal !== "SIGSTOP") reason.expect(why, order.signal);
       tell(order);
     },
     disarm() {
-      reason = undefined;
+      reason.takeBack();
       tell({ disarm: true });
     },
     expectExit(why) {
-      reason = why;
+      reason.expect(why);
     },
     nextExit: () => whenExited.promise,
     setExtra(next) {

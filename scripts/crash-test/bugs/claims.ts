@@ -1,5 +1,6 @@
 /** Planted bugs of claims, cancellations and deadlines: who may run a job, and when. */
 import { Redis } from "ioredis";
+import type { Claim } from "../../../shared/job/claim.ts";
 import { JobContext } from "../../../shared/job/job-context.ts";
 import type { ReceivedJob } from "../../../shared/job/receive.ts";
 import { type ClaimRecord, readRecord, writeRecord } from "../../../shared/wire/claim-record.ts";
@@ -47,11 +48,18 @@ const leasing = (parts: Parts, leaseEndMs: () => number): Parts => {
   };
 };
 
-/** Ends a delivery without a word. */
-function drop({ delivery }: ReceivedJob): void {
-  const { acks, message } = delivery;
-  acks.ack(message);
-  delivery.acks = { ack() {}, handBack() {} } as unknown as typeof acks;
+/** Acks the deliveries that `test` picks, without a word to anybody. */
+function dropping(parts: Parts, test: (claim: Claim, job: ReceivedJob) => boolean): Parts {
+  const dropped = new Set<string>();
+  const claimed = claims(parts, (claim, job) => {
+    if (!test(claim, job)) return claim;
+    dropped.add(String(job.correlationId ?? job.id));
+    // The runtime sends it to a tier, where it does not arrive, and acks it.
+    return { kind: "busy", remainingMs: 1 };
+  });
+  return changes(claimed, isTier, (retry) =>
+    dropped.delete(String(retry.correlationId ?? retry.messageId)) ? undefined : retry,
+  );
 }
 
 export const CLAIM_BUGS: Record<string, Bug> = {
@@ -80,11 +88,13 @@ export const CLAIM_BUGS: Record<string, Bug> = {
     }),
   /** Marks a job done when it starts, and later takes Redis' word for it. */
   "done-without-row": (parts) =>
-    claims(parts, async (claim, job) => {
-      if (claim.kind === "done") drop(job);
-      if (claim.kind === "run") await parts.claims.unclaim("done", job, claim.token);
-      return claim.kind === "done" ? { kind: "busy", remainingMs: 1 } : claim;
-    }),
+    dropping(
+      claims(parts, async (claim, job) => {
+        if (claim.kind === "run") await parts.claims.unclaim("done", job, claim.token);
+        return claim;
+      }),
+      (claim) => claim.kind === "done",
+    ),
   "repeats-unanswered": (parts) => {
     const silent = new Set<string>();
     const claimed = claims(parts, (claim, job) => {
@@ -96,17 +106,11 @@ export const CLAIM_BUGS: Record<string, Bug> = {
     );
   },
   /** Takes what the broker delivers again, with a lower attempt, for the copy whose retry is under way. */
-  "stale-copy-dropped": (parts) => {
-    const dropped = new Set<string>();
-    const claimed = claims(parts, (claim, job) => {
-      if (claim.kind !== "stale" || !job.delivery.message.fields.redelivered) return claim;
-      dropped.add(String(job.correlationId ?? job.id));
-      return claim;
-    });
-    return changes(claimed, isTier, (retry) =>
-      dropped.has(String(retry.correlationId ?? retry.messageId)) ? undefined : retry,
-    );
-  },
+  "stale-copy-dropped": (parts) =>
+    dropping(
+      parts,
+      (claim, job) => claim.kind === "stale" && job.delivery.message.fields.redelivered,
+    ),
 };
 
 export const CRASH_BUGS: Record<string, Bug> = {

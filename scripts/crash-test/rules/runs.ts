@@ -6,8 +6,11 @@ import type { Finding } from "../finding.ts";
 const TOLERANCE_MS = 100;
 /** A cancellation reaches a worker by its next heartbeat, if not at once. */
 const CANCEL_REACH_MS = 3_000;
-/** The rest of the lease, the delay tier that a busy copy waits on, and a queue in between. */
-const TAKEOVER_MS = 45_000;
+/**
+ * The rest of the lease, the delay tier that a busy copy waits on, and a queue in between; and a job that was there
+ * at two crashes waits for its turn alone, again in each worker that is killed meanwhile.
+ */
+const TAKEOVER_MS = 90_000;
 
 /** A worker that stood still takes Redis' answers for lost, and does without for two seconds. */
 const STALL_ECHO_MS = 4_000;
