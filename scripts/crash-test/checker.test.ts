@@ -230,13 +230,13 @@ test("d: an event differs from its row, or goes under another's correlation id",
 test("d: a row holds what its job emitted", () => {
   const run = emitter(2, 1);
   announced(run, 0);
-  expectOne(run, "d", "lost", /1 events, 2 are right/);
+  expectOne(run, "d", "other", /1 events, 2 are right/);
   const wrong = emitter(1);
   const [row] = wrong.end.rows;
   const event = { ...eventOf(0), body: eventOf(0).body.replace('"index":0', '"index":1') };
   if (row) row.events = [event];
   wrong.tell({ kind: "event", correlationId: "c-l#1", ...event });
-  expectOne(wrong, "d", "lost", /event 0 says/);
+  expectOne(wrong, "d", "other", /event 0 says/);
 });
 
 test("d: a chained event is owed as a job of its own", () => {

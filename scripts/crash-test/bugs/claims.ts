@@ -68,13 +68,6 @@ export const CLAIM_BUGS: Record<string, Bug> = {
     claims(parts, (claim, job) =>
       claim.kind === "busy" ? { kind: "run", token: undefined, crashes: job.crashes } : claim,
     ),
-  "claim-without-token": (parts) => ({
-    ...parts,
-    claims: {
-      ...parts.claims,
-      claim: async (job) => ({ kind: "run", token: "same", crashes: job.crashes }),
-    },
-  }),
   "claim-never-expires": (parts) => leasing(parts, () => 9_999_999_999_999),
   "lease-by-worker-clock": (parts) => leasing(parts, () => Date.now() + LEASE_MS),
   "lease-never-renewed": (parts) => ({

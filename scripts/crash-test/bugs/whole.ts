@@ -102,6 +102,14 @@ export const WHOLE_BUGS: Record<string, Bug> = {
       if (isTier(outgoing)) throw new Error("requeue");
       return send(outgoing);
     }),
+  /** Nor is a culprit ever found out, which takes all workers along. */
+  "claim-without-token": (parts) => ({
+    ...parts,
+    claims: {
+      ...parts.claims,
+      claim: async (job) => ({ kind: "run", token: "same", crashes: job.crashes }),
+    },
+  }),
   /** A culprit is never found out. */
   "crashes-not-counted": (parts) =>
     changes(

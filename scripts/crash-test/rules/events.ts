@@ -61,7 +61,7 @@ export function rowsHoldTheEvents({ stories }: Evidence): Finding[] {
   const findings: Finding[] = [];
   for (const story of stories.values()) {
     const wrong = story.row && wrongEvents(story, story.row);
-    if (wrong) findings.push({ rule: "d", category: "lost", jobId: story.id, message: wrong });
+    if (wrong) findings.push({ rule: "d", category: "other", jobId: story.id, message: wrong });
   }
   return findings;
 }
