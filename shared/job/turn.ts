@@ -47,6 +47,10 @@ export interface Turns {
 }
 
 const STALE_DELAY_MS = 5_000;
+const EXPIRED: Problem = {
+  code: "expired",
+  message: "the deadline passed before the job could run",
+};
 /** The turns that hold the gate, and how. */
 type Held = "shared" | "alone";
 
@@ -109,6 +113,9 @@ class ClaimedTurns implements Turns {
     const common = { token, startedAtMs };
     switch (claim.kind) {
       case "run":
+        // It may have waited for its turn since it was received.
+        if (job.deadline !== undefined && job.deadline <= startedAtMs)
+          return { ...common, kind: "refused", problem: EXPIRED };
         if (claim.crashes < QUARANTINE_AFTER) return this.#run(job, token, claim.crashes);
         log.error({ jobId: job.id, alert: "quarantined" }, "a job crashed its worker again, alone");
         return { ...common, kind: "quarantined", crashes: claim.crashes };
