@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Published } from "./publish.ts";
 import type { Outgoing } from "./publish-frames.ts";
-import type { PublishLink } from "./publish-link.ts";
+import { type PublishLink, Unconfirmed } from "./publish-link.ts";
 import { LinkClosed, type Opened } from "./supervise.ts";
 
 export interface Alone {
@@ -28,6 +28,8 @@ const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 10_000;
 /** Each refusal costs a connection, so that many messages to one place are not asked for one by one. */
 const BELIEVED_MS = 500;
+/** And to find out costs the time of a confirm. */
+const SILENT_MS = 60_000;
 const MAX_PLACES = 1_000;
 /** Below, size is not why a broker refuses a message. */
 const LARGE_BYTES = 1024 * 1024;
@@ -72,6 +74,8 @@ class LonePublisher implements Alone {
   readonly #line: Waiting[] = [];
   /** Places that let nothing in, by until when that is believed unasked. */
   readonly #closedPlaces = new Map<string, number>();
+  /** Routes on which nothing is confirmed, likewise: one of an exchange's queues says nothing of the others. */
+  readonly #silentRoutes = new Map<string, number>();
   /** Size of the smallest message that was too large. */
   #tooLargeBytes = Number.POSITIVE_INFINITY;
   #openFailure = "";
@@ -92,6 +96,7 @@ class LonePublisher implements Alone {
     return (
       this.#isBlocked ||
       (this.#closedPlaces.size > 0 && this.#closedPlaces.has(placeOf(outgoing))) ||
+      (this.#silentRoutes.size > 0 && this.#silentRoutes.has(routeOf(outgoing))) ||
       outgoing.body.length >= this.#tooLargeBytes
     );
   }
@@ -145,12 +150,16 @@ class LonePublisher implements Alone {
   async #judge(outgoing: Outgoing): Promise<Published | "in doubt" | "nothing goes"> {
     const place = placeOf(outgoing);
     if ((this.#closedPlaces.get(place) ?? 0) > performance.now()) return "refused";
+    const route = routeOf(outgoing);
+    if ((this.#silentRoutes.get(route) ?? 0) > performance.now()) return "unconfirmed";
     const first = await this.#attempt(outgoing);
     if (typeof first === "string") {
       this.#closedPlaces.delete(place);
+      this.#silentRoutes.delete(route);
       if (bytesOf(outgoing) >= this.#tooLargeBytes) this.#tooLargeBytes = Number.POSITIVE_INFINITY;
       return first;
     }
+    if (first instanceof Unconfirmed) return this.#judgeSilence(route, first);
     if (!isBlamed(first)) return "in doubt";
     if (OF_THE_PLACE.has(codeOf(first))) {
       if (this.#closedPlaces.size === MAX_PLACES) this.#closedPlaces.clear();
@@ -169,6 +178,15 @@ class LonePublisher implements Alone {
     if (bytes >= LARGE_BYTES) this.#tooLargeBytes = Math.min(this.#tooLargeBytes, bytes);
     this.#log.error({ err: second, to: place, bytes }, "the broker can't take this message");
     return "unsendable";
+  }
+
+  /** The broker answers to a message that goes nowhere, or to none. */
+  async #judgeSilence(route: string, reason: Unconfirmed): Promise<"unconfirmed" | "in doubt"> {
+    if ((await this.#attempt(CONTROL)) !== "routed") return "in doubt";
+    if (this.#silentRoutes.size === MAX_PLACES) this.#silentRoutes.clear();
+    this.#silentRoutes.set(route, performance.now() + SILENT_MS);
+    this.#log.error({ err: reason, to: route }, "the broker confirms nothing that goes there");
+    return "unconfirmed";
   }
 
   #noteBlocked(blocked: boolean): void {
@@ -208,6 +226,8 @@ class LonePublisher implements Alone {
 
 /** What a message is refused for: its exchange, or its queue where that is the default one. */
 const placeOf = ({ exchange, routingKey }: Outgoing) => exchange || routingKey;
+
+const routeOf = ({ exchange, routingKey }: Outgoing) => `${exchange}/${routingKey}`;
 
 const bytesOf = ({ body }: Outgoing) =>
   typeof body === "string" ? Buffer.byteLength(body) : body.length;

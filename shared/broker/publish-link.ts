@@ -28,6 +28,14 @@ export interface PublishLinkOptions {
   proved?(): void;
 }
 
+/** Why a link was severed: a message stayed without its confirm. */
+export class Unconfirmed extends Error {
+  override readonly name = "Unconfirmed";
+  constructor(timeoutMs: number) {
+    super(`the broker left a message unconfirmed for ${timeoutMs} ms`);
+  }
+}
+
 export async function openPublishLink(
   config: PublisherConfig,
   options: PublishLinkOptions,
@@ -36,12 +44,13 @@ export async function openPublishLink(
   const { model } = await openConnection(config, name);
   let reason = new Error("the connection was closed");
   const because = (error: Error) => {
-    reason = error;
+    // Severing ends the connection in ways of its own, which are not why.
+    if (!(reason instanceof Unconfirmed)) reason = error;
   };
   model.on("error", because);
   const watch = watchConfirms(confirmTimeoutMs, () => {
-    const why = `the broker left a message unconfirmed for ${confirmTimeoutMs} ms`;
-    sever(model, new Error(why));
+    reason = new Unconfirmed(confirmTimeoutMs);
+    sever(model, reason);
   });
   model.on("blocked", (why) => {
     watch.pause();

@@ -3,15 +3,21 @@ import type { Logger } from "pino";
 import { explainFailure } from "./explain.ts";
 import { isBlamed, publishAlone } from "./publish-alone.ts";
 import type { Outgoing } from "./publish-frames.ts";
-import { openPublishLink, type PublisherConfig, type PublishLink } from "./publish-link.ts";
+import {
+  openPublishLink,
+  type PublisherConfig,
+  type PublishLink,
+  Unconfirmed,
+} from "./publish-link.ts";
 import { supervise } from "./supervise.ts";
 
 /**
  * What became of a message. `routed`: a queue has it, confirmed. `returned`: no queue takes it. `refused`: its
  * queue is there and took it not, being full or closed: perhaps later. `unsendable`: the broker can never take
- * this message, whatever else goes.
+ * this message, whatever else goes. `unconfirmed`: the broker says nothing of it, on two connections in a row, and
+ * answers otherwise: a queue that it goes to has lost its leader, or is frozen.
  */
-export type Published = "routed" | "returned" | "refused" | "unsendable";
+export type Published = "routed" | "returned" | "refused" | "unsendable" | "unconfirmed";
 
 export interface Publisher {
   /**
@@ -70,7 +76,9 @@ export async function openPublisher(
     signal: AbortSignal | undefined,
   ): Promise<Published> {
     signal?.throwIfAborted();
-    return isBlamed(reason) ? alone.publish(outgoing, signal) : publish(outgoing, signal);
+    // RabbitMQ's channel stands still over a queue without a leader, so that it confirms none of those behind it.
+    const isOneToBlame = isBlamed(reason) || reason instanceof Unconfirmed;
+    return isOneToBlame ? alone.publish(outgoing, signal) : publish(outgoing, signal);
   }
 
   return {

@@ -37,12 +37,16 @@ export function createCourier(options: CourierOptions): Courier {
     return published === "refused" ? insist(outgoing) : published;
   }
 
+  function note(target: string): void {
+    if (refusing.size >= MAX_REMEMBERED) refusing.clear();
+    refusing.set(target, performance.now() + REFUSING_MS);
+  }
+
   async function insist(outgoing: Outgoing): Promise<Published> {
     const target = `${outgoing.exchange}/${outgoing.routingKey}`;
     if ((refusing.get(target) ?? 0) > performance.now()) return "refused";
     // Before the first wait, so that those that meet it meanwhile don't wait as well.
-    if (refusing.size >= MAX_REMEMBERED) refusing.clear();
-    refusing.set(target, performance.now() + REFUSING_MS);
+    note(target);
     for (const delayMs of PATIENCE_MS) {
       await sleep(delayMs, undefined, { signal });
       const published = await publisher.publish(outgoing, signal);
@@ -50,7 +54,7 @@ export function createCourier(options: CourierOptions): Courier {
       refusing.delete(target);
       return published;
     }
-    refusing.set(target, performance.now() + REFUSING_MS);
+    note(target);
     return "refused";
   }
 
@@ -80,5 +84,7 @@ export function createCourier(options: CourierOptions): Courier {
 const REPLY_WORDS = {
   returned: "nobody listens on reply_to; the result stays readable by id",
   refused: "the queue of reply_to is full or closed; the result stays readable by id",
+  unconfirmed:
+    "the broker confirms nothing that goes to reply_to, whose queue may have lost its leader; the result stays readable by id",
   unsendable: "the broker can't carry this reply; the result stays readable by id",
 };

@@ -84,9 +84,10 @@ class Settler {
           await sleep(RETURNED_DELAY_MS, undefined, { signal });
           break;
         case "refused":
+        case "unconfirmed":
           log.warn(
             { to: outgoing.exchange || outgoing.routingKey },
-            "the broker refused a message, trying again",
+            "the broker does not take a message, trying again",
           );
           await sleep(REFUSED_DELAY_MS, undefined, { signal });
       }

@@ -31,7 +31,10 @@ export interface Metrics {
   redisSkipped(jobs: number): void;
   staleAcks(count: number): void;
   /** A reply or an event that its queue did not take. */
-  undelivered(what: "reply" | "event", why: "returned" | "refused" | "unsendable"): void;
+  undelivered(
+    what: "reply" | "event",
+    why: "returned" | "refused" | "unsendable" | "unconfirmed",
+  ): void;
   /** How long a job waited for a connection to Postgres. */
   connectionWaited(waitedMs: number): void;
   /** An error of the runtime itself under a job. */

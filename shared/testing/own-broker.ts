@@ -1,14 +1,19 @@
 /** A RabbitMQ that one test has for itself, configured as it likes. */
+import { execFile } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { findBinary } from "../services/binaries.ts";
 import { startRabbitMq } from "../services/rabbitmq.ts";
 import { startReaper } from "../services/reaper.ts";
 
+const run = promisify(execFile);
+
 export interface OwnBroker {
   amqpUrl: string;
   managementUrl: string;
+  rabbitmqctl(...args: string[]): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -21,10 +26,16 @@ export async function startOwnBroker(configuration: string): Promise<OwnBroker> 
   const dir = mkdtempSync(join(tmpdir(), "own-broker-"));
   reaper.removeAtEnd(dir);
   try {
-    const { urls } = await startRabbitMq(dir, reaper, configuration);
+    const { urls, main } = await startRabbitMq(dir, reaper, configuration);
+    const { env } = main.command;
     return {
       amqpUrl: String(urls.AMQP_URL),
       managementUrl: String(urls.RABBITMQ_MANAGEMENT_URL),
+      async rabbitmqctl(...args) {
+        const file = join(dirname(findBinary("rabbitmq-server") ?? ""), "rabbitmqctl");
+        const environment = { PATH: process.env.PATH, ...env };
+        return (await run(file, ["--quiet", ...args], { env: environment })).stdout;
+      },
       stop: () => reaper.end(),
     };
   } catch (error) {
