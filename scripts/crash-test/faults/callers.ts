@@ -43,7 +43,7 @@ export function callerFaults(): Fault[] {
     {
       kind: "reply-queue-full",
       touches: [],
-      weight: 0,
+      weight: 1,
       holdMs: 1_000,
       async inject(context) {
         const queue = `${context.callersPrefix}.full.replies`;
@@ -55,7 +55,7 @@ export function callerFaults(): Fault[] {
     {
       kind: "event-queue-full",
       touches: [],
-      weight: 0,
+      weight: 1,
       holdMs: 1_500,
       async inject(context) {
         const queue = `${context.callersPrefix}.full.events`;
@@ -67,7 +67,7 @@ export function callerFaults(): Fault[] {
     {
       kind: "odd-handlers",
       touches: [],
-      weight: 0,
+      weight: 1,
       holdMs: 300,
       async inject({ load }) {
         await Promise.all([

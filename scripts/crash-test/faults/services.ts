@@ -159,7 +159,7 @@ const postgresFaults: Fault[] = [
   {
     kind: "postgres-read-only",
     touches: ["postgres"],
-    weight: 0,
+    weight: 1,
     holdMs: 2_500,
     async inject({ reach }) {
       await reach.setPostgresReadOnly(true);
@@ -215,7 +215,7 @@ const redisFaults: Fault[] = [
   {
     kind: "redis-read-only",
     touches: ["redis"],
-    weight: 0,
+    weight: 1,
     holdMs: 2_500,
     async inject({ reach }) {
       await reach.setRedisReadOnly(true);
