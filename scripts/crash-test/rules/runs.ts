@@ -46,9 +46,18 @@ function mayHaveLostLease(first: Run, second: Run, evidence: Evidence): boolean 
   );
 }
 
+/** A worker with a clock of its own ends, with what it has in hand, after the fault. */
+const CLOCK_ECHO_MS = 10_000;
+
 /** j. A job does not succeed by a run that began after its deadline; a retry keeps it. */
-export function deadlinesAreKept({ stories }: Evidence): Finding[] {
+export function deadlinesAreKept({ stories, of }: Evidence): Finding[] {
   const findings: Finding[] = [];
+  // A worker whose clock is ahead refuses what another one, with a copy of it, runs.
+  const skewed = of("fault").filter(({ fault }) => fault.startsWith("clock-"));
+  const wasSkewed = (at: number) => {
+    const [last] = skewed.filter((fault) => fault.at <= at).slice(-1);
+    return last?.phase === "inject" || (last !== undefined && at - last.at < CLOCK_ECHO_MS);
+  };
   for (const { id: jobId, job, runs, copies, row, replies } of stories.values()) {
     const { deadlineMs } = job;
     // A replay, and another caller's copy, have none or their own.
@@ -70,7 +79,14 @@ export function deadlinesAreKept({ stories }: Evidence): Finding[] {
       findings.push({ rule: "j", category: "other", jobId, message });
     }
     const [told] = replies;
-    if (row?.code === "expired" && told && told.at < deadlineMs && runs.length > 0 && !isSkewed)
+    if (
+      row?.code === "expired" &&
+      told &&
+      told.at < deadlineMs &&
+      runs.length > 0 &&
+      !isSkewed &&
+      !wasSkewed(told.at)
+    )
       findings.push({
         rule: "j",
         category: "other",
