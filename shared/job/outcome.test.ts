@@ -42,7 +42,7 @@ const problem: Problem = { code: "invalid_input", message: "no" };
 const common = { token: "t", startedAtMs: 5 };
 const TURNS = {
   run: { ...common, kind: "run", live: {} as LiveJob, crashes: 2 },
-  wait: { ...common, kind: "wait", delayMs: 700, attempt: 4 },
+  wait: { ...common, kind: "wait", delayMs: 700, mayBeEarly: true, attempt: 4 },
   ended: { ...common, kind: "ended", row: row(), tell: "repeat" },
   cancelled: { ...common, kind: "cancelled", crashes: 0 },
   quarantined: { ...common, kind: "quarantined", crashes: 4 },
@@ -96,6 +96,7 @@ describe("where nothing was stored", () => {
     expect(outcomeOf(received({ attempt: 2 }), TURNS.run, RANS.later, undefined)).toEqual({
       kind: "wait",
       delayMs: 3_000,
+      mayBeEarly: false,
       attempt: 2,
       crashes: 2,
     });
@@ -113,6 +114,7 @@ describe("where nothing was stored", () => {
     expect(outcomeOf(received({ crashes: 1 }), TURNS.wait, RANS.unrun, undefined)).toEqual({
       kind: "wait",
       delayMs: 700,
+      mayBeEarly: true,
       attempt: 4,
       crashes: 1,
     });

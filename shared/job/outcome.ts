@@ -17,8 +17,8 @@ export type Outcome =
   | { kind: "unrecorded"; problem: Problem }
   /** Comes back over a delay tier; `attempt` is the next counted run. */
   | { kind: "retry"; attempt: number; crashes: number }
-  /** Comes back over a delay tier no earlier than that, uncounted. */
-  | { kind: "wait"; delayMs: number; attempt: number; crashes: number }
+  /** Comes back over a delay tier, uncounted; `mayBeEarly` where an early look costs nothing. */
+  | { kind: "wait"; delayMs: number; mayBeEarly: boolean; attempt: number; crashes: number }
   /** Back to the queue, unrun or interrupted. */
   | { kind: "hand-back" };
 
@@ -38,8 +38,8 @@ export function outcomeOf(
     case "ended":
       return told(received, { kind: "before", row: turn.row }, turn.tell);
     case "wait": {
-      const { delayMs, attempt } = turn;
-      return { kind: "wait", delayMs, attempt, crashes: received.crashes };
+      const { delayMs, mayBeEarly, attempt } = turn;
+      return { kind: "wait", delayMs, mayBeEarly, attempt, crashes: received.crashes };
     }
     case "cancelled":
     case "quarantined":
@@ -53,7 +53,7 @@ function outcomeOfRun({ attempt }: Envelope, crashes: number, ran: Ran): Outcome
     case "threw":
       return { kind: "retry", attempt: attempt + 1, crashes };
     case "later":
-      return { kind: "wait", delayMs: ran.delayMs, attempt, crashes };
+      return { kind: "wait", delayMs: ran.delayMs, mayBeEarly: false, attempt, crashes };
     case "interrupted":
       return { kind: "hand-back" };
     case "unrun":

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DELAY_TIERS } from "../wire/names.ts";
-import { RetryBudget, retryTier, waitTier } from "./retry.ts";
+import { nearestTier, RetryBudget, retryTier, waitTier } from "./retry.ts";
 
 describe("retryTier", () => {
   test.each([
@@ -40,6 +40,16 @@ test("a wait is never shorter than asked, and no longer than it has to be", () =
         if (other.delayMs >= delayMs) expect(tier.delayMs).toBeLessThanOrEqual(other.delayMs);
     }),
   );
+});
+
+test.each([
+  [0, "1s"],
+  [2_000, "1s"],
+  [9_900, "5s"],
+  [20_000, "30s"],
+  [99_999_999, "1h"],
+])("a wait of %i ms that may end early goes to the nearest tier, %s", (delayMs, name) => {
+  expect(nearestTier(delayMs).name).toBe(name);
 });
 
 test("past the budget retries are held, and first attempts earn them back", () => {

@@ -27,6 +27,13 @@ export function waitTier(delayMs: number): Tier {
   return DELAY_TIERS.find((tier) => tier.delayMs >= delayMs) ?? LONGEST_TIER;
 }
 
+/** The tier nearest to `delayMs`, for a wait that may end too early, which costs no more than another one. */
+export function nearestTier(delayMs: number): Tier {
+  const longer = DELAY_TIERS.find((tier) => tier.delayMs >= delayMs) ?? LONGEST_TIER;
+  const shorter = DELAY_TIERS.findLast((tier) => tier.delayMs <= delayMs) ?? longer;
+  return longer.delayMs - delayMs < delayMs - shorter.delayMs ? longer : shorter;
+}
+
 const LONGEST_TIER = DELAY_TIERS[DELAY_TIERS.length - 1] as Tier;
 
 /**

@@ -20,7 +20,7 @@ import {
 import { failure, type Outcome } from "./outcome.ts";
 import type { Envelope, Problem } from "./receive.ts";
 import type { ResultRow } from "./result-rows.ts";
-import { type RetryBudget, retryTier, type Tier, waitTier } from "./retry.ts";
+import { nearestTier, type RetryBudget, retryTier, type Tier, waitTier } from "./retry.ts";
 
 export interface SettleOptions {
   publisher: Publisher;
@@ -179,11 +179,12 @@ class Settler {
     return "settled";
   }
 
-  /** Never earlier than asked: what outlasts the longest tier takes the time along, and waits again. */
+  /** Where it matters, never earlier than asked: what outlasts the longest tier takes the time along, and waits again. */
   #settleWait(envelope: Envelope, wait: Extract<Outcome, { kind: "wait" }>) {
-    const { delayMs, attempt, crashes } = wait;
-    const tier = waitTier(delayMs);
-    if (tier.delayMs >= delayMs) return this.#postpone(envelope, tier, { attempt, crashes });
+    const { delayMs, mayBeEarly, attempt, crashes } = wait;
+    const tier = mayBeEarly ? nearestTier(delayMs) : waitTier(delayMs);
+    if (mayBeEarly || tier.delayMs >= delayMs)
+      return this.#postpone(envelope, tier, { attempt, crashes });
     return this.#postpone(envelope, tier, { attempt, crashes, notBefore: Date.now() + delayMs });
   }
 

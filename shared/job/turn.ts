@@ -18,7 +18,7 @@ export type Turn = {
 } & (
   | { kind: "run"; live: LiveJob; crashes: number }
   /** Another worker has it, or a later attempt is on its way: it comes back, uncounted. */
-  | { kind: "wait"; delayMs: number; attempt: number }
+  | { kind: "wait"; delayMs: number; mayBeEarly: boolean; attempt: number }
   /** Postgres has its end. */
   | { kind: "ended"; row: ResultRow; tell: "result" | "repeat" }
   | { kind: "cancelled"; crashes: number }
@@ -122,7 +122,13 @@ class ClaimedTurns implements Turns {
       case "cancelled":
         return { ...common, kind: "cancelled", crashes: job.crashes };
       case "busy":
-        return { ...common, kind: "wait", delayMs: claim.remainingMs, attempt: job.attempt };
+        return {
+          ...common,
+          kind: "wait",
+          delayMs: claim.remainingMs,
+          mayBeEarly: true,
+          attempt: job.attempt,
+        };
       case "stale":
         return this.#joinLater(job, claim.attempt, startedAtMs);
       case "done":
@@ -153,7 +159,7 @@ class ClaimedTurns implements Turns {
       return { ...common, kind: "ended", row, tell: "result" };
     // It joins the attempt on record, so that it can take over should that copy be lost.
     const attempt = Math.max(job.attempt, recorded);
-    return { ...common, kind: "wait", delayMs: STALE_DELAY_MS, attempt };
+    return { ...common, kind: "wait", delayMs: STALE_DELAY_MS, mayBeEarly: true, attempt };
   }
 
   /** Redis says that it is done, and Redis' word alone never ends a job. */
@@ -182,6 +188,7 @@ const tooEarly = ({ attempt }: ReceivedJob, delayMs: number): Turn => ({
   token: undefined,
   startedAtMs: Date.now(),
   delayMs,
+  mayBeEarly: false,
   attempt,
 });
 
