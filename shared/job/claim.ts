@@ -4,7 +4,7 @@ import { claimScript } from "../wire/claim-scripts.ts";
 import { redisKeys } from "../wire/names.ts";
 import { batcher } from "./coalesce.ts";
 
-/** Claims that ended neither way after which a job runs alone in its worker. */
+/** I6. Claims that ended neither way after which a job runs alone in its worker. */
 export const SUSPECT_AFTER = 2;
 /** And after which it is quarantined: two crashes among others, two alone. */
 export const QUARANTINE_AFTER = 4;

@@ -167,7 +167,7 @@ class GroupCommits implements Commits {
     let missing: ResultRow[];
     let stored: Map<string, ResultRow> | undefined;
     try {
-      // After a lost answer the same INSERT runs again: it waits for the first one, if that still
+      // I7. After a lost answer the same INSERT runs again: it waits for the first one, if that still
       // runs, and finds its rows. Reading back instead could miss a commit that is on its way.
       missing = await this.#persist(() => this.#insert(this.#options.pool, rows, lockTimeoutMs));
       if (missing.length > 0)

@@ -19,7 +19,7 @@ export interface Courier {
 }
 
 /**
- * A queue that refuses may be full, which its owner has to end, or about to move to another node, which passes.
+ * I2. A queue that refuses may be full, which its owner has to end, or about to move to another node, which passes.
  * The first message that meets it waits this long in all; those that follow are given up at once.
  */
 const PATIENCE_MS = [250, 750, 2_000];

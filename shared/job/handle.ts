@@ -12,7 +12,7 @@ import { asError, isThenable } from "./thrown.ts";
 export type Unfinished =
   /** Ends the job now. */
   | { kind: "ended"; problem: Problem }
-  /** A counted retry. */
+  /** A counted retry: the one thing that is an attempt (I4). */
   | { kind: "threw"; error: Error }
   /** An uncounted one. */
   | { kind: "later"; delayMs: number }

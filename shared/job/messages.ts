@@ -128,7 +128,7 @@ export function postponed(
   };
 }
 
-/** The whitelist of what a job keeps on its way to a tier or to the dead letters. */
+/** I8. The whitelist of what a job keeps on its way to a tier or to the dead letters. */
 function sameJob(envelope: Envelope) {
   const { content, properties } = envelope.delivery.message;
   return {

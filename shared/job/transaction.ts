@@ -39,7 +39,7 @@ export interface ConnectionOptions {
 const LOCK_TIMEOUT_MS = 2_000;
 
 /**
- * Jobs queue here and not in the pool, whose queue has a time limit that would take a busy worker for a lost
+ * I4. Jobs queue here and not in the pool, whose queue has a time limit that would take a busy worker for a lost
  * server. A job that holds a transaction may read as well: reads always have a connection that no transaction
  * can take, so nobody waits for somebody who waits for them.
  */

@@ -162,7 +162,7 @@ class ClaimedTurns implements Turns {
     return { ...common, kind: "wait", delayMs: STALE_DELAY_MS, mayBeEarly: true, attempt };
   }
 
-  /** Redis says that it is done, and Redis' word alone never ends a job. */
+  /** I1. Redis says that it is done, and Redis' word alone never ends a job. */
   async #repeat(job: ReceivedJob, startedAtMs: number): Promise<Turn> {
     const row = await this.#options.commits.read(job.engine, job.id);
     if (row === undefined || !isEndOf(row, job)) return this.#run(job, undefined, job.crashes);
