@@ -41,6 +41,15 @@ test("what ignores SIGTERM is killed after the grace", async () => {
   expect(await it.stop(100)).toMatchObject({ signal: "SIGKILL", how: "by SIGKILL", killed: true });
 });
 
+test("a second stop is no second signal, which a worker would take for the order to exit at once", async () => {
+  const it = start(
+    `let n = 0; process.on('SIGTERM', () => { if (++n > 1) process.exit(1); setTimeout(() => process.exit(0), 300); }); setInterval(() => {}, 1e6); ${READY}`,
+  );
+  await it.ready;
+  const ends = await Promise.all([it.stop(), it.stop()]);
+  expect(ends).toMatchObject([{ code: 0 }, { code: 0 }]);
+});
+
 test("a program that is not there has an end, too", async () => {
   const it = startWorkerProcess({ file: "/does/not/exist", args: ["x"], output: "ignore" });
   expect(it.pid).toBeUndefined();

@@ -40,7 +40,7 @@ export interface WorkerProcess {
   readonly ready: Promise<number>;
   readonly ended: Promise<End>;
   signal(signal: NodeJS.Signals): void;
-  /** SIGTERM; SIGKILL when it still runs after `graceMs`. Without one it is waited for. */
+  /** SIGTERM, once, however often it is called; SIGKILL when it still runs after `graceMs`. Without one it is waited for. */
   stop(graceMs?: number): Promise<End>;
 }
 
@@ -63,6 +63,7 @@ export function startWorkerProcess(command: WorkerCommand): WorkerProcess {
   ready.promise.catch(() => {});
   const ended = Promise.withResolvers<End>();
   let isRunning = true;
+  let isStopping = false;
   let killed = false;
 
   const child = spawnWith(file, args, command);
@@ -104,7 +105,9 @@ export function startWorkerProcess(command: WorkerCommand): WorkerProcess {
     ended: ended.promise,
     signal: send,
     async stop(graceMs) {
-      send("SIGTERM");
+      // A worker takes a second one for the order to exit at once.
+      if (!isStopping) send("SIGTERM");
+      isStopping = true;
       if (graceMs === undefined) return ended.promise;
       const impatient = setTimeout(() => {
         killed = isRunning;

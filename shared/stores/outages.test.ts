@@ -32,11 +32,13 @@ beforeAll(async () => {
   worker = await fleet.start(probe, { DATABASE_URL: url.href });
 });
 afterAll(async () => {
-  await fleet?.close();
-  await proxy.close();
+  // Before the fleet, which looks for what is left open: none of this is its.
+  await worker?.stop();
+  await proxy?.close();
   await admin.query(`drop owned by ${role}`);
   await admin.query(`drop role ${role}`);
   await admin.end();
+  await fleet?.close();
 });
 
 /** As a failover does: who is connected loses the connection, and meets the change with the next one. */

@@ -14,7 +14,8 @@ export class Leaked extends Error {
 }
 
 const POLL_MS = 50;
-const HANDLES_GONE_WITHIN_MS = 2_000;
+/** A connection that was being made when its pool ended lives until its own timeout of 15 s. */
+const HANDLES_GONE_WITHIN_MS = 20_000;
 
 /** Looks until nothing is left, since every end is seen a little later, and returns what stays. */
 export async function whatStays(
