@@ -115,6 +115,7 @@ class GroupCommits implements Commits {
   async commitIn(tx: Tx, rows: ResultRow[]): Promise<OwnCommit> {
     const missing = await this.#insert(tx, rows, LOCK_TIMEOUT_MS);
     if (missing.length > 0) {
+      // I1. Another committer was first: nothing of this one stays.
       await tx.query(bounded("rollback"));
       return {
         kind: "conflict",
@@ -167,7 +168,7 @@ class GroupCommits implements Commits {
     let missing: ResultRow[];
     let stored: Map<string, ResultRow> | undefined;
     try {
-      // After a lost answer the same INSERT runs again: it waits for the first one, if that still
+      // I7. After a lost answer the same INSERT runs again: it waits for the first one, if that still
       // runs, and finds its rows. Reading back instead could miss a commit that is on its way.
       missing = await this.#persist(() => this.#insert(this.#options.pool, rows, lockTimeoutMs));
       if (missing.length > 0)

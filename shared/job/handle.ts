@@ -115,7 +115,7 @@ function checkSize(action: Action, reply: string): Handled {
 const ended = (problem: Problem): Unfinished => ({ kind: "ended", problem });
 const tooLarge = (message: string) => ended({ code: "result_too_large", message });
 
-/** What an error of a handler, of a batch or of a commit means for the job. Never throws. */
+/** I4. What an error of a handler, of a batch or of a commit means for the job. Never throws. */
 export function readError(thrown: unknown, databaseLost: boolean): Unfinished | Outage {
   const error = asError(thrown);
   if (error instanceof Aborted) {

@@ -9,7 +9,7 @@ import type { Envelope, Problem } from "./receive.ts";
 import type { ResultRow } from "./result-rows.ts";
 import type { Tier } from "./retry.ts";
 
-/** How a job ended, as its reply tells it. */
+/** I9. How a job ended, as its reply tells it. */
 export interface Ending {
   body: string;
   /** `succeeded`, or the error code. */
@@ -128,7 +128,7 @@ export function postponed(
   };
 }
 
-/** The whitelist of what a job keeps on its way to a tier or to the dead letters. */
+/** I8. The whitelist of what a job keeps on its way to a tier or to the dead letters. */
 function sameJob(envelope: Envelope) {
   const { content, properties } = envelope.delivery.message;
   return {

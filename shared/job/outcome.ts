@@ -56,6 +56,7 @@ function outcomeOfRun({ attempt }: Envelope, crashes: number, ran: Ran): Outcome
       return { kind: "wait", delayMs: ran.delayMs, attempt, crashes };
     case "interrupted":
       return { kind: "hand-back" };
+    // I2. Each of these has its row by now.
     case "unrun":
     case "output":
     case "stored":

@@ -178,7 +178,7 @@ class Settler {
     return "settled";
   }
 
-  /** Never earlier than asked: what outlasts the longest tier takes the time along, and waits again. */
+  /** I3. Never earlier than asked: what outlasts the longest tier takes the time along, and waits again. */
   #settleWait(envelope: Envelope, wait: Extract<Outcome, { kind: "wait" }>) {
     const { delayMs, attempt, crashes } = wait;
     const tier = waitTier(delayMs);

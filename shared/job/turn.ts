@@ -47,7 +47,7 @@ export interface Turns {
 }
 
 const STALE_DELAY_MS = 5_000;
-/** The turns that hold the gate, and how. */
+/** How a turn holds the gate. */
 type Held = "shared" | "alone";
 
 export function createTurns(options: TurnOptions): Turns {
@@ -120,6 +120,7 @@ class ClaimedTurns implements Turns {
         return this.#joinLater(job, claim.attempt, startedAtMs);
       case "done":
         return this.#repeat(job, startedAtMs);
+      // Never said of a job that is alone.
       case "suspect":
         return { ...common, kind: "draining" };
     }
@@ -149,7 +150,7 @@ class ClaimedTurns implements Turns {
     return { ...common, kind: "wait", delayMs: STALE_DELAY_MS, attempt };
   }
 
-  /** Redis says that it is done, and Redis' word alone never ends a job. */
+  /** I1. Redis says that it is done, and Redis' word alone never ends a job. */
   async #repeat(job: ReceivedJob, startedAtMs: number): Promise<Turn> {
     const row = await this.#options.commits.read(job.engine, job.id);
     if (row === undefined || !isEndOf(row, job)) return this.#run(job, undefined, job.crashes);
