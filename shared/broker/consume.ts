@@ -66,7 +66,7 @@ const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
 const LOOKS = 3;
 const LOOK_DELAY_MS = 500;
 
-interface Link {
+interface ConsumeLink {
   acks: Acks;
   tag: string | undefined;
   /** @throws {QueueFailed} */
@@ -88,12 +88,12 @@ export async function openConsumer(config: Config, options: ConsumerOptions): Pr
 
 class QueueConsumer implements Consumer {
   readonly #options: ConsumerOptions;
-  #links: Supervised<Link> | undefined;
+  #links: Supervised<ConsumeLink> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
   #paused = true;
   #hasFailed = false;
-  #verifying: Link | undefined;
+  #verifying: ConsumeLink | undefined;
   #aligning = Promise.resolve();
 
   constructor(options: ConsumerOptions) {
@@ -149,7 +149,7 @@ class QueueConsumer implements Consumer {
     await this.#links?.close();
   }
 
-  async #openLink(config: Config, lost: (reason: Error) => void): Promise<Opened<Link>> {
+  async #openLink(config: Config, lost: (reason: Error) => void): Promise<Opened<ConsumeLink>> {
     const opened = await openLink(config, this.#options, lost);
     try {
       if (!this.#paused && !this.#stopped) await opened.link.consume();
@@ -170,7 +170,7 @@ class QueueConsumer implements Consumer {
     this.#hasFailed = failure === undefined ? false : this.#hasFailed || isFailed;
   }
 
-  #giveUp(link: Link, reason: unknown): void {
+  #giveUp(link: ConsumeLink, reason: unknown): void {
     this.#note(reason);
     this.#links?.drop(link, reason as Error);
   }
@@ -258,7 +258,7 @@ function consuming(
   { onDelivery, log }: ConsumerOptions,
   end: (reason: Error) => void,
   reason: () => Error,
-): Link {
+): ConsumeLink {
   function deliver(message: ConsumeMessage): void {
     const { undecodable, tooLargeBytes } = message.properties as Oddity;
     if (undecodable === undefined && tooLargeBytes === undefined) {
@@ -275,7 +275,7 @@ function consuming(
     });
   }
 
-  const link: Link = {
+  const link: ConsumeLink = {
     acks,
     tag: undefined,
     async consume() {

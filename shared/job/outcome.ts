@@ -86,14 +86,14 @@ export function rowOf(
   maxAttempts: number,
 ): ResultRow | undefined {
   if (ran.kind === "output") return ran.row;
-  const problem = problemOf(received, turn, ran, maxAttempts);
+  const problem = finalProblem(received, turn, ran, maxAttempts);
   if (problem === undefined) return undefined;
   const { id } = received;
   return id === undefined ? undefined : failedRow({ ...received, id }, turn, problem);
 }
 
 /** Why the job has failed for good; undefined where it has not. */
-function problemOf(
+function finalProblem(
   { attempt }: Envelope,
   turn: Turn,
   ran: Ran,
