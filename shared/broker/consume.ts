@@ -14,10 +14,6 @@ export type { MessageProperties };
 export interface Delivery extends Oddity {
   message: ConsumeMessage;
   acks: Acks;
-  /** Its properties could not be decoded, and are empty. */
-  undecodable?: Error;
-  /** Its body has so many bytes that it was not gathered, and is empty. */
-  tooLargeBytes?: number;
 }
 
 export interface Consumer {
