@@ -34,7 +34,7 @@ export interface Parts {
 }
 
 /** What a life needs beside its parts. */
-export interface Surroundings {
+export interface LifeDependencies {
   definition: WorkerDefinition;
   config: Pick<Config, "ENGINE_PREFIX" | "RETRY_BUDGET">;
   log: Logger;
@@ -47,7 +47,7 @@ export interface Surroundings {
 }
 
 /** What the worker has opened, and is. */
-export interface Ground extends Surroundings {
+export interface PartsDependencies extends LifeDependencies {
   config: Config;
   plan: ConnectionPlan;
   pool: Pool;
@@ -57,8 +57,8 @@ export interface Ground extends Surroundings {
 }
 
 /** Puts the steps in their order. */
-export function assembleLife(parts: Parts, surroundings: Surroundings): Life {
-  const { definition, config, log, metrics, live, redis, draining, signal } = surroundings;
+export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life {
+  const { definition, config, log, metrics, live, redis, draining, signal } = dependencies;
   const { claims, commits, connections, publisher } = parts;
   const names = brokerNames(config.ENGINE_PREFIX);
   const tools = {
@@ -87,8 +87,8 @@ export function assembleLife(parts: Parts, surroundings: Surroundings): Life {
   });
 }
 
-export function makeParts(ground: Ground): Parts {
-  const { definition, config, plan, log, metrics, pool, redis, publisher, onOutage } = ground;
+export function makeParts(dependencies: PartsDependencies): Parts {
+  const { definition, config, plan, log, metrics, pool, redis, publisher, onOutage } = dependencies;
   const reception = createReception({
     definition,
     names: brokerNames(config.ENGINE_PREFIX),

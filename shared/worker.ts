@@ -97,14 +97,14 @@ export async function startWorker(
       if (down) consumer?.pause();
       else consumer?.resume();
     };
-    const ground = {
+    const dependencies = {
       ...{ definition, config, plan, log, metrics, live, pool, redis, publisher, onOutage },
       draining: () => drain.draining,
       signal: ending.signal,
     };
-    const made = makeParts(ground);
+    const made = makeParts(dependencies);
     parts = options.parts?.(made) ?? made;
-    life = assembleLife(parts, ground);
+    life = assembleLife(parts, dependencies);
     closers.add(beatHearts(live, parts.claims, config.LEASE_MS, log));
     closers.add(listenForCancels(live, redis, { prefix: config.ENGINE_PREFIX, engine, log }));
     state.consuming = true;

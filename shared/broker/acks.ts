@@ -9,7 +9,7 @@ const TOLD = 2;
 const FIRST_SPAN = 1024;
 
 /**
- * The acks of one channel (I5 of a job's life). Tags restart on a new channel and a stale tag would ack another job, so a
+ * The acks of one channel (I5 of job/life.ts). Tags restart on a new channel and a stale tag would ack another job, so a
  * closed channel's acks are dropped knowingly: the broker delivers those jobs again.
  */
 export class Acks {

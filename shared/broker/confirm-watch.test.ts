@@ -1,3 +1,4 @@
+/** When a message that stays unconfirmed is noticed. */
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { watchConfirms } from "./confirm-watch.ts";

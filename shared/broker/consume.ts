@@ -1,15 +1,12 @@
 /** Keeps one consumer on an engine's queue and hands every delivery on. */
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Channel, ConsumeMessage, MessageProperties } from "amqplib";
+import type { ConsumeMessage, MessageProperties } from "amqplib";
 import type { Logger } from "pino";
 import type { Config } from "../process/config.ts";
-import { brokerNames } from "../wire/names.ts";
-import { Acks } from "./acks.ts";
-import { closeConnection, openConnection } from "./connection.ts";
+import type { Acks } from "./acks.ts";
+import { type ConsumeLink, openConsumeLink, QueueFailed } from "./consume-link.ts";
 import type { Oddity } from "./content-header.ts";
 import { BrokerFailure, explainFailure } from "./explain.ts";
 import { type Opened, type Supervised, supervise } from "./supervise.ts";
-import { consumerCount, verifyTopology } from "./topology.ts";
 
 export type { MessageProperties };
 
@@ -17,10 +14,6 @@ export type { MessageProperties };
 export interface Delivery extends Oddity {
   message: ConsumeMessage;
   acks: Acks;
-  /** Its properties could not be decoded, and are empty. */
-  undecodable?: Error;
-  /** Its body has so many bytes that it was not gathered, and is empty. */
-  tooLargeBytes?: number;
 }
 
 export interface Consumer {
@@ -48,33 +41,10 @@ export interface ConsumerOptions {
   log: Logger;
 }
 
-/** The broker itself failed on our queue: it answers, and no consumer gets anything. */
-export class QueueFailed extends Error {
-  override readonly name = "QueueFailed";
-}
-
 /** Not that the connection was lost: the broker won't have it. */
 const isRefused = (error: unknown) => typeof (error as { code?: unknown }).code === "number";
 
-/** AMQP's reply code for what the server could not help, which RabbitMQ also says of a queue without a leader. */
-const isInternalError = (error: Error) => (error as { code?: unknown }).code === 541;
-
 const CHECK_INTERVAL_MS = 120_000;
-/** What RabbitMQ 4 takes; older ones take eight times that. */
-const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
-/** While a queue elects its leader, RabbitMQ may count none. */
-const LOOKS = 3;
-const LOOK_DELAY_MS = 500;
-
-interface Link {
-  acks: Acks;
-  tag: string | undefined;
-  /** @throws {QueueFailed} */
-  consume(): Promise<void>;
-  cancel(): Promise<void>;
-  /** @throws {QueueFailed} where the broker sees no consumer on the queue. */
-  verify(): Promise<void>;
-}
 
 /**
  * Resolves when the queue was found; nothing comes before {@link Consumer.start}.
@@ -88,12 +58,12 @@ export async function openConsumer(config: Config, options: ConsumerOptions): Pr
 
 class QueueConsumer implements Consumer {
   readonly #options: ConsumerOptions;
-  #links: Supervised<Link> | undefined;
+  #links: Supervised<ConsumeLink> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
   #paused = true;
   #hasFailed = false;
-  #verifying: Link | undefined;
+  #verifying: ConsumeLink | undefined;
   #aligning = Promise.resolve();
 
   constructor(options: ConsumerOptions) {
@@ -149,8 +119,8 @@ class QueueConsumer implements Consumer {
     await this.#links?.close();
   }
 
-  async #openLink(config: Config, lost: (reason: Error) => void): Promise<Opened<Link>> {
-    const opened = await openLink(config, this.#options, lost);
+  async #openLink(config: Config, lost: (reason: Error) => void): Promise<Opened<ConsumeLink>> {
+    const opened = await openConsumeLink(config, this.#options, lost);
     try {
       if (!this.#paused && !this.#stopped) await opened.link.consume();
       this.#note(undefined);
@@ -170,7 +140,7 @@ class QueueConsumer implements Consumer {
     this.#hasFailed = failure === undefined ? false : this.#hasFailed || isFailed;
   }
 
-  #giveUp(link: Link, reason: unknown): void {
+  #giveUp(link: ConsumeLink, reason: unknown): void {
     this.#note(reason);
     this.#links?.drop(link, reason as Error);
   }
@@ -215,99 +185,4 @@ class QueueConsumer implements Consumer {
       this.#giveUp(link, error);
     }
   }
-}
-
-async function openLink(config: Config, options: ConsumerOptions, lost: (reason: Error) => void) {
-  const { engine, prefetch, onStaleAck, maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
-  const names = brokerNames(config.ENGINE_PREFIX);
-  const name = `${engine} consumer ${config.WORKER_ID}`;
-  const { model } = await openConnection(config, name, maxBodyBytes);
-  try {
-    await verifyTopology(model, engine, names);
-    const channel = await model.createChannel();
-    const acks = new Acks(channel, onStaleAck);
-    let reason = new Error("the connection was closed");
-    const end = (error?: Error) => {
-      if (error !== undefined) reason = error;
-      if (!acks.closed) acks.close();
-      lost(reason);
-    };
-    channel.on("error", (error) => {
-      reason = error;
-    });
-    channel.on("close", () => end());
-    model.on("close", (error) => end(error));
-    await channel.prefetch(prefetch);
-    const link = consuming(channel, names.queue(engine), acks, options, end, () => reason);
-    const close = async () => {
-      acks.flush();
-      acks.close();
-      await closeConnection(model, channel);
-    };
-    return { link, close };
-  } catch (error) {
-    await closeConnection(model);
-    throw error;
-  }
-}
-
-function consuming(
-  channel: Channel,
-  queue: string,
-  acks: Acks,
-  { onDelivery, log }: ConsumerOptions,
-  end: (reason: Error) => void,
-  reason: () => Error,
-): Link {
-  function deliver(message: ConsumeMessage): void {
-    const { undecodable, tooLargeBytes } = message.properties as Oddity;
-    if (undecodable === undefined && tooLargeBytes === undefined) {
-      onDelivery({ message, acks });
-      return;
-    }
-    if (undecodable !== undefined)
-      log.warn({ err: undecodable, queue }, "a message has properties that can't be decoded");
-    onDelivery({
-      message,
-      acks,
-      ...(undecodable && { undecodable }),
-      ...(tooLargeBytes && { tooLargeBytes }),
-    });
-  }
-
-  const link: Link = {
-    acks,
-    tag: undefined,
-    async consume() {
-      try {
-        const { consumerTag } = await channel.consume(queue, (message) => {
-          if (message === null) end(new Error(`the broker cancelled the consumer of ${queue}`));
-          else deliver(message);
-        });
-        link.tag = consumerTag;
-      } catch (error) {
-        if (!isInternalError(reason())) throw error;
-        const message = `the broker fails on ${queue} (541 INTERNAL-ERROR): a quorum queue without a leader must be started again, or the broker`;
-        throw new QueueFailed(message, { cause: reason() });
-      }
-      await link.verify();
-    },
-    async cancel() {
-      const tag = link.tag;
-      link.tag = undefined;
-      if (tag !== undefined) await channel.cancel(tag);
-    },
-    async verify() {
-      // A queue that LavinMQ closed after a torn write answers `consume`, yet it shows no consumer.
-      for (let looks = 1; (await consumerCount(channel, queue)) === 0; looks++) {
-        if (link.tag === undefined) return;
-        if (looks === LOOKS)
-          throw new QueueFailed(
-            `${queue} shows no consumer: the broker has closed it; restart the queue, or the broker`,
-          );
-        await sleep(LOOK_DELAY_MS);
-      }
-    },
-  };
-  return link;
 }

@@ -1,4 +1,5 @@
 /** Says why a start failed on the broker: what was met, read once, into the likely cause and what to do next. */
+import { reachOf } from "../process/reach.ts";
 import { StartFailure } from "../process/start-failure.ts";
 import { userOf, vhostOf } from "./address.ts";
 import { WrongAmqplib } from "./amqplib-insides.ts";
@@ -42,15 +43,7 @@ const CUT_OFF = /^(Socket closed abruptly|Invalid frame|Frame size|Unknown frame
 const LOGIN_REFUSED = /^Handshake terminated by server: 403/;
 const SILENT = "connect ETIMEDOUT";
 
-const PRIVATE_CA = new Set<unknown>([
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "UNABLE_TO_GET_ISSUER_CERT",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-]);
 const NO_WAY = new Set<unknown>(["EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT"]);
-const UNKNOWN_HOST = new Set<unknown>(["ENOTFOUND", "EAI_AGAIN"]);
 
 /** Holds no secret: host, port, vhost and user are named, the password never. */
 export function explain(evidence: Evidence, amqpUrl: string): BrokerFailure {
@@ -78,7 +71,7 @@ function causeOf({ error, spoken, refusal }: Evidence, amqpUrl: string): Cause {
     const next = `start it, or mend host and port (5672, with TLS 5671): nc -vz ${place.replace(/:(\d+)$/, " $1")}`;
     return ["can't be reached: nothing listens there", next, true];
   }
-  if (UNKNOWN_HOST.has(code))
+  if (reachOf(error) === "unknown-host")
     return ["has a host that nobody knows", `mend the name: getent hosts ${hostname}`, true];
   if (NO_WAY.has(code))
     return ["can't be reached", "look for a firewall or a network policy in between", true];
@@ -87,15 +80,16 @@ function causeOf({ error, spoken, refusal }: Evidence, amqpUrl: string): Cause {
     return ["takes connections and answers nothing", next, true];
   }
   return (
-    tlsCause(code, place, hostname) ??
+    tlsCause(error, place, hostname) ??
     refusedCause(error, refusal, amqpUrl) ??
     spokenCause(spoken) ?? [`failed: ${error.message}`, "look into its log", true]
   );
 }
 
-function tlsCause(code: unknown, place: string, hostname: string): Cause | undefined {
+function tlsCause(error: Error, place: string, hostname: string): Cause | undefined {
+  const code = codeOf(error);
   const look = `openssl s_client -connect ${place} -servername ${hostname}`;
-  if (PRIVATE_CA.has(code)) {
+  if (reachOf(error) === "unknown-ca") {
     const next = `name the file of its CA in NODE_EXTRA_CA_CERTS: ${look} -showcerts`;
     return ["has a certificate of a CA that is not known here", next];
   }

@@ -1,3 +1,4 @@
+/** A link that is lost: who waits for it, how long, and what the log says. */
 import { getEventListeners } from "node:events";
 import pino from "pino";
 import { expect, test } from "vitest";

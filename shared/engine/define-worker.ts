@@ -28,7 +28,7 @@ export interface Job<Emits extends EventSchemas = EventSchemas> {
   readonly log: Logger;
   /** When the caller stops waiting; undefined when it never does. */
   readonly deadline: Date | undefined;
-  /** Reports progress from 0 to 1, readable by id; carried by the next heartbeat. */
+  /** Reports progress from 0 to 1, and up to 200 characters, readable by id; carried by the next heartbeat. */
   progress(fraction: number, note?: string): void;
   /** Announces an event when, and only when, the result commits. */
   emit<Type extends Declared<Emits>>(type: Type, data: z.input<Emits[Type]>): void;
@@ -55,16 +55,16 @@ interface ActionBase<
   Output extends z.ZodType,
   Emits extends EventSchemas,
 > {
-  /** The N of the message type `<engine>.<action>.v<N>`. */
+  /** The N of the message type `<engine>.<action>.v<N>`, a whole number from 1. */
   version: number;
   /** Schemas must be synchronous: what needs to ask somebody is the handler's. */
   input: Input;
   output: Output;
   /** Events that the action may announce; anything else fails to compile. */
   emits?: Emits;
-  /** Ceiling of a job's body in bytes. Default 1 MiB. */
+  /** Ceiling of a job's body in bytes, past which it ends as `payload_too_large`. Default 1 MiB; at most 16 MiB are taken in. */
   maxInputBytes?: number;
-  /** Ceiling of the encoded reply in bytes. Default 1 MiB. */
+  /** Ceiling of the encoded reply in bytes, past which the job ends as `result_too_large`. Default 1 MiB. */
   maxOutputBytes?: number;
 }
 
@@ -121,13 +121,13 @@ export interface Subscription {
 }
 
 export interface WorkerDefinition {
-  /** Engine name: queue, image, log field, metric label. */
+  /** Engine name: queue, image, log field, metric label. 1 to 40 characters of `a-z 0-9 -`, a letter first. */
   name: string;
-  /** Jobs that run at once, which is also the prefetch. */
+  /** Jobs that run at once, 1 to 10,000; also the prefetch, unless MAX_PREFETCH is lower. */
   concurrency: number;
-  /** Ceiling of one run of a handler, in milliseconds; all other timeouts derive from it. */
+  /** Ceiling of one run of a handler, in milliseconds, 100 to 1,500,000; all other timeouts derive from it. */
   timeoutMs: number;
-  /** Counted runs of a job that throws, before it ends as `attempts_exhausted`. Default 5. */
+  /** Counted runs of a job that throws, before it ends as `attempts_exhausted`. Default 5; 1: no retry. */
   maxAttempts?: number;
   /**
    * Jobs that hold a transaction (`job.tx()`) at once, 0 to 100; others wait for theirs, which is neither their

@@ -1,5 +1,4 @@
 /** Reads what the broker itself dead-lettered, so that it gets the row, the reply and the grave that it missed. */
-
 import type { Delivery } from "../broker/consume.ts";
 import { BURIALS } from "../broker/topology.ts";
 import { NAME } from "../wire/names.ts";
@@ -26,7 +25,7 @@ export function receiveBuried(delivery: Delivery, reception: Reception): Refused
   try {
     return read(delivery, reception);
   } catch {
-    return refusedJob(emptyEnvelope(delivery, BURIALS), problemOf(undefined));
+    return refusedJob(emptyEnvelope(delivery, BURIALS), problemOfDeath(undefined));
   }
 }
 
@@ -41,7 +40,7 @@ function read(delivery: Delivery, reception: Reception): RefusedJob {
   readHeaders(envelope, properties.headers ?? {}, []);
   envelope.type = storableType(properties.type);
   envelope.inputHash = hashOf(delivery);
-  return refusedJob(envelope, problemOf(death?.reason));
+  return refusedJob(envelope, problemOfDeath(death?.reason));
 }
 
 /** AMQP's short strings end here, and a reply's type has `.result` behind it. */
@@ -70,7 +69,7 @@ function engineOf(queue: string | undefined, prefix: string): string {
   return NAME.test(name) ? name : BURIALS;
 }
 
-function problemOf(reason: string | undefined): Problem {
+function problemOfDeath(reason: string | undefined): Problem {
   switch (reason) {
     case "expired":
       return {

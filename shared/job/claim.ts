@@ -166,7 +166,7 @@ export function createClaims(options: ClaimOptions): Claims {
 /** Redelivered so often without Redis to count, a job counts as quarantined: hand-backs alone don't come to that. */
 const QUARANTINE_REDELIVERIES = 20;
 
-/** Without Redis the message's own count decides, and the broker's where it is beyond doubt. */
+/** I6. Without Redis the message's own count decides, and the broker's where it is beyond doubt. */
 function unclaimed(job: Claimable, alone: boolean): Claim {
   const { redeliveries } = job;
   const suspected = redeliveries >= QUARANTINE_REDELIVERIES ? QUARANTINE_AFTER : 0;

@@ -1,3 +1,4 @@
+/** Natural batching: what goes into which flush, and whom its failure hits. */
 import { expect, test } from "vitest";
 import { batcher } from "./coalesce.ts";
 

@@ -115,6 +115,7 @@ class GroupCommits implements Commits {
   async commitIn(tx: Tx, rows: ResultRow[]): Promise<OwnCommit> {
     const missing = await this.#insert(tx, rows, LOCK_TIMEOUT_MS);
     if (missing.length > 0) {
+      // I1. Another committer was first: nothing of this one stays.
       await tx.query(bounded("rollback"));
       return {
         kind: "conflict",

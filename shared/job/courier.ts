@@ -12,7 +12,7 @@ export interface CourierOptions {
   signal: AbortSignal;
 }
 
-/** Neither rejects but for the signal: what can't be delivered is counted and logged, and its result stays readable by id. */
+/** I2. Neither rejects but for the signal: what can't be delivered is counted and logged, and its result stays readable by id. */
 export interface Courier {
   reply(outgoing: Outgoing, jobId: string | undefined): Promise<void>;
   event(outgoing: Outgoing): Promise<void>;

@@ -1,3 +1,4 @@
+/** Jobs side by side and suspects alone, whoever comes when. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Gate } from "./gate.ts";

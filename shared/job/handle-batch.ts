@@ -97,6 +97,7 @@ class Batches {
     let transaction: Awaited<ReturnType<typeof tools.connections.begin>> | undefined;
     let discard = true;
     try {
+      // I4. Before the clock starts: waiting for a connection is not the handler's time.
       transaction = await tools.connections.begin(tools.timeoutMs);
       const outputs = await this.#runBatch(batch, transaction.tx);
       const encoded = batch.map((entry, i) => encodeOutput(entry.job.action, outputs[i]));
@@ -105,6 +106,7 @@ class Batches {
       const rows = batch.map((entry, i) => entry.rowOf((encoded[i] as { reply: string }).reply));
       const commit = await commits.commitIn(transaction.tx, rows);
       discard = commit.kind === "unknown";
+      // I7. The whole batch runs again.
       if (commit.kind === "unknown")
         return { kind: "failed", error: commit.error, databaseLost: true };
       if (commit.kind === "refused")

@@ -2,9 +2,10 @@
 import type { Action } from "../engine/define-worker.ts";
 import { Reject, RetryLater } from "../engine/errors.ts";
 import type { Reply } from "../wire/reply.ts";
-import type { HandlerClock } from "./handler-clock.ts";
+import { type HandlerClock, MAX_TIMER_MS } from "./handler-clock.ts";
 import { Aborted, type JobContext } from "./job-context.ts";
-import type { Problem, ReceivedJob } from "./receive.ts";
+import { boundDetail, MAX_DETAILS, type Problem } from "./problem.ts";
+import type { ReceivedJob } from "./receive.ts";
 import { parseWith } from "./schema.ts";
 import { asError, isThenable } from "./thrown.ts";
 
@@ -72,9 +73,6 @@ function startClock(context: JobContext, timeoutMs: number): HandlerClock {
   return context.startClock(timeoutMs, () => context.abort(tooLong));
 }
 
-/** Node's timers hold 31 bits; nobody awaits a handler for longer. */
-const MAX_TIMER_MS = 2_147_483_647;
-
 function startDeadline({ deadline }: ReceivedJob, context: JobContext): NodeJS.Timeout | undefined {
   if (deadline === undefined) return undefined;
   const reason = new Aborted("deadline", "the deadline passed while the job ran");
@@ -115,7 +113,7 @@ function checkSize(action: Action, reply: string): Handled {
 const ended = (problem: Problem): Unfinished => ({ kind: "ended", problem });
 const tooLarge = (message: string) => ended({ code: "result_too_large", message });
 
-/** What an error of a handler, of a batch or of a commit means for the job. Never throws. */
+/** I4. What an error of a handler, of a batch or of a commit means for the job. Never throws. */
 export function readError(thrown: unknown, databaseLost: boolean): Unfinished | Outage {
   const error = asError(thrown);
   if (error instanceof Aborted) {
@@ -137,8 +135,6 @@ export function readError(thrown: unknown, databaseLost: boolean): Unfinished | 
   return { kind: "threw", error };
 }
 
-const MAX_DETAILS = 20;
-
 /** The handler's own words, as far as they are ones. */
 function rejection(error: Reject): Problem {
   const problem: Problem = { code: "rejected", message: error.message };
@@ -146,6 +142,6 @@ function rejection(error: Reject): Problem {
   const details = error.details
     .filter((detail) => typeof detail?.path === "string" && typeof detail.message === "string")
     .slice(0, MAX_DETAILS)
-    .map(({ path, message }) => ({ path: path.slice(0, 200), message: message.slice(0, 300) }));
+    .map(boundDetail);
   return { ...problem, details };
 }

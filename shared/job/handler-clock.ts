@@ -1,7 +1,7 @@
 /** Measures a handler's time: it stands still while the job waits for a resource of ours. */
 
-/** Node's timers hold 31 bits. */
-const MAX_TIMER_MS = 2_147_483_647;
+/** Node's timers hold 31 bits; nobody awaits a handler for longer. */
+export const MAX_TIMER_MS = 2_147_483_647;
 
 export class HandlerClock {
   readonly #onEnd: () => void;

@@ -188,7 +188,7 @@ function handled<T>(work: Promise<T>): Promise<T> {
   return work;
 }
 
-/** Deterministic, so that a resend is the same event; hashed, so that it is a job id for the consumer. */
+/** I9. Deterministic, so that a resend is the same event; hashed, so that it is a job id for the consumer. */
 function eventId(job: ReceivedJob, type: string, index: number): string {
   return `ev-${digest(`${job.engine}\n${job.id}\n${type}\n${index}`)}`;
 }

@@ -1,3 +1,4 @@
+/** What a body may be, and that its hash follows its value alone. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { BadJson, readJson } from "./json.ts";

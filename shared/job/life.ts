@@ -4,16 +4,23 @@
  * Duties: every delivery ends (acked, with what its outcome says published) or comes back (handed back, or over a
  * tier), and no error of one job is another's. Boundary: no driver and no socket; `broker/` and `stores/` have those.
  *
- * I1. Postgres decides. The row's primary key is the fence: the first committer wins, and Redis' word alone never
- *     ends a job (turn.ts, commit.ts).
- * I2. What a result says is confirmed by the broker, or given up by rule, before the ack (settle.ts, courier.ts).
+ * I1. Postgres decides. The row's primary key is the fence: the first committer wins, and only a replay overwrites,
+ *     and only a failure. What Redis calls done is believed where its row is found; what it calls cancelled or
+ *     quarantined ends by a row like any other (result-rows.ts, commit.ts, turn.ts).
+ * I2. What can have a row has it before anybody is told, and what it says is confirmed by the broker, or given up
+ *     by rule, before the ack (outcome.ts, settle.ts, courier.ts).
  * I3. A job that comes back is confirmed on its tier, then on record in Redis, then acked (settle.ts).
- * I4. An attempt is a run of the handler that threw or took too long. Waiting, outages, shutdowns and what we do
- *     wrong ourselves before the run are none (handle.ts, run.ts, transaction.ts).
- * I5. The ack goes to the channel that delivered (acks.ts); a lost ack is only a repeated delivery.
- * I6. A crash counts against those jobs alone that were claimed, and never against what did not run (claim.ts).
- * I7. After a COMMIT in doubt the same is done again; nothing is concluded from reading back (commit.ts, run.ts).
+ * I4. An attempt is a run of the handler that threw or took too long. Waiting, outages and shutdowns are none
+ *     (handle.ts, handle-batch.ts, run.ts, transaction.ts). A bug of ours under a job that has its turn counts as
+ *     one, so that the job ends (life.ts).
+ * I5. The ack goes to the channel that delivered; a lost ack is only a repeated delivery (acks.ts, settle.ts).
+ * I6. A crash counts against those jobs alone that were claimed, and never against what did not run (claim.lua).
+ *     Where Redis can't be asked, the message's own count does, and far higher the broker's (claim.ts).
+ * I7. After a COMMIT in doubt the same is done again; finding no row proves nothing (commit.ts, handle-batch.ts,
+ *     run.ts).
  * I8. Nothing is copied from a delivery to what we publish but what is named (messages.ts).
+ * I9. What is said again is said in the same words: replies and events come out of the row, and their ids follow
+ *     from the job and its end (messages.ts, job-context.ts).
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
@@ -132,7 +139,7 @@ class JobLife {
   }
 
   /**
-   * Something of ours threw: a bug. The job goes on as after an attempt that failed, so that it ends; where that
+   * I4. Something of ours threw: a bug. The job goes on as after an attempt that failed, so that it ends; where that
    * fails as well, past its last attempt, it is a dead letter; else the broker has it again, not at once.
    */
   async #recover(

@@ -1,3 +1,4 @@
+/** The jobs in hand, and the channel that cancels them. */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";

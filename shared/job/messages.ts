@@ -9,7 +9,7 @@ import type { Envelope, Problem } from "./receive.ts";
 import type { ResultRow } from "./result-rows.ts";
 import type { Tier } from "./retry.ts";
 
-/** How a job ended, as its reply tells it. */
+/** I9. How a job ended, as its reply tells it. */
 export interface Ending {
   body: string;
   /** `succeeded`, or the error code. */

@@ -1,3 +1,4 @@
+/** Numbers at the edge of a double: which are refused, and which are taken. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { BadJson, readJson } from "./json.ts";

@@ -56,6 +56,7 @@ function outcomeOfRun({ attempt }: Envelope, crashes: number, ran: Ran): Outcome
       return { kind: "wait", delayMs: ran.delayMs, mayBeEarly: false, attempt, crashes };
     case "interrupted":
       return { kind: "hand-back" };
+    // I2. Each of these has its row by now.
     case "unrun":
     case "output":
     case "stored":
@@ -85,14 +86,14 @@ export function rowOf(
   maxAttempts: number,
 ): ResultRow | undefined {
   if (ran.kind === "output") return ran.row;
-  const problem = problemOf(received, turn, ran, maxAttempts);
+  const problem = finalProblem(received, turn, ran, maxAttempts);
   if (problem === undefined) return undefined;
   const { id } = received;
   return id === undefined ? undefined : failedRow({ ...received, id }, turn, problem);
 }
 
 /** Why the job has failed for good; undefined where it has not. */
-function problemOf(
+function finalProblem(
   { attempt }: Envelope,
   turn: Turn,
   ran: Ran,

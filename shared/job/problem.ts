@@ -15,6 +15,13 @@ export interface Fault {
 }
 
 export const MAX_DETAILS = 20;
+
+/** Paths and messages may come from an engine's own code, as long as it likes. */
+export const boundDetail = ({ path, message }: { path: string; message: string }) => ({
+  path: path.slice(0, 200),
+  message: message.slice(0, 300),
+});
+
 /** A message without an id leaves no row: the sentence in its dead letter's header, 500 characters, is all that is told. */
 const MAX_SENTENCE = 480;
 

@@ -81,7 +81,7 @@ insert into engine.results (${FIRST_COLUMNS})
 select $2, $4, 'succeeded', $5::int, $6, $7, $8::json, nullif($9, '')::json, $3, to_timestamp($10::float8 / 1000.0)
 from set_config('lock_timeout', $1, true)`);
 
-// One JSON parameter with any rows. A failed row gives way to a later generation (a replay), a succeeded
+// I1. One JSON parameter with any rows. A failed row gives way to a later generation (a replay), a succeeded
 // one never.
 const INSERT = statement(`
 with settings as (select set_config('lock_timeout', $3, true)),

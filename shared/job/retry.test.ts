@@ -1,3 +1,4 @@
+/** Which tier a retry or a wait takes, and what the retry budget holds back. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DELAY_TIERS } from "../wire/names.ts";

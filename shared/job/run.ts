@@ -149,7 +149,7 @@ class Runner {
     }
   }
 
-  /** Waits until Postgres can be used; the end of the job, where it has come meanwhile. */
+  /** I4. Waits, uncounted, until Postgres can be used; the end of the job, where it has come meanwhile. */
   async #afterOutage(
     { job }: LiveJob,
     { error, isOurs = false }: Outage,
@@ -160,7 +160,7 @@ class Runner {
     try {
       if (troubleOf(error) === "contention") await sleep(AGAIN_DELAY_MS, undefined, { signal });
       else await struggle.wait(error, isOurs);
-      // I1, I7. Finding no row proves nothing: the job runs again and its INSERT decides.
+      // I7. Finding no row proves nothing: the job runs again and its INSERT decides.
       const row = await commits.read(job.engine, job.id);
       if (row !== undefined && isEndOf(row, job))
         return { kind: "stored", stored: { kind: "before", row } };

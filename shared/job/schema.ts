@@ -1,6 +1,6 @@
 /** Checks a value against an engine's schema; whatever the schema does, it never throws. */
 import { z } from "zod";
-import { MAX_DETAILS, type Problem } from "./problem.ts";
+import { boundDetail, MAX_DETAILS, type Problem } from "./problem.ts";
 
 /** What is wrong, in one sentence; the caller knows the code. It never holds the value. */
 export type SchemaProblem = Omit<Problem, "code">;
@@ -58,10 +58,11 @@ export function nameOf(thrown: unknown): string {
 
 /** The issues of an error, bounded. Throws where an engine made issues of something else than texts. */
 export function detailsOf(error: z.core.$ZodError): { path: string; message: string }[] {
-  return error.issues.slice(0, MAX_DETAILS).map((issue) => ({
-    path: issue.path.map(String).join(".").slice(0, 200),
-    message: String(issue.message).slice(0, 300),
-  }));
+  return error.issues
+    .slice(0, MAX_DETAILS)
+    .map((issue) =>
+      boundDetail({ path: issue.path.map(String).join("."), message: String(issue.message) }),
+    );
 }
 
 /** The issues of an error where it is one of zod's that can be read. */

@@ -179,7 +179,7 @@ class Settler {
     return "settled";
   }
 
-  /** Where it matters, never earlier than asked: what outlasts the longest tier takes the time along, and waits again. */
+  /** I3. Where it matters, never earlier than asked: what outlasts the longest tier takes the time along, and waits again. */
   #settleWait(envelope: Envelope, wait: Extract<Outcome, { kind: "wait" }>) {
     const { delayMs, mayBeEarly, attempt, crashes } = wait;
     const tier = mayBeEarly ? nearestTier(delayMs) : waitTier(delayMs);

@@ -13,14 +13,14 @@ export function asError(thrown: unknown): Error {
   } catch {
     // A Proxy, or a getter that throws: what follows asks again, one by one.
   }
-  return new Error(describe(thrown));
+  return new Error(wordsFor(thrown));
 }
 
 function hasStack({ stack }: Error): boolean {
   return stack === undefined || typeof stack === "string";
 }
 
-function describe(thrown: unknown): string {
+function wordsFor(thrown: unknown): string {
   if (typeof thrown === "string") return thrown.slice(0, MAX_TEXT);
   const message = quietly(() => (thrown as { message?: unknown } | null)?.message);
   for (const text of [message, thrown]) {

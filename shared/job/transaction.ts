@@ -20,7 +20,7 @@ export interface Pausable {
 }
 
 export interface Connections {
-  /** Waits for its turn as long as it takes: that is not the handler's time. */
+  /** I4. Waits for its turn as long as it takes: that is not the handler's time. */
   begin(timeoutMs: number, clock?: Pausable): Promise<OwnTransaction>;
   /** One statement outside of any transaction; `args` are those of pg's `query`. */
   query(args: unknown[], clock?: Pausable): Promise<unknown>;

@@ -51,7 +51,7 @@ const EXPIRED: Problem = {
   code: "expired",
   message: "the deadline passed before the job could run",
 };
-/** The turns that hold the gate, and how. */
+/** How a turn holds the gate. */
 type Held = "shared" | "alone";
 
 export function createTurns(options: TurnOptions): Turns {
@@ -133,6 +133,7 @@ class ClaimedTurns implements Turns {
         return this.#joinLater(job, claim.attempt, startedAtMs);
       case "done":
         return this.#repeat(job, startedAtMs);
+      // Never said of a job that is alone.
       case "suspect":
         return { ...common, kind: "draining" };
     }

@@ -16,16 +16,16 @@ export function createLog(
     base: fields,
     formatters: { level: (label: string) => ({ level: label }) },
     timestamp: pino.stdTimeFunctions.isoTime,
-    serializers: { err: describe },
+    serializers: { err: serializeThrown },
   };
   return pino(options, to);
 }
 
 /** Handlers throw what they like: logging it must not throw again. */
-function describe(thrown: unknown): Record<string, unknown> {
+function serializeThrown(thrown: unknown): Record<string, unknown> {
   try {
     return thrown instanceof Error
-      ? describeError(thrown)
+      ? serializeError(thrown)
       : { type: typeof thrown, message: redactUrls(String(thrown)) };
   } catch {
     return { message: "an error that can't be read" };
@@ -33,7 +33,7 @@ function describe(thrown: unknown): Record<string, unknown> {
 }
 
 /** Node puts what it could not parse on its errors as `input`: a payload, or a URL with its password. */
-function describeError(error: Error): Record<string, unknown> {
+function serializeError(error: Error): Record<string, unknown> {
   const { message, stack, input: _, ...rest } = pino.stdSerializers.err(error);
   const told: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(rest))

@@ -77,7 +77,7 @@ export async function provideServices(options: ProvideOptions = {}): Promise<Ser
   }
   // A pooler in front of a given database is the giver's business.
   if (found.sources.postgres === "environment") found.leaveOut("pgbouncer");
-  if (found.missing.length === 0) return describe(found, {}, []);
+  if (found.missing.length === 0) return servicesOf(found, {}, []);
 
   const closers: (() => Promise<void>)[] = [];
   try {
@@ -88,7 +88,7 @@ export async function provideServices(options: ProvideOptions = {}): Promise<Ser
     const native = allowed.includes("native") ? await fromNative(found, dir, reaper) : {};
     if (found.missing.length > 0)
       throw new Error(`${found.missing.join(", ")}: not to be had from ${allowed.join(", ")}`);
-    return describe(found, native, closers);
+    return servicesOf(found, native, closers);
   } catch (error) {
     for (const close of closers.reverse()) await close();
     throw error;
@@ -157,7 +157,7 @@ async function fromNative(found: Found, dir: string, reaper: Reaper): Promise<Na
   return native;
 }
 
-function describe(
+function servicesOf(
   { urls, sources }: Found,
   native: NativeServices,
   closers: (() => Promise<void>)[],

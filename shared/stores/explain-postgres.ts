@@ -1,8 +1,15 @@
 /** Why a worker or a tool can't start with its Postgres, in words for whoever started it. */
+
+import {
+  explainReach,
+  explainSilence,
+  reachOf,
+  type Server,
+  startFailure,
+} from "../process/reach.ts";
 import { StartFailure } from "../process/start-failure.ts";
 import { ChannelBindingMissing } from "../wire/channel-binding.ts";
 import { isConnectTimeout, isNoTlsAnswer, isWithoutTls } from "./pg-insides.ts";
-import { explainReach, explainSilence, reachOf, type Server, startFailure } from "./reach.ts";
 import { readTrouble } from "./trouble.ts";
 
 const serverOf = (url: string): Server => ({

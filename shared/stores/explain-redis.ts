@@ -1,8 +1,15 @@
 /** Why a worker can't start with its Redis, in words for whoever started it. */
+
+import {
+  explainReach,
+  explainSilence,
+  reachOf,
+  type Server,
+  startFailure,
+} from "../process/reach.ts";
 import { StartFailure } from "../process/start-failure.ts";
 import { isClustered } from "../wire/redis-errors.ts";
 import { isNoRedis, isUnanswered } from "./ioredis-insides.ts";
-import { explainReach, explainSilence, reachOf, type Server, startFailure } from "./reach.ts";
 
 /** Redis may throw claims away when memory runs short. */
 export class RedisMayEvict extends StartFailure {

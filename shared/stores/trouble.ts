@@ -1,8 +1,8 @@
 /** What Postgres, a pooler before it, or the driver says with an error. */
 import type pg from "pg";
+import { reachOf } from "../process/reach.ts";
 import { ChannelBindingMissing } from "../wire/channel-binding.ts";
 import { isClosedPool, isConnectionText } from "./pg-insides.ts";
-import { reachOf } from "./reach.ts";
 
 export type DatabaseTrouble =
   /** Postgres can't be used now, whatever it is asked: keep what is computed and try again. */

@@ -1,3 +1,4 @@
+/** The record of a claim, written and read on both sides: TypeScript and the scripts. */
 import fc from "fast-check";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";

@@ -34,7 +34,7 @@ local function claim(key, job)
   if r.cancelled then code = CANCELLED
   elseif r.crashes >= suspectAfter and r.crashes < quarantineAfter and not alone then code = SUSPECT
   end
-  -- A suspect is not claimed yet: while it waits for its turn alone, a crash is not its own.
+  -- I6 of job/life.ts. A suspect is not claimed yet: while it waits for its turn alone, a crash is not its own.
   r.token, r.leaseEnd = code ~= SUSPECT and token, leaseEnd
   redis.call('SET', key, text(r), 'PXAT', expiry)
   return code, r.crashes

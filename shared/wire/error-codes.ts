@@ -6,10 +6,10 @@ export const ERROR_CODES = {
     "The envelope or the body breaks the contract; `details` holds the paths. Fix the job.",
   unknown_action: "The engine has no action of that name.",
   unknown_version: "The engine has the action, but not in that version.",
-  payload_too_large: "The body is larger than the action accepts.",
+  payload_too_large: "The body is larger than the action accepts, or than the broker takes again.",
   result_too_large: "The handler's output is larger than the action may return.",
   invalid_output:
-    "The handler returned something its own output schema refuses: a bug of the engine.",
+    "The handler returned something its own output schema refuses, or that can't be stored: a bug of the engine.",
   idempotency_conflict: "This job id was used before with another input. Use a new id.",
   expired:
     "The job was past its deadline, or older than the results are kept, before it could run.",

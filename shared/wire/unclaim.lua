@@ -29,7 +29,7 @@ local function unclaim(key, job)
     (generation == r.generation and attempt > r.attempt))
   if not isMine and not isLater then return end
   r = r or blank()
-  -- The copy with the lower attempt is acked unrun from now on.
+  -- The copy with the lower attempt runs no more: it waits for the end of this one.
   if isLater then r.generation, r.attempt = generation, attempt end
   if isMine then r.token = nil end
   redis.call('SET', key, text(r), 'PX', ttl)

@@ -1,5 +1,5 @@
-/** What Node's own errors say of the way to a server, its name, its port, its certificate, and in which words we pass it on. */
-import { StartFailure } from "../process/start-failure.ts";
+/** What Node's errors say of the way to a server (its name, its port, its certificate), and how a start tells it. */
+import { StartFailure } from "./start-failure.ts";
 
 export type Reach =
   /** No such name, or no answer from the name server. */
