@@ -5,7 +5,7 @@ import type { Options } from "amqplib";
 const ENCODED = /(?:%[0-9a-f]{2})+/gi;
 
 /** A user or a password out of a URL. What is no UTF-8 is taken for Latin-1, and a lone % for itself. */
-export const decodeUserinfo = (encoded: string) =>
+const decodeUserinfo = (encoded: string) =>
   encoded.replaceAll(ENCODED, (bytes) => {
     try {
       return decodeURIComponent(bytes);

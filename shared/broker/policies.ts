@@ -28,7 +28,7 @@ const TIMEOUT_MS = 5_000;
  * @throws {PolicyOverride}; whatever else goes wrong is thrown as it is.
  * @param vhost decoded, such as `/engine`.
  */
-export async function refusePolicies(
+async function refusePolicies(
   managementUrl: string,
   vhost: string,
   engine: string,

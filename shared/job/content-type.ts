@@ -27,7 +27,7 @@ export function checkContent(
 }
 
 /** As RFC 9110, 8.3.1 writes it. A charset must be UTF-8, quoted or not; other parameters mean nothing to JSON and are ignored. */
-export function isJson(contentType: unknown): boolean {
+function isJson(contentType: unknown): boolean {
   if (typeof contentType !== "string") return false;
   const type = JSON_TYPE.exec(contentType);
   if (type === null) return false;

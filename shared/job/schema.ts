@@ -57,7 +57,7 @@ export function nameOf(thrown: unknown): string {
 }
 
 /** The issues of an error, bounded. Throws where an engine made issues of something else than texts. */
-export function detailsOf(error: z.core.$ZodError): { path: string; message: string }[] {
+function detailsOf(error: z.core.$ZodError): { path: string; message: string }[] {
   return error.issues
     .slice(0, MAX_DETAILS)
     .map((issue) =>

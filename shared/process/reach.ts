@@ -80,7 +80,7 @@ export interface Server {
 }
 
 /** Host and port, without anything that is secret. */
-export function addressOf({ url, defaultPort }: Server): string {
+function addressOf({ url, defaultPort }: Server): string {
   const { hostname, port, searchParams } = new URL(url);
   return `${hostname || (searchParams.get("host") ?? "localhost")}:${port || defaultPort}`;
 }
