@@ -57,6 +57,8 @@ export function createConnections(options: ConnectionOptions): Connections {
       return await pool.connect();
     } catch (error) {
       slots.give();
+      // A transaction less is a connection more for reads.
+      reads.admit();
       throw error;
     } finally {
       onWaited(performance.now() - askedAtMs);
