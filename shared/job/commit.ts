@@ -61,6 +61,8 @@ const LOCK_TIMEOUT_MS = 500;
 /** Once a group met a lock, its parts look for the culprit with less patience. */
 const SPLIT_LOCK_TIMEOUT_MS = 20;
 
+const LEFT = "a statement that the handler did not await has failed in it";
+
 interface Waiting {
   row: ResultRow;
   resolve(stored: Stored): void;
@@ -123,8 +125,13 @@ class GroupCommits implements Commits {
       };
     }
     try {
-      await tx.query(bounded("commit"));
-      return { kind: "committed" };
+      const { command } = await tx.query(bounded("commit"));
+      // A statement that the handler did not await may have failed since: Postgres then says so in no other way.
+      if (command === "COMMIT") return { kind: "committed" };
+      return {
+        kind: "refused",
+        error: new Error(`the transaction ended with ${command}: ${LEFT}`),
+      };
     } catch (error) {
       const kind = troubleOf(error) === "outage" ? "unknown" : "refused";
       return { kind, error: error as Error };

@@ -104,5 +104,19 @@ export function troubleOf(error: unknown): DatabaseTrouble {
   return trouble === "other" && String(code).startsWith("XX") ? "outage" : trouble;
 }
 
+/** What ends a session, or refuses one. */
+const OF_A_SESSION = new Set(["08", "28", "3D000", "57P01", "57P02", "57P03", "57P04", "57P05"]);
+
+/**
+ * Postgres itself says so, and goes on with the session, which these codes never let it: it tells of another
+ * server (postgres_fdw, dblink), or a function of the engine raised it. Only the English word is certain.
+ */
+function isOfAnotherServer(error: unknown): boolean {
+  const { code, severity } = error as pg.DatabaseError;
+  if (severity !== "ERROR" || !isOfPostgres(error as Error)) return false;
+  return code !== undefined && inSet(OF_A_SESSION, code);
+}
+
 /** Whether an error that a handler met says that Postgres can't be used now, and not that its SQL is wrong. */
-export const isConnectionLoss = (error: unknown): boolean => readTrouble(error) === "outage";
+export const isConnectionLoss = (error: unknown): boolean =>
+  readTrouble(error) === "outage" && !isOfAnotherServer(error);
