@@ -21,7 +21,10 @@ export function checkContent(
   // What nearly every message has.
   if (contentType !== "application/json" && !isJson(contentType))
     invalid(faults, "content_type", "content_type must be application/json (UTF-8)");
-  if (contentEncoding && !PLAIN.test(String(contentEncoding)))
+  if (
+    contentEncoding &&
+    !PLAIN.test(typeof contentEncoding === "string" ? contentEncoding : "unreadable")
+  )
     invalid(faults, "content_encoding", "content_encoding must be absent: bodies are plain UTF-8");
   return faults.length === before;
 }
