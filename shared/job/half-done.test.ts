@@ -73,12 +73,12 @@ test.each(["single", "batch"])(
   },
 );
 
-// What postgres_fdw and dblink say of a server that is away, refuses the login, or shuts down.
+// What postgres_fdw and dblink say of a server that is away, refuses the login, or lacks the database.
 test.each([
   ["08001", false],
   ["08006", true],
   ["28P01", false],
-  ["57P01", true],
+  ["3D000", true],
 ])("another server's trouble is no outage of ours: %s, in a transaction: %s", async (code, own) => {
   const id = await fleet.publish("careless", "remote", { code, own });
   const { reply } = await fleet.reply(id);

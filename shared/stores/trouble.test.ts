@@ -34,7 +34,7 @@ const TABLE: [string, unknown, DatabaseTrouble, DatabaseTrouble?][] = [
   ["idle session", says("57P05"), "outage"],
   ["ended idle in its transaction", says("25P03", { severity: "FATAL" }), "outage"],
   ["an I/O error", says("58030"), "outage"],
-  ["connection failure", says("08006"), "outage"],
+  ["connection failure", says("08006", { severity: "FATAL" }), "outage"],
   ["PgBouncer can't log in", pooler("08P01", "server_login_failed", "FATAL"), "outage"],
   ["PgBouncer can't connect", pooler("08P01", "pgbouncer cannot connect to server"), "outage"],
   ["PgBouncer's queue", pooler("08P01", "query_wait_timeout", "FATAL"), "outage"],
@@ -98,6 +98,17 @@ test.each(TABLE)("%s", (_name, error, any, own = any) => {
   expect([readTrouble(error), troubleOf(error)]).toEqual([any, own]);
   expect(isConnectionLoss(error)).toBe(any === "outage");
 });
+
+test.each(["08001", "08006", "28P01", "3D000"])(
+  "what the session outlives is of another server: %s",
+  (code) => {
+    expect(isConnectionLoss(says(code))).toBe(false);
+    expect(isConnectionLoss(pooler(code, "of a pooler"))).toBe(true);
+    // Where Postgres speaks another language, nobody can tell.
+    expect(isConnectionLoss(says(code, { severity: "FEHLER" }))).toBe(true);
+    expect(troubleOf(says(code))).toBe("outage");
+  },
+);
 
 // The words are pg's, not its documentation's: a release that changes them must be noticed.
 describe("what the driver says", () => {

@@ -104,8 +104,8 @@ export function troubleOf(error: unknown): DatabaseTrouble {
   return trouble === "other" && String(code).startsWith("XX") ? "outage" : trouble;
 }
 
-/** What ends a session, or refuses one. */
-const OF_A_SESSION = new Set(["08", "28", "3D000", "57P01", "57P02", "57P03", "57P04", "57P05"]);
+/** What no session can be told of itself. Not 57P01: a parallel worker that is shut down makes an ERROR of it. */
+const OF_A_CONNECTION = new Set(["08", "28", "3D000"]);
 
 /**
  * Postgres itself says so, and goes on with the session, which these codes never let it: it tells of another
@@ -114,7 +114,7 @@ const OF_A_SESSION = new Set(["08", "28", "3D000", "57P01", "57P02", "57P03", "5
 function isOfAnotherServer(error: unknown): boolean {
   const { code, severity } = error as pg.DatabaseError;
   if (severity !== "ERROR" || !isOfPostgres(error as Error)) return false;
-  return code !== undefined && inSet(OF_A_SESSION, code);
+  return code !== undefined && inSet(OF_A_CONNECTION, code);
 }
 
 /** Whether an error that a handler met says that Postgres can't be used now, and not that its SQL is wrong. */
