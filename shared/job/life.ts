@@ -105,25 +105,18 @@ class JobLife {
 
   /** A job that was to come back, and that the broker can never take again, has failed. */
   async #endUnsendable(received: Received, turn: Turn): Promise<void> {
-    await this.#end(received, turn, {
+    const { commits, settle } = this.#options;
+    const problem: Problem = {
       code: "payload_too_large",
       message: "the job can't come back: the broker takes no message of its size any more",
-    });
-  }
-
-  async #end(received: Received, turn: Turn, problem: Problem): Promise<void> {
-    const { commits, settle } = this.#options;
-    const { id } = received;
+    };
+    const { id, ...envelope } = received;
     const stored =
       id === undefined
         ? undefined
-        : await commits.commit(failedRow({ ...received, id }, turn, problem));
-    const outcome = outcomeOf(
-      received,
-      { ...turn, kind: "refused", problem } as Turn,
-      UNRUN,
-      stored,
-    );
+        : await commits.commit(failedRow({ ...envelope, id }, turn, problem));
+    const ended = { ...turn, kind: "refused", problem } as Turn;
+    const outcome = outcomeOf(received, ended, UNRUN, stored);
     await settle(received, outcome, turn.token);
     this.#noteEnd(received, turn, UNRUN, outcome);
   }
@@ -152,9 +145,10 @@ class JobLife {
     if (!signal.aborted) {
       metrics.ownError();
       log.error({ err: error, jobId: received?.id }, "a job could not be settled");
-      if (received !== undefined && turn?.kind === "run")
-        for (const how of ["failed", "buried"] as const)
-          if (await this.#endedAs(how, received, turn, error)) return;
+      if (received !== undefined && turn?.kind === "run") {
+        if (await this.#failed(received, turn, error)) return;
+        if (await this.#buried(received, turn, error)) return;
+      }
       await sleep(BUG_DELAY_MS, undefined, { signal }).catch(() => {});
     }
     try {
@@ -167,31 +161,35 @@ class JobLife {
     }
   }
 
-  /** Whether the job could be settled as one whose attempt failed, or at least, past its last, as a dead letter. */
-  async #endedAs(
-    how: "failed" | "buried",
-    received: Received,
-    turn: Turn,
-    error: Error,
-  ): Promise<boolean> {
-    const { settle, maxAttempts } = this.#options;
+  /** Whether the job could be settled as one whose attempt failed. */
+  async #failed(received: Received, turn: Turn, error: Error): Promise<boolean> {
+    const ran: Ran = { kind: "threw", error };
     try {
-      const ran: Ran = { kind: "threw", error };
-      let outcome: Outcome;
-      if (how === "failed") {
-        outcome = outcomeOf(received, turn, ran, await this.#commit(received, turn, ran));
-      } else {
-        if (received.attempt < maxAttempts) return false;
-        // Its row may say otherwise, and is what counts: nobody is told anything that could differ from it.
-        received.replyTo = undefined;
-        const message = `the job has its end, which could not be told: ${error.message}`;
-        outcome = { kind: "unrecorded", problem: { code: "attempts_exhausted", message } };
-      }
-      if ((await settle(received, outcome, turn.token)) === "unsendable") return false;
-      this.#noteEnd(received, turn, ran, outcome);
-      return true;
+      const stored = await this.#commit(received, turn, ran);
+      return await this.#settled(received, turn, ran, outcomeOf(received, turn, ran, stored));
     } catch {
       return false;
     }
+  }
+
+  /** Whether a job past its last attempt could at least be kept as a dead letter. */
+  async #buried(received: Received, turn: Turn, error: Error): Promise<boolean> {
+    if (received.attempt < this.#options.maxAttempts) return false;
+    // Its row may say otherwise, and is what counts: nobody is told anything that could differ from it.
+    received.replyTo = undefined;
+    const message = `the job has its end, which could not be told: ${error.message}`;
+    const problem: Problem = { code: "attempts_exhausted", message };
+    try {
+      const ran: Ran = { kind: "threw", error };
+      return await this.#settled(received, turn, ran, { kind: "unrecorded", problem });
+    } catch {
+      return false;
+    }
+  }
+
+  async #settled(received: Received, turn: Turn, ran: Ran, outcome: Outcome): Promise<boolean> {
+    if ((await this.#options.settle(received, outcome, turn.token)) === "unsendable") return false;
+    this.#noteEnd(received, turn, ran, outcome);
+    return true;
   }
 }
