@@ -74,7 +74,7 @@ test("a health port that is taken: it exits with 2, says so, and has touched no 
     const { messageCount } = await fleet.channel.checkQueue(fleet.names.queue("touched"));
     expect(messageCount).toBe(5);
     const redis = new Redis(fleet.config.REDIS_URL);
-    const keys = ids.map((id) => redisKeys.claim(fleet.names.prefix, "touched", id));
+    const keys = ids.map((id) => redisKeys.claim(fleet.names.prefix, "touched", undefined, id));
     expect(await redis.exists(...keys)).toBe(0);
     redis.disconnect();
   } finally {

@@ -58,7 +58,7 @@ export async function openAll(options: OpeningOptions): Promise<Opened> {
     onDelivery: options.onDelivery,
   };
   const health = { port: config.HEALTH_PORT, notReady, metrics: metrics.render };
-  const claimKey = (id: string) => redisKeys.claim(config.ENGINE_PREFIX, engine, id);
+  const claimKey = (id: string) => redisKeys.claim(config.ENGINE_PREFIX, engine, undefined, id);
   const keys: [string, string] = [claimKey("start-1"), claimKey("start-2")];
   const [publisher, consumer, { port: healthPort }] = await allOrFirstError([
     closers.later(openPublisher(config, engine, log)),

@@ -28,7 +28,7 @@ test(`no job is lost or doubled in ${RUNS} interleavings`, { timeout: 600_000 },
       const id = `job-${++count}`;
       const world = new World(redis, PREFIX, id, choices);
       await world.play();
-      await redis.del(redisKeys.claim(PREFIX, "model", id));
+      await redis.del(redisKeys.claim(PREFIX, "model", undefined, id));
       for (const kind of ["crashes", "expiries", "flushes", "outages", "failures"] as const)
         seen[kind] += world.happened[kind];
       if (world.row?.status === "failed") seen.failedRows++;

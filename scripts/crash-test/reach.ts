@@ -6,6 +6,7 @@ import pg from "pg";
 import { vhostOf } from "../../shared/broker/address.ts";
 import { ask, ManagementError } from "../../shared/broker/management.ts";
 import { readRecord } from "../../shared/wire/claim-record.ts";
+import { redisKeys } from "../../shared/wire/names.ts";
 import type { EndState, ResultRow } from "./evidence.ts";
 
 export interface Urls {
@@ -54,6 +55,7 @@ const OWN_NAME = "crash-test";
 const TIERS = ["1s", "5s", "30s", "2m", "10m", "1h"];
 
 export function openReach(urls: Urls, prefix: string, engine: string): Reach {
+  const claims = redisKeys.claim(prefix, "*", "*", "*");
   const pool = new pg.Pool({ connectionString: urls.postgres, max: 3, application_name: OWN_NAME });
   pool.on("error", () => {});
   const redis = new Redis(urls.redis, { maxRetriesPerRequest: 20, connectionName: OWN_NAME });
@@ -135,7 +137,7 @@ export function openReach(urls: Urls, prefix: string, engine: string): Reach {
       const [seconds, micros] = await patiently(() => redis.time());
       const nowMs = Number(seconds) * 1_000 + Number(micros) / 1_000;
       const held: string[] = [];
-      for await (const keys of redis.scanStream({ match: `${prefix}:claim:*`, count: 1_000 })) {
+      for await (const keys of redis.scanStream({ match: claims, count: 1_000 })) {
         for (const key of keys as string[]) {
           const record = readRecord(await redis.get(key));
           if (record?.token !== undefined && record.leaseEndMs > nowMs) held.push(key);

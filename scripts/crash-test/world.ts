@@ -132,7 +132,7 @@ export class World {
   }
 
   get #key(): string {
-    return redisKeys.claim(this.#prefix, "model", this.#id);
+    return redisKeys.claim(this.#prefix, "model", undefined, this.#id);
   }
 
   #deliver(worker: Process): void {

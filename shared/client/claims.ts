@@ -72,15 +72,15 @@ export class Claims {
 
   /** Marks the job as cancelled, for workers that get it later, and tells the worker that runs it. */
   async cancel(engine: string, id: string): Promise<{ requested: boolean }> {
-    const key = redisKeys.claim(this.#prefix, engine, id);
-    const channel = redisKeys.cancel(this.#prefix, engine);
+    const key = redisKeys.claim(this.#prefix, engine, undefined, id);
+    const channel = redisKeys.cancel(this.#prefix, engine, undefined);
     const cancel = () => this.#redis.eval(CANCEL, 1, key, id, CANCEL_KEPT_SECONDS, channel);
     const done = await onceMore(cancel);
     return { requested: done === 1 };
   }
 
   async read(engine: string, id: string): Promise<ClaimState> {
-    const key = redisKeys.claim(this.#prefix, engine, id);
+    const key = redisKeys.claim(this.#prefix, engine, undefined, id);
     // The server's clock, since leases are measured by it.
     const [time, text] = await onceMore(() =>
       Promise.all([this.#redis.time(), this.#redis.get(key)]),

@@ -29,13 +29,15 @@ afterAll(async () => {
 
 const newJob = (): Claimable => ({
   engine: "probe",
+  publisher: "tl-plane",
   id: randomUUID(),
   generation: 0,
   attempt: 1,
   crashes: 0,
   redeliveries: 0,
 });
-const keyOf = ({ engine, id }: Claimable) => redisKeys.claim(PREFIX, engine, id);
+const keyOf = ({ engine, publisher, id }: Claimable) =>
+  redisKeys.claim(PREFIX, engine, publisher, id);
 const recordOf = async (job: Claimable) => readRecord(await redis.get(keyOf(job)));
 const tokenOf = (claim: Claim) => ("token" in claim ? claim.token : undefined);
 const passed = () => new Promise((resolve) => setTimeout(resolve, SOON_MS));

@@ -9,9 +9,14 @@ export const SUSPECT_AFTER = 2;
 /** And after which it is quarantined: two crashes among others, two alone. */
 export const QUARANTINE_AFTER = 4;
 
-export interface Claimable {
+/** Whose claim it is: a publisher's jobs are its own, also in Redis. */
+interface Claimed {
   engine: string;
+  publisher: string | undefined;
   id: string;
+}
+
+export interface Claimable extends Claimed {
   generation: number;
   attempt: number;
   crashes: number;
@@ -52,9 +57,7 @@ interface Unclaiming extends Claiming {
   attempt: number;
 }
 
-export interface Heartbeat {
-  engine: string;
-  id: string;
+export interface Heartbeat extends Claimed {
   token: string;
   progress: string;
 }
@@ -89,8 +92,8 @@ export function createClaims(options: ClaimOptions): Claims {
   redis.defineCommand("engineClaim", { lua: claimScript("claim") });
   redis.defineCommand("engineUnclaim", { lua: claimScript("unclaim") });
   redis.defineCommand("engineHeartbeat", { lua: claimScript("heartbeat") });
-  const keyOf = ({ engine, id }: { engine: string; id: string }) =>
-    redisKeys.claim(prefix, engine, id);
+  const keyOf = ({ engine, publisher, id }: Claimed) =>
+    redisKeys.claim(prefix, engine, publisher, id);
   const nonce = Math.random().toString(36).slice(2, 10);
   let deliveries = 0;
   let brokenUntil = 0;

@@ -15,6 +15,8 @@ export interface Envelope {
   /** Message type, or "" where it is unusable. */
   type: string;
   inputHash: string;
+  /** The broker user that published the job, as the broker checked it; undefined where the message names none. */
+  publisher: string | undefined;
   /** Replays, 0 for a job as published. */
   generation: number;
   /** Counted runs, this one included. */
@@ -69,6 +71,7 @@ export function emptyEnvelope(delivery: Delivery, engine: string): Envelope {
     id: undefined,
     type: "",
     inputHash: "",
+    publisher: undefined,
     generation: 0,
     attempt: 1,
     crashes: 0,

@@ -45,11 +45,14 @@ test("the cancel channel outlives a Redis that is lost just when it subscribes a
   const caller = new Redis(REDIS_URL);
   const live = new LiveJobs();
   const abort = vi.fn();
-  const [job, context] = [{ id: "long" }, { abort }] as unknown as [ReceivedJob, JobContext];
+  const [job, context] = [{ id: "long", publisher: "bob" }, { abort }] as unknown as [
+    ReceivedJob,
+    JobContext,
+  ];
   live.add({ job, context, token: "", startedAtMs: 0, renewedAtMs: 0 });
   const stop = listenForCancels(live, redis, { prefix, engine, log });
   const isCancelled = async () => {
-    await caller.publish(redisKeys.cancel(prefix, engine), "long");
+    await caller.publish(redisKeys.cancel(prefix, engine, "bob"), "long");
     expect(abort).toHaveBeenCalled();
   };
   try {

@@ -70,6 +70,7 @@ export function beatHearts(
     const answers = await claims.heartbeat(
       jobs.map(({ job, token, context }) => ({
         engine: job.engine,
+        publisher: job.publisher,
         id: job.id,
         token: token as string,
         progress: context.latestProgress,
@@ -96,7 +97,7 @@ interface CancelOptions {
 }
 
 /**
- * A message on the engine's channel names the job to cancel. Subscribing costs one command; the flag
+ * A message on a publisher's channel names the job to cancel. Subscribing costs one command; the flag
  * that the caller also sets is what jobs that have not started, and heartbeats, go by.
  */
 export function listenForCancels(live: LiveJobs, redis: Redis, options: CancelOptions): () => void {
@@ -106,13 +107,15 @@ export function listenForCancels(live: LiveJobs, redis: Redis, options: CancelOp
   const subscriber = redis.duplicate({ autoResubscribe: false });
   subscriber.on("error", isDown);
   subscriber.on("ready", () => {
-    subscriber.subscribe(redisKeys.cancel(prefix, engine)).catch((error: Error) => {
+    subscriber.psubscribe(redisKeys.cancel(prefix, engine, "*")).catch((error: Error) => {
       isDown(error);
       if (isUnanswered(error)) reconnect(subscriber);
     });
   });
-  subscriber.on("message", (_channel, id: string) => {
-    for (const { context } of live.filter(({ job }) => job.id === id)) context.abort(cancelled());
+  subscriber.on("pmessage", (_pattern, channel, id: string) => {
+    const isMeant = ({ job }: LiveJob) =>
+      job.id === id && redisKeys.cancel(prefix, engine, job.publisher) === channel;
+    for (const { context } of live.filter(isMeant)) context.abort(cancelled());
   });
   return () => subscriber.disconnect();
 }

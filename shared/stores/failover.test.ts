@@ -53,8 +53,9 @@ test("a worker claims again soon, on the new primary", async () => {
     onSkipped: (_jobs, error) => error !== undefined && skipped.push(error),
   });
   const claim = async () => {
-    const job = { engine: "probe", id: randomUUID(), generation: 0, attempt: 1 };
-    const answer = await claims.claim({ ...job, crashes: 0, redeliveries: 0 }, false);
+    const job = { engine: "probe", publisher: undefined, id: randomUUID() };
+    const counts = { generation: 0, attempt: 1, crashes: 0, redeliveries: 0 };
+    const answer = await claims.claim({ ...job, ...counts }, false);
     return answer.kind === "run" && answer.token !== undefined;
   };
   try {

@@ -12,6 +12,8 @@ export const HEADERS = {
   replay: "x-replay",
   /** Set on a job that waits longer than the longest tier: epoch ms before which it must not run. */
   notBefore: "x-not-before",
+  /** Set by retries, replays and dead letters: the broker user that published the job. */
+  publisher: "x-publisher",
   traceparent: "traceparent",
   /** Set on dead letters: how the job ended, and the first 500 characters of why. */
   errorCode: "x-error-code",

@@ -40,9 +40,19 @@ export type BrokerNames = ReturnType<typeof brokerNames>;
 export const jobType = (engine: string, action: string, version: number) =>
   `${engine}.${action}.v${version}`;
 
-/** Redis keys. */
+/** Broker users that may publish jobs; the name stands in keys and patterns. */
+export const PUBLISHER = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+/** Stands in keys and channels for the publisher of a job whose message names none. */
+const NO_PUBLISHER = "-";
+
+/** Redis keys. An engine's rights end at its name, a publisher's at its own, so both are part of each. */
 export const redisKeys = {
-  claim: (prefix: string, engine: string, jobId: string) => `${prefix}:claim:${engine}:${jobId}`,
-  /** Pub/sub channel on which callers announce cancellations to the workers of one engine. */
-  cancel: (prefix: string, engine: string) => `${prefix}:cancel:${engine}`,
+  /** All that an engine and its callers keep. */
+  engine: (prefix: string, engine: string) => `${prefix}:${engine}:`,
+  claim: (prefix: string, engine: string, publisher: string | undefined, jobId: string) =>
+    `${prefix}:${engine}:claim:${publisher ?? NO_PUBLISHER}:${jobId}`,
+  /** Pub/sub channel on which one publisher announces cancellations to the workers of one engine. */
+  cancel: (prefix: string, engine: string, publisher: string | undefined) =>
+    `${prefix}:${engine}:cancel:${publisher ?? NO_PUBLISHER}`,
 };

@@ -14,12 +14,12 @@ const LEASE_MS = Number(process.env.LEASE_MS ?? 2_000);
 let redis: Redis | undefined;
 /** Changes what Redis holds of a job that this worker has claimed. */
 async function change(
-  job: { engine: string; id: string },
+  job: { engine: string; publisher: string | undefined; id: string },
   token: string | undefined,
   how: (record: ClaimRecord) => void,
 ): Promise<void> {
   redis ??= new Redis(process.env.REDIS_URL ?? "").on("error", () => {});
-  const key = redisKeys.claim(process.env.ENGINE_PREFIX ?? "", job.engine, job.id);
+  const key = redisKeys.claim(process.env.ENGINE_PREFIX ?? "", job.engine, job.publisher, job.id);
   const record = readRecord(await redis.get(key).catch(() => null));
   if (record === undefined || record.token !== token) return;
   how(record);
