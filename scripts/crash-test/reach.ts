@@ -54,8 +54,9 @@ export interface Reach {
 const OWN_NAME = "crash-test";
 const TIERS = ["1s", "5s", "30s", "2m", "10m", "1h"];
 
+const claimsOf = (prefix: string) => redisKeys.claim(prefix, "*", "*", "*");
+
 export function openReach(urls: Urls, prefix: string, engine: string): Reach {
-  const claims = redisKeys.claim(prefix, "*", "*", "*");
   const pool = new pg.Pool({ connectionString: urls.postgres, max: 3, application_name: OWN_NAME });
   pool.on("error", () => {});
   const redis = new Redis(urls.redis, { maxRetriesPerRequest: 20, connectionName: OWN_NAME });
@@ -137,7 +138,7 @@ export function openReach(urls: Urls, prefix: string, engine: string): Reach {
       const [seconds, micros] = await patiently(() => redis.time());
       const nowMs = Number(seconds) * 1_000 + Number(micros) / 1_000;
       const held: string[] = [];
-      for await (const keys of redis.scanStream({ match: claims, count: 1_000 })) {
+      for await (const keys of redis.scanStream({ match: claimsOf(prefix), count: 1_000 })) {
         for (const key of keys as string[]) {
           const record = readRecord(await redis.get(key));
           if (record?.token !== undefined && record.leaseEndMs > nowMs) held.push(key);
