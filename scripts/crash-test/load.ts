@@ -29,12 +29,12 @@ const MIX: [ActionName | Special, number][] = [
   ["rejects", 4],
   ["later", 2],
   ["cancelled-before", 2],
-  ["cancelled-running", 1],
+  ["cancelled-running", 3],
   ["conflict", 3],
   ["late-retry", 2],
   ["buried", 2],
   ["may-expire", 1],
-  ["long", 1],
+  ["long", 2],
   ["forged", 1],
   ["invalid", 1],
   ["overwrite", 3],
@@ -323,7 +323,7 @@ function inputOf(action: ActionName, id: string, random: Random): Record<string,
         ? { events }
         : {
             events,
-            failures: random.pick([0, 1]),
+            failures: random.pick([0, 1, 1]),
             mendsAtMs: Date.now() + MENDED_AFTER_MS,
           };
     case "later":

@@ -69,12 +69,18 @@ export function superviseWorkers(options: SupervisorOptions): Supervisor {
 
 /** Why a worker may exit, as far as it was told to. */
 class ExitReason {
+  /** Of a signal that was sent: nothing takes it back, though its process may take long to end. */
+  #sent: string | undefined;
   #expected: string | undefined;
   #signal: NodeJS.Signals | undefined;
   /** What was taken back, which may be carried out in that very moment. */
   #late: { why: string; signal: NodeJS.Signals } | undefined;
 
-  expect(why: string, signal?: NodeJS.Signals): void {
+  sent(why: string): void {
+    this.#sent = why;
+  }
+
+  expect(why: string, signal: NodeJS.Signals): void {
     this.#expected = why;
     this.#signal = signal;
   }
@@ -88,8 +94,8 @@ class ExitReason {
   /** Forgets it: the next process has done nothing yet. */
   take(code: number | null, signal: NodeJS.Signals | null): string | undefined {
     const late = this.#late;
-    const expected = this.#expected;
-    this.#late = this.#expected = undefined;
+    const expected = this.#sent ?? this.#expected;
+    this.#late = this.#expected = this.#sent = undefined;
     const isLate = late?.signal === (code === 0 ? "SIGTERM" : signal);
     return expected ?? (isLate ? late?.why : undefined);
   }
@@ -156,7 +162,7 @@ function openPlace(
     pid: () => (isAlive() ? child.pid : undefined),
     signal(signal, why) {
       if (!isAlive()) return;
-      if (signal !== "SIGSTOP" && signal !== "SIGCONT") reason.expect(why);
+      if (signal !== "SIGSTOP" && signal !== "SIGCONT") reason.sent(why);
       child.kill(signal);
     },
     order(order, why) {
@@ -168,7 +174,7 @@ function openPlace(
       tell({ disarm: true });
     },
     expectExit(why) {
-      reason.expect(why);
+      reason.sent(why);
     },
     nextExit: () => whenExited.promise,
     setExtra(next) {

@@ -68,7 +68,11 @@ export const CLAIM_BUGS: Record<string, Bug> = {
     claims(parts, (claim, job) =>
       claim.kind === "busy" ? { kind: "run", token: undefined, crashes: job.crashes } : claim,
     ),
-  "claim-never-expires": (parts) => leasing(parts, () => 9_999_999_999_999),
+  /** Takes a lease that ran out for one that holds. */
+  "claim-never-expires": (parts) =>
+    claims(parts, (claim) =>
+      claim.kind === "run" && claim.crashes > 0 ? { kind: "busy", remainingMs: 1_000 } : claim,
+    ),
   "lease-by-worker-clock": (parts) => leasing(parts, () => Date.now() + LEASE_MS),
   "lease-never-renewed": (parts) => ({
     ...parts,

@@ -1,5 +1,6 @@
 /** Planted bugs of what is published: replies, events, dead letters and retries. */
 import { randomUUID } from "node:crypto";
+import amqp, { type ConfirmChannel } from "amqplib";
 import type { Outgoing } from "../../../shared/broker/publish-frames.ts";
 import type { Parts } from "../../../shared/worker.ts";
 import {
@@ -108,19 +109,45 @@ export const LETTER_BUGS: Record<string, Bug> = {
     ),
 };
 
+let copying: Promise<ConfirmChannel> | undefined;
+
+/** As a runtime publishes that takes a message on as it came: ours has no way to write what is no text or number. */
+async function publishCopied(
+  { exchange, routingKey, body, headers, ...rest }: Outgoing,
+  delivered: Record<string, unknown>,
+): Promise<"routed"> {
+  copying ??= amqp.connect(process.env.AMQP_URL ?? "").then((connection) => {
+    connection.on("error", () => {});
+    return connection.createConfirmChannel();
+  });
+  try {
+    const channel = await copying;
+    const { mandatory: _never, correlationId, ...properties } = rest;
+    channel.publish(exchange, routingKey, Buffer.from(body as string), {
+      ...properties,
+      ...(correlationId === undefined ? {} : { correlationId: correlationId.toString() }),
+      contentType: "application/json",
+      persistent: true,
+      headers: { ...delivered, ...headers },
+    });
+    await channel.waitForConfirms();
+    return "routed";
+  } catch (error) {
+    copying = undefined;
+    throw error;
+  }
+}
+
 export const RETRY_BUGS: Record<string, Bug> = {
   "tier-unconfirmed": unconfirmed(isTier),
   "copied-headers": (given) => {
     const { parts, received } = remember(given);
-    return changes(
-      parts,
-      () => true,
-      (outgoing) => {
-        const job = received.get(outgoing.messageId ?? "");
-        const headers = job?.delivery.message.properties.headers ?? {};
-        return { ...outgoing, headers: { ...headers, ...outgoing.headers } };
-      },
-    );
+    return publishes(parts, async (outgoing, send) => {
+      const job = received.get(outgoing.messageId ?? "");
+      const headers = job?.delivery.message.properties.headers ?? {};
+      if (!isTier(outgoing) || Object.keys(headers).length === 0) return send(outgoing);
+      return publishCopied(outgoing, headers).catch(() => send(outgoing));
+    });
   },
   "retry-under-wrong-key": (parts) =>
     changes(parts, isTier, (retry) => ({ ...retry, routingKey: retry.exchange })),

@@ -72,18 +72,19 @@ export async function reach(step: Step, jobId: string | undefined): Promise<void
 /** Long enough for what did not wait for the confirm to go out. */
 const UNCONFIRMED_MS = 250;
 
-let isDying = false;
+/** Where the process is about to die. */
+let dyingAt: Step | undefined;
 
 /**
- * Sends a message, unless its process is to die before the confirm: then this one and all that follow are lost
- * on their way, and the process lives a little longer, so that a runtime that does not wait betrays itself.
+ * Sends a message, unless its process is to die before the confirm: then this one and all of its kind that follow
+ * are lost on their way, and the process lives a little longer, so that a runtime that does not wait betrays itself.
  */
 export function sending<Confirm>(
   step: Step,
   jobId: string | undefined,
   send: () => Promise<Confirm>,
 ): Promise<Confirm> {
-  if (isDying) return new Promise(() => {});
+  if (dyingAt === step) return new Promise(() => {});
   const due = takeOrder(step, jobId);
   if (due === undefined) return send();
   if (due.signal !== "SIGKILL") {
@@ -91,7 +92,7 @@ export function sending<Confirm>(
     process.kill(process.pid, due.signal);
     return confirmed;
   }
-  isDying = true;
+  dyingAt = step;
   setTimeout(() => process.kill(process.pid, "SIGKILL"), UNCONFIRMED_MS);
   return new Promise(() => {});
 }

@@ -5,11 +5,13 @@ import type { Slot } from "../supervisor.ts";
 import type { Context, Fault } from "./fault.ts";
 
 const STEP_TIMEOUT_MS = 5_000;
+/** A worker takes so long to start, on a slow machine. */
+const START_MS = 1_200;
 
 /** Publishes what makes some job reach a step that ordinary load reaches rarely. */
 function provoke({ load }: Context, step: Step): void {
   const many = (publish: () => Promise<unknown>) => {
-    for (let count = 0; count < 9; count++) void publish();
+    for (let count = 0; count < 18; count++) void publish();
   };
   if (step === "tiered" || step === "tier-sent" || step === "attempt-recorded")
     many(() => load.one("flaky", { failures: 1 }, 2));
@@ -47,7 +49,8 @@ async function signalAtSteps(
     return { slot, step, exited };
   });
   for (const { step } of armed) provoke(context, step);
-  void context.load.burst(30);
+  // More than a worker takes at once: what it is given while it stops goes back.
+  void context.load.burst(signal === "SIGTERM" ? 120 : 30);
   const patienceMs = signal === "SIGTERM" ? STEP_TIMEOUT_MS * 4 : STEP_TIMEOUT_MS;
   await Promise.all(
     armed.map(async ({ slot, step, exited }) => {
@@ -83,9 +86,15 @@ function skewClock(kind: string, skewMs: number): Fault {
     touches: ["workers"],
     weight: 1,
     holdMs: 3_000,
-    inject(context) {
+    async inject(context) {
       const slot = context.random.pick(context.slots);
+      const started = slot.nextExit();
       restartWith(slot, { CLOCK_SKEW_MS: String(skewMs) });
+      await inTime(started, STEP_TIMEOUT_MS);
+      await sleep(START_MS);
+      // Jobs that two workers have at once: one of them has to wait for the other's lease.
+      for (let count = 0; count < 14; count++)
+        void context.load.one("slow", { durationMs: 1_500 }, 2);
       return () => restartWith(slot, {});
     },
   };
