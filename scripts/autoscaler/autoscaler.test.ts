@@ -77,11 +77,28 @@ test("a fallback takes it to its replicas once the failures exceed the threshold
     pollingIntervalS: 10,
     fallback: { failureThreshold: 3, replicas: 4 },
   });
-  // Asked at 0, 10, 15 (the HPA), 20: the fourth failure exceeds 3.
-  expect(simulate(scaledObject, 60, () => ({ error: "down" }))).toEqual([
-    [20, 1],
-    [30, 4],
+  // At 0 replicas the HPA does not ask: polls at 0, 10, 20, 30, and the fourth failure exceeds 3.
+  expect(simulate(scaledObject, 60, () => ({ error: "down" }))).toEqual([[30, 4]]);
+});
+
+test("polls count failures always, the HPA's rounds while there are replicas", () => {
+  const fallback = { failureThreshold: 3, replicas: 2 };
+  const down: TriggerReading = { error: "down" };
+  const fromZero = simulate(scaledObjectOf({ fallback }), 95, () => down);
+  expect(fromZero).toEqual([[90, 2]]);
+  const fromOne = simulate(scaledObjectOf({ fallback }), 200, (s) => (s < 100 ? work(5) : down));
+  // Failures at 105, twice at 120, and at 135.
+  expect(fromOne).toEqual([
+    [0, 1],
+    [135, 2],
   ]);
+});
+
+test("an outage that its fallback bridges counts as activity until its end", () => {
+  const scaledObject = scaledObjectOf({ fallback: { failureThreshold: 3, replicas: 2 } });
+  const load = (second: number): TriggerReading =>
+    second < 100 ? work(15) : second <= 900 ? { error: "down" } : work(0);
+  expect(simulate(scaledObject, 1_500, load).at(-1)).toEqual([1_200, 0]);
 });
 
 test("paused has no HPA", () => {

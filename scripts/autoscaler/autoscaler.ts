@@ -62,9 +62,9 @@ export function createAutoscaler(scaledObject: ScaledObject, createdAtMs: number
       }
       if (nowMs >= nextSyncMs) {
         nextSyncMs = following(nextSyncMs, HPA_SYNC_MS, nowMs);
-        // What KEDA's loop has just counted is not counted twice.
-        if (!polls) failures.count(readings);
         const before = wanted;
+        // Each asks for itself, and at 0 replicas the HPA does not.
+        if (before > 0) failures.count(readings);
         wanted = hpa.sync(nowMs, before, failures.metrics(readings));
         if (before > 0 && (!polls || wanted !== before)) decidedBy = hpa;
       }

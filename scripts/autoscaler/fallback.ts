@@ -8,7 +8,7 @@ export interface FailureCount {
   count(readings: readonly TriggerReading[]): void;
   /**
    * Whether a trigger failed more often in a row than the threshold. KEDA takes it for active since 2.19,
-   * so a broker outage wakes what is at 0. Never with a fallback to 0 replicas.
+   * so a broker outage wakes what is at 0, whatever the fallback's replicas.
    */
   readonly fallbackActive: boolean;
   /** What the HPA is told: a failed trigger's figure is that of the fallback's replicas, once it is active. */
@@ -25,7 +25,7 @@ export function createFailureCount({ triggers, fallback }: ScaledObject): Failur
         inARow[index] = "error" in reading ? (inARow[index] ?? 0) + 1 : 0;
     },
     get fallbackActive() {
-      return fallback !== undefined && fallback.replicas > 0 && inARow.some((_, i) => isPast(i));
+      return inARow.some((_, index) => isPast(index));
     },
     metrics: (readings) =>
       readings.map((reading, index) => {

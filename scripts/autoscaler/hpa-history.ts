@@ -1,6 +1,6 @@
 /** What the HPA remembers: its recommendations, for stabilisation, and its changes, for rate policies. */
 import type { ReplicaChange } from "./hpa-policies.ts";
-import type { Behavior } from "./scaled-object.ts";
+import type { Behavior, ScalingRules } from "./scaled-object.ts";
 
 interface Recommendation {
   atMs: number;
@@ -15,7 +15,7 @@ export interface HpaHistory {
   /** Without `behavior`: the maximum of the last recommendations. */
   stabilizedDown(nowMs: number, proposal: number): number;
   changed(nowMs: number, by: number): void;
-  readonly changes: readonly ReplicaChange[];
+  changes(): readonly ReplicaChange[];
 }
 
 /** @param downscaleWindowS the window without `behavior`. */
@@ -24,18 +24,11 @@ export function createHistory(
   downscaleWindowS: number,
 ): HpaHistory {
   const recommendations: Recommendation[] = [];
-  const changes: ReplicaChange[] = [];
+  const ups: ReplicaChange[] = [];
+  const downs: ReplicaChange[] = [];
   let seeded = false;
   const upMs = (behavior?.scaleUp.stabilizationWindowSeconds ?? 0) * 1_000;
   const downMs = (behavior?.scaleDown.stabilizationWindowSeconds ?? downscaleWindowS) * 1_000;
-  const longestPeriodMs = behavior
-    ? 1_000 *
-      Math.max(
-        ...[...behavior.scaleUp.policies, ...behavior.scaleDown.policies].map(
-          ({ periodSeconds }) => periodSeconds,
-        ),
-      )
-    : 0;
 
   /** The unstabilised value is what is remembered. */
   const remember = (atMs: number, replicas: number) => {
@@ -44,7 +37,7 @@ export function createHistory(
   };
 
   return {
-    changes,
+    changes: () => [...ups, ...downs],
     seed(nowMs, current) {
       if (!seeded) remember(nowMs, current);
       seeded = true;
@@ -68,10 +61,24 @@ export function createHistory(
     },
     changed(nowMs, by) {
       if (!behavior) return;
-      dropOlder(changes, nowMs - longestPeriodMs);
-      changes.push({ atMs: nowMs, by });
+      const change = { atMs: nowMs, by };
+      if (by > 0) store(ups, change, longestPeriodMs(behavior.scaleUp));
+      else store(downs, change, longestPeriodMs(behavior.scaleDown));
     },
   };
+}
+
+const longestPeriodMs = ({ policies }: ScalingRules) =>
+  1_000 * Math.max(...policies.map(({ periodSeconds }) => periodSeconds));
+
+/**
+ * As the HPA's `storeScaleEvent` does: a change takes the place of one that no policy of its own direction counts
+ * any more, the last of them, even if the other direction still would; all others stay, however old.
+ */
+function store(changes: ReplicaChange[], change: ReplicaChange, longestMs: number): void {
+  const old = changes.findLastIndex(({ atMs }) => atMs <= change.atMs - longestMs);
+  if (old < 0) changes.push(change);
+  else changes[old] = change;
 }
 
 /** They are in the order of time. */

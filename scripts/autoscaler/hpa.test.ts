@@ -264,3 +264,31 @@ test("10⁵ rounds take well under a second", () => {
     replicas = hpa.sync(round * 15 * S, replicas, usage(500 + 400 * Math.sin(round / 50)));
   expect(performance.now() - startedAt).toBeLessThan(2_000);
 });
+
+test("a change is forgotten by its own direction's longest period, not by the other's", () => {
+  const hpa = hpaOf({
+    scaleDown: {
+      stabilizationWindowSeconds: 0,
+      policies: [{ type: "Pods", value: 1, periodSeconds: 120 }],
+    },
+  });
+  let replicas = 1;
+  const seen = [10, 20, 40, 80, 80, 0, 0, 0].map((queue, round) => {
+    replicas = hpa.sync(round * 15 * S, replicas, usage(queue));
+    return replicas;
+  });
+  expect(seen).toEqual([1, 2, 4, 8, 8, 3, 3, 3]);
+});
+
+test("usage and target are thousandths, and never below 0", () => {
+  expect(hpaOf().sync(0, 4, usage(2.1, 0.3))).toBe(7);
+  expect(hpaOf(down({})).sync(0, 4, usage(-1))).toBe(1);
+});
+
+test("a tolerance of its own for each direction", () => {
+  const exact = { ...down({ tolerance: 0 }), scaleUp: { tolerance: 0.5 } };
+  expect(hpaOf(exact).sync(0, 10, usage(98))).toBe(10);
+  expect(hpaOf(exact).sync(0, 10, usage(90))).toBe(9);
+  expect(hpaOf(exact).sync(0, 10, usage(149))).toBe(10);
+  expect(hpaOf(exact).sync(0, 10, usage(151))).toBe(16);
+});

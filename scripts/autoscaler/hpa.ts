@@ -28,22 +28,30 @@ export interface Hpa {
 
 /** A change below this share of the target is none (`--horizontal-pod-autoscaler-tolerance`). */
 const TOLERANCE = 0.1;
+interface Tolerance {
+  up: number;
+  down: number;
+}
 /** `--horizontal-pod-autoscaler-downscale-stabilization` */
 const DOWNSCALE_WINDOW_S = 300;
 
 export function createHpa({ minReplicas, maxReplicas, behavior }: HpaSpec): Hpa {
   const history = createHistory(behavior, DOWNSCALE_WINDOW_S);
+  const tolerance: Tolerance = {
+    up: behavior?.scaleUp.tolerance ?? TOLERANCE,
+    down: behavior?.scaleDown.tolerance ?? TOLERANCE,
+  };
   let why: () => string = () => "not asked yet";
 
   function withBehavior(nowMs: number, current: number, proposal: number, rules: Behavior): number {
     const stable = history.stabilizedBoth(nowMs, current, proposal);
     let allowed = stable;
     if (stable > current) {
-      const limit = scaleUpLimit(rules.scaleUp, current, history.changes, nowMs);
+      const limit = scaleUpLimit(rules.scaleUp, current, history.changes(), nowMs);
       // A limit never reverses the direction.
       allowed = Math.min(stable, maxReplicas, Math.max(limit, current));
     } else if (stable < current) {
-      const limit = scaleDownLimit(rules.scaleDown, current, history.changes, nowMs);
+      const limit = scaleDownLimit(rules.scaleDown, current, history.changes(), nowMs);
       allowed = Math.max(stable, minReplicas, Math.min(limit, current));
     }
     why = () => explain(proposal, stable, allowed);
@@ -68,7 +76,7 @@ export function createHpa({ minReplicas, maxReplicas, behavior }: HpaSpec): Hpa 
       why = () => `HPA: ${current} is outside of ${minReplicas}–${maxReplicas}`;
       return bound;
     }
-    const proposal = propose(current, metrics);
+    const proposal = propose(current, metrics, tolerance);
     if (typeof proposal === "string") {
       why = () => `HPA: ${proposal}, replicas stay`;
       return current;
@@ -92,21 +100,33 @@ export function createHpa({ minReplicas, maxReplicas, behavior }: HpaSpec): Hpa 
 }
 
 /** The largest of the metrics' proposals, or the error that forbids one. */
-function propose(current: number, metrics: readonly HpaMetric[]): number | string {
+function propose(
+  current: number,
+  metrics: readonly HpaMetric[],
+  tolerance: Tolerance,
+): number | string {
   let largest = -1;
   let error: string | undefined;
   for (const metric of metrics) {
     if ("error" in metric) error ??= metric.error;
-    else largest = Math.max(largest, proposalOf(current, metric));
+    else largest = Math.max(largest, proposalOf(current, metric, tolerance));
   }
   // What can't be asked might need all that run: no scaling down on half of the knowledge.
   if (largest < 0 || (error !== undefined && largest < current)) return error ?? "no metrics";
   return largest;
 }
 
-function proposalOf(current: number, { usage, target }: { usage: number; target: number }): number {
+/** KEDA hands both over as thousandths, cut off, and the HPA takes what is below 0 for none. */
+const thousandths = (value: number) => Math.max(0, Math.trunc(value * 1_000));
+
+function proposalOf(
+  current: number,
+  metric: { usage: number; target: number },
+  tolerance: Tolerance,
+): number {
+  const [usage, target] = [thousandths(metric.usage), thousandths(metric.target)];
   const ratio = usage / (target * current);
-  if (ratio >= 1 - TOLERANCE && ratio <= 1 + TOLERANCE) return current;
+  if (ratio >= 1 - tolerance.down && ratio <= 1 + tolerance.up) return current;
   return Math.ceil(usage / target);
 }
 

@@ -91,15 +91,30 @@ test("failures count in a row only", () => {
     expect(loop.poll(index * 30 * S, 0, readings)).toBe(0);
 });
 
-test("a fallback to 0 replicas: an error counts as nothing to do", () => {
-  const loop = createKedaLoop(
-    scaledObjectOf({ fallback: { failureThreshold: 0, replicas: 0 }, cooldownPeriodS: 60 }),
-    0,
-  );
+test("a fallback to 0 replicas is active as well: it wakes from 0", () => {
+  const fallback = { failureThreshold: 0, replicas: 0 };
+  expect(createKedaLoop(scaledObjectOf({ fallback }), 0).poll(0, 0, ERROR)).toBe(1);
+});
+
+test("an active fallback refreshes the last activity", () => {
+  const fallback = { failureThreshold: 0, replicas: 2 };
+  const loop = createKedaLoop(scaledObjectOf({ fallback, cooldownPeriodS: 60 }), 0);
   loop.poll(0, 1, ACTIVE);
-  expect(loop.poll(30 * S, 1, ERROR)).toBe(1);
-  expect(loop.poll(60 * S, 1, ERROR)).toBe(0);
-  expect(loop.poll(90 * S, 0, ERROR)).toBe(0);
+  for (const second of [30, 60, 90]) expect(loop.poll(second * S, 2, ERROR)).toBe(2);
+  expect(loop.poll(120 * S, 2, INACTIVE)).toBe(2);
+  expect(loop.poll(150 * S, 2, INACTIVE)).toBe(0);
+});
+
+test("the last activity is kept in whole seconds", () => {
+  const loop = createKedaLoop(scaledObjectOf({ cooldownPeriodS: 60 }), 0);
+  loop.poll(900, 1, ACTIVE);
+  expect(loop.poll(60_100, 1, INACTIVE)).toBe(0);
+});
+
+test("force-activation keeps it awake", () => {
+  const loop = createKedaLoop(scaledObjectOf({ forcedActive: true, cooldownPeriodS: 1 }), 0);
+  expect(loop.poll(0, 0, INACTIVE)).toBe(1);
+  expect(loop.poll(9_000 * S, 1, INACTIVE)).toBe(1);
 });
 
 test("paused: nothing changes; paused-replicas: that many", () => {

@@ -19,10 +19,11 @@ export function createKedaLoop(
   createdAtMs: number,
   failures = createFailureCount(scaledObject),
 ): KedaLoop {
-  const { minReplicaCount, idleReplicaCount, fallback, pausedReplicas } = scaledObject;
+  const { minReplicaCount, idleReplicaCount, pausedReplicas } = scaledObject;
   const cooldownMs = scaledObject.cooldownPeriodS * 1_000;
   const initialCooldownMs = scaledObject.initialCooldownPeriodS * 1_000;
   const mayScaleToZero = minReplicaCount === 0 || idleReplicaCount === 0;
+  const createdMs = Math.floor(createdAtMs / 1_000) * 1_000;
   let lastActiveMs: number | undefined;
   let why: () => string = () => "not polled yet";
 
@@ -31,17 +32,26 @@ export function createKedaLoop(
     return replicas;
   };
 
+  /** The times in a ScaledObject's status are whole seconds. */
+  const refresh = (nowMs: number) => {
+    lastActiveMs = Math.floor(nowMs / 1_000) * 1_000;
+  };
+
   function whenActive(nowMs: number, replicas: number, error: string | undefined): number {
     if (replicas === 0 || (idleReplicaCount === 0 && replicas < minReplicaCount)) {
       if (scaledObject.pausedScaleOut) return decide(replicas, () => "scaling out is paused");
-      lastActiveMs = nowMs;
+      refresh(nowMs);
       return decide(Math.max(1, minReplicaCount), () =>
         error === undefined ? "there is work" : `active although a trigger errs (${error})`,
       );
     }
-    if (error !== undefined) return decide(replicas, () => `a trigger errs (${error})`);
-    lastActiveMs = nowMs;
-    return decide(replicas, () => "active");
+    // A trigger that errs without being replaced by its fallback keeps the time as it is.
+    if (error !== undefined && !failures.fallbackActive)
+      return decide(replicas, () => `a trigger errs (${error})`);
+    refresh(nowMs);
+    return decide(replicas, () =>
+      error === undefined ? "active" : `its fallback acts (${error})`,
+    );
   }
 
   function whenInactive(nowMs: number, replicas: number): number {
@@ -51,11 +61,10 @@ export function createKedaLoop(
     return decide(replicas, () => "inactive");
   }
 
-  /** The times in a ScaledObject's status are whole seconds, rounded down: at the end it is over. */
   function coolDown(nowMs: number, replicas: number): number {
     if (scaledObject.pausedScaleIn) return decide(replicas, () => "scaling in is paused");
     const overMs =
-      lastActiveMs === undefined ? createdAtMs + initialCooldownMs : lastActiveMs + cooldownMs;
+      lastActiveMs === undefined ? createdMs + initialCooldownMs : lastActiveMs + cooldownMs;
     if (nowMs >= overMs) return decide(0, () => "inactive, the cooldown is over");
     return decide(replicas, () => `inactive, to 0 in ${Math.ceil((overMs - nowMs) / 1_000)} s`);
   }
@@ -67,10 +76,11 @@ export function createKedaLoop(
       if (scaledObject.paused) return decide(replicas, () => "paused");
       failures.count(readings);
       const error = readings.find((reading) => "error" in reading)?.error;
-      const active = readings.some((reading) => !("error" in reading) && reading.active);
+      const active =
+        scaledObject.forcedActive ||
+        readings.some((reading) => !("error" in reading) && reading.active);
       if (active || failures.fallbackActive) return whenActive(nowMs, replicas, error);
-      // A fallback to 0 replicas makes an error count as nothing to do.
-      if (error !== undefined && fallback?.replicas !== 0)
+      if (error !== undefined)
         return decide(replicas, () => `a trigger errs, replicas stay (${error})`);
       return whenInactive(nowMs, replicas);
     },

@@ -120,6 +120,28 @@ describe("a server of our own", () => {
     expect(await ask({ useRegex: true, operation })).toEqual({ value, active: true });
   });
 
+  test.each([
+    [{ messages: "7" }, "messages of the answer is no whole number"],
+    [{ messages: 7.5 }, "messages of the answer is no whole number"],
+    [{ message_stats: { publish_details: { rate: true } } }, "publish_details.rate"],
+    [[], "the answer is no object"],
+  ])("the wrong shape %o is an error", async (body, message) => {
+    says(body);
+    expect(await ask()).toEqual({ error: expect.stringContaining(message) });
+  });
+
+  test("redirects are followed, with the credentials to the same host, and not for ever", async () => {
+    answer = (request, response) => {
+      if (request.url?.startsWith("/moved")) {
+        const isKnown = request.headers.authorization !== undefined;
+        response.end(JSON.stringify({ messages: isKnown ? 9 : 0 }));
+      } else response.writeHead(307, { location: "/moved/queue" }).end();
+    };
+    expect(await ask()).toEqual({ value: 9, active: true });
+    answer = (_, response) => response.writeHead(302, { location: "/again" }).end();
+    expect(await ask()).toEqual({ error: "stopped after 10 redirects" });
+  });
+
   test("a pattern without queues is empty", async () => {
     says({ items: [], page_count: 1 });
     for (const operation of ["sum", "avg", "max"] as const)

@@ -60,7 +60,31 @@ const queryEscape = (value: string) =>
     .replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
     .replaceAll("%20", "+");
 
-function get(url: URL, { timeoutMs, unsafeSsl, tls }: RabbitMqTrigger): Promise<string> {
+/** Of Go's http.Client. */
+const MAX_REDIRECTS = 10;
+
+async function get(url: URL, trigger: RabbitMqTrigger): Promise<string> {
+  let at = url;
+  for (let redirects = 0; ; redirects++) {
+    try {
+      return await getOnce(at, trigger);
+    } catch (error) {
+      const location = error instanceof ManagementError ? error.location : undefined;
+      if (location === undefined) throw error;
+      if (redirects === MAX_REDIRECTS)
+        throw new ManagementError(`stopped after ${MAX_REDIRECTS} redirects`);
+      const next = new URL(location, at);
+      // As Go does: the credentials go along to the same host, and its subdomains, alone.
+      if (next.hostname === at.hostname || next.hostname.endsWith(`.${at.hostname}`)) {
+        next.username ||= at.username;
+        next.password ||= at.password;
+      }
+      at = next;
+    }
+  }
+}
+
+function getOnce(url: URL, { timeoutMs, unsafeSsl, tls }: RabbitMqTrigger): Promise<string> {
   return request("GET", url, undefined, {
     timeoutMs,
     tls: {
@@ -73,7 +97,7 @@ function get(url: URL, { timeoutMs, unsafeSsl, tls }: RabbitMqTrigger): Promise<
 }
 
 function figuresOf(trigger: RabbitMqTrigger, answer: unknown): Figures {
-  if (typeof answer !== "object" || answer === null)
+  if (typeof answer !== "object" || answer === null || Array.isArray(answer))
     throw new ManagementError("the answer is no object");
   if (!trigger.useRegex) return figuresOfQueue(answer);
   const { items = [], page_count: pages = 0 } = answer as {
@@ -87,12 +111,22 @@ function figuresOf(trigger: RabbitMqTrigger, answer: unknown): Figures {
   return compose(trigger.operation, items.map(figuresOfQueue));
 }
 
-const figuresOfQueue = (queue: QueueInfo): Figures => ({
-  messages: queue.messages ?? 0,
-  ready: queue.messages_ready ?? 0,
-  publishRate: queue.message_stats?.publish_details?.rate ?? 0,
-  deliverGetRate: queue.message_stats?.deliver_get_details?.rate ?? 0,
-});
+function figuresOfQueue(queue: QueueInfo): Figures {
+  const stats = queue.message_stats;
+  return {
+    messages: figure(queue.messages, "messages", true),
+    ready: figure(queue.messages_ready, "messages_ready", true),
+    publishRate: figure(stats?.publish_details?.rate, "publish_details.rate"),
+    deliverGetRate: figure(stats?.deliver_get_details?.rate, "deliver_get_details.rate"),
+  };
+}
+
+/** Absent and null are 0 to Go's JSON; any other type is an error. */
+function figure(value: unknown, name: string, isCount = false): number {
+  if (value === undefined || value === null) return 0;
+  if (typeof value === "number" && (!isCount || Number.isInteger(value))) return value;
+  throw new ManagementError(`${name} of the answer is no ${isCount ? "whole " : ""}number`);
+}
 
 /** Each field by itself: the maximum of two fields can come from two queues. */
 function compose(operation: RabbitMqTrigger["operation"], queues: Figures[]): Figures {

@@ -63,6 +63,10 @@ test.each([
   [{ activationValue: "x" }, 'activationValue is "x"'],
   [{ pageSize: "0" }, "should be 1 or greater"],
   [{ pageSize: "1.5" }, "a whole number"],
+  [{ mode: "QueueLength", value: "08000" }, 'value is "08000"'],
+  [{ mode: "QueueLength", value: "+5" }, 'value is "+5"'],
+  [{ mode: "QueueLength", value: ".5" }, 'value is ".5"'],
+  [{ mode: "QueueLength", value: "5." }, 'value is "5."'],
   [{ operation: "min" }, "one of sum, avg, max"],
   [{ useRegex: "yes" }, "true or false"],
   [{ timeout: "soon" }, "milliseconds, or a duration"],
@@ -76,6 +80,10 @@ test.each([
 
 test.each([
   [{ host: "" }, "no host"],
+  [{ host: "http://user:a/b@x/%2Fengine" }, "what should be its port is no number"],
+  [{ host: "http://user:a^b@x/%2Fengine" }, "must be percent-encoded"],
+  [{ host: "http://user:a b@x/%2Fengine" }, "must be percent-encoded"],
+  [{ host: "http://user:50%@x/%2Fengine" }, "begins no escape"],
   [{ host: "ftp://x" }, 'scheme "ftp"'],
   [{ tls: "on" }, "enable or disable"],
   [{ cert: "c" }, "cert and key"],
@@ -89,6 +97,29 @@ test.each([
   ],
 ])("authentication %o: %s", (authentication, message) => {
   expect(parse({}, authentication).faults).toEqual([expect.stringContaining(message)]);
+});
+
+test("white space around values counts for nothing", () => {
+  const spaced = { mode: "QueueLength", value: " 5 ", activationValue: "1 ", pageSize: " 7" };
+  expect(parse(spaced).trigger).toMatchObject({ value: 5, activationValue: 1, pageSize: 7 });
+});
+
+test.each([
+  "http://user:p%2Fss@x/%2Fengine",
+  "http://user:p!$&'()*+,;=~:ss@x:15672/%2Fengine",
+  "https://[::1]:15671/%2Fengine",
+  "http://x",
+])("Go reads %s", (host) => {
+  expect(parse({}, { host }).faults).toEqual([]);
+});
+
+test("a variable that no container has is named", () => {
+  const result = parseRabbitMqTrigger({
+    metadata: { queueName: "q", hostFromEnv: "BROKER" },
+    authentication: {},
+    environment: () => undefined,
+  });
+  expect(result).toMatchObject({ faults: [{ fix: expect.stringContaining("BROKER") }] });
 });
 
 test("auto follows the host's scheme", () => {
@@ -125,6 +156,8 @@ test.each([
   ["1.5s", 1_500],
   ["250ms", 250],
   ["5", 5],
+  ["10\u03bcs", 0.01],
+  ["10\u00b5s", 0.01],
   ["5 s", undefined],
   ["s", undefined],
 ])("the duration %s", (text, ms) => {

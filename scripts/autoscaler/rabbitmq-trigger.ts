@@ -1,5 +1,6 @@
 /** A `rabbitmq` trigger as KEDA 2.20 reads it: look-ups, defaults, and what makes it refuse one. */
-import { goBoolean, goDurationMs, goFloat, goInteger } from "./go-values.ts";
+import { goUrlFault } from "./go-url.ts";
+import { goBoolean, goDurationMs, goFloat, goWhole } from "./go-values.ts";
 import type { RabbitMqMode, RabbitMqTrigger } from "./scaled-object.ts";
 
 /** Where the values come from, in KEDA's order. */
@@ -56,8 +57,15 @@ export function parseRabbitMqTrigger(
     reader.fault(
       "host",
       "no host: neither host, nor the authentication, nor hostFromEnv give one",
-      ["give the management API's URL as host, best through a TriggerAuthentication"],
+      [
+        sources.metadata.hostFromEnv
+          ? `give the container that is scaled the variable ${sources.metadata.hostFromEnv}, or take the host from a TriggerAuthentication`
+          : "give the management API's URL as host, best through a TriggerAuthentication",
+      ],
     );
+  const hostFault = host === undefined ? undefined : goUrlFault(host);
+  if (hostFault !== undefined)
+    reader.fault("host", `KEDA can't read the host as a URL: ${hostFault}`, ["encode it"]);
   const protocol = readProtocol(reader, host);
   const target = readTarget(reader);
   const trigger = {
@@ -193,7 +201,7 @@ function checkPositive<Target extends { value: number }>(
 }
 
 function readPageSize(reader: Reader): number {
-  const pageSize = reader.parsed("pageSize", goInteger, "a whole number") ?? 100;
+  const pageSize = reader.parsed("pageSize", goWhole, "a whole number") ?? 100;
   if (pageSize < 1) reader.fault("pageSize", `pageSize is ${pageSize} and should be 1 or greater`);
   return pageSize;
 }

@@ -58,6 +58,7 @@ test("every default is KEDA's", () => {
     maxReplicaCount: 100,
     paused: false,
     pausedScaleIn: false,
+    forcedActive: false,
     pausedScaleOut: false,
     triggers: [
       {
@@ -113,6 +114,7 @@ test("every field is taken", () => {
 });
 
 const POLICY = "{ type: Pods, value: 1, periodSeconds: 15 }";
+const inHpa = (text: string) => `  advanced:\n    horizontalPodAutoscalerConfig:\n      ${text}\n`;
 const inBehavior = (rules: string) =>
   `  advanced:\n    horizontalPodAutoscalerConfig:\n      behavior:\n        scaleUp: ${rules}\n`;
 
@@ -125,6 +127,7 @@ test.each([
   ["polling never", "  pollingInterval: 0\n", 8, "at least 1"],
   ["idle that is not 0", "  idleReplicaCount: 1\n  minReplicaCount: 2\n", 8, "must be 0"],
   ["idle without a minimum", "  idleReplicaCount: 0\n", 8, "must be less than minReplicaCount 0"],
+  ["an HPA's name too long", inHpa(`name: ${"h".repeat(64)}`), 10, "has 64 characters"],
   ["half a fallback", "  fallback: { replicas: 3 }\n", 8, "failureThreshold is missing"],
   ["a window too long", inBehavior("{ stabilizationWindowSeconds: 3601 }"), 11, "at most 3600"],
   ["an unknown policy", inBehavior(`{ selectPolicy: Average }`), 11, "Max or Min or Disabled"],
@@ -288,3 +291,51 @@ test.each(["spec: &it\n  scaleTargetRef: *it\n", "spec: 2020-01-01\n", "spec: [1
     expect(parse(HEAD, spec).problems).not.toEqual([]);
   },
 );
+
+test("a longer name with an HPA's name of its own, tolerance, and a written minimum beside idle", () => {
+  const long = HEAD.replace("activities", "a".repeat(63));
+  const spec = `${TARGET}  minReplicaCount: 0
+  idleReplicaCount: 0
+${inHpa("name: short")}      behavior: { scaleUp: { tolerance: 50m }, scaleDown: { tolerance: 0.2 } }
+`;
+  const { scaledObjects, problems } = parse(long, spec, TRIGGERS, AUTHENTICATION);
+  expect(problems).toEqual([]);
+  expect(scaledObjects[0]?.behavior).toMatchObject({
+    scaleUp: { tolerance: 0.05 },
+    scaleDown: { tolerance: 0.2 },
+  });
+});
+
+test("two ScaledObjects with one HPA, and an HPA of one's own on the Deployment", () => {
+  const other = `---\n${HEAD.replace("name: activities", "name: other")}${TARGET.replace("name: activities", "name: other")}`;
+  const named = inHpa("name: keda-hpa-activities");
+  expect(parse(HEAD, TARGET, TRIGGERS, other, named, TRIGGERS, AUTHENTICATION).problems).toEqual([
+    expect.objectContaining({
+      rule: "keda-name",
+      message: expect.stringContaining("already that of the ScaledObject activities"),
+    }),
+  ]);
+  const hpa = `---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata:
+  name: by-hand
+spec:
+  scaleTargetRef: { kind: Deployment, name: activities }
+`;
+  expect(parse(HEAD, TARGET, TRIGGERS, AUTHENTICATION, hpa).problems).toEqual([
+    expect.objectContaining({ rule: "keda-target", message: expect.stringContaining("by-hand") }),
+  ]);
+});
+
+test("of a parameter that a Secret, a ConfigMap and the environment give, the Secret's counts", () => {
+  const reference = (kind: string) =>
+    `  ${kind}:\n    - { parameter: host, name: from-${kind}, key: host }\n`;
+  const authentication = `${AUTHENTICATION.split("  secretTargetRef")[0]}${reference("secretTargetRef")}${reference("configMapTargetRef")}  env:\n    - { parameter: host, name: HOST }\n`;
+  const { objects } = readObjects("keda/a.yaml", [HEAD, TARGET, TRIGGERS, authentication].join(""));
+  const { scaledObjects } = parseScaledObjects(objects, {
+    secret: ({ name }) => `http://${name}`,
+    environment: () => "http://environment",
+  });
+  expect(scaledObjects[0]?.triggers[0]?.host).toBe("http://from-secretTargetRef");
+});

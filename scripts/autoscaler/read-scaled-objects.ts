@@ -18,8 +18,10 @@ export interface ReadScaledObjects {
   problems: Problem[];
 }
 
-/** The HPA is called `keda-hpa-<name>`, and a label's value has at most 63 characters. */
-const MAX_NAME_LENGTH = 54;
+/** Of the HPA, and of a label's value. */
+const MAX_NAME_LENGTH = 63;
+const HPA_PREFIX = "keda-hpa-";
+const HPA_NAME: Path = ["spec", "advanced", "horizontalPodAutoscalerConfig", "name"];
 const ANNOTATION = "autoscaling.keda.sh/";
 
 /** @param files YAML with ScaledObjects and their TriggerAuthentications; other objects are passed over. */
@@ -43,6 +45,7 @@ export function parseScaledObjects(
 ): ReadScaledObjects {
   const scaledObjects: ScaledObject[] = [];
   const targets = new Map<string, string>();
+  const hpas = new Map<string, string>();
   for (const object of objects.filter(({ kind }) => kind === "ScaledObject")) {
     const report = reporter(object, problems);
     const before = problems.length;
@@ -57,10 +60,53 @@ export function parseScaledObjects(
           "scale each Deployment by one ScaledObject, which may have several triggers",
         );
       targets.set(parsed.target, parsed.name);
+      const hpa = hpaNameOf(object);
+      const other = hpas.get(hpa);
+      if (other !== undefined)
+        report(
+          "keda-name",
+          HPA_NAME,
+          `the HPA ${hpa} is already that of the ScaledObject ${other}`,
+          "give each ScaledObject's HPA a name of its own",
+        );
+      hpas.set(hpa, parsed.name);
+      reportOwnHpa(parsed.target, hpa, objects, report);
     }
     if (parsed && problems.length === before) scaledObjects.push(parsed);
   }
   return { scaledObjects, problems };
+}
+
+/** As the webhook names it. */
+function hpaNameOf({ name, value }: SourceObject): string {
+  const spec = value.spec as ScaledObjectSource["spec"] | undefined;
+  return spec?.advanced?.horizontalPodAutoscalerConfig?.name || `${HPA_PREFIX}${name}`;
+}
+
+/** A Deployment that an HPA of somebody else scales too would be scaled by both. */
+function reportOwnHpa(
+  target: string,
+  hpa: string,
+  objects: readonly SourceObject[],
+  report: Report,
+): void {
+  const own = objects.find(({ kind, name, value }) => {
+    const reference = (value.spec as { scaleTargetRef?: { kind?: string; name?: string } })
+      ?.scaleTargetRef;
+    return (
+      kind === "HorizontalPodAutoscaler" &&
+      name !== hpa &&
+      (reference?.kind ?? "Deployment") === "Deployment" &&
+      reference?.name === target
+    );
+  });
+  if (own !== undefined)
+    report(
+      "keda-target",
+      ["spec", "scaleTargetRef", "name"],
+      `the Deployment ${target} is already scaled by the HorizontalPodAutoscaler ${own.name}, and KEDA refuses it`,
+      "remove that one: KEDA makes the HPA itself",
+    );
 }
 
 type Report = (rule: string, path: Path, message: string, fix: string) => void;
@@ -110,7 +156,7 @@ function parseOne(
     pollingIntervalS: spec.pollingInterval,
     cooldownPeriodS: spec.cooldownPeriod,
     initialCooldownPeriodS: spec.initialCooldownPeriod,
-    minReplicaCount: spec.minReplicaCount,
+    minReplicaCount: spec.minReplicaCount ?? 0,
     maxReplicaCount: spec.maxReplicaCount,
     ...(spec.idleReplicaCount !== undefined && { idleReplicaCount: spec.idleReplicaCount }),
     ...(spec.fallback && {
@@ -131,14 +177,20 @@ const withoutUndefined = (value: unknown) => value as Parameters<typeof fillBeha
 
 /** What the admission webhook and the HPA refuse, and what KEDA knows and the tools don't. */
 function checkSpec({ metadata, spec }: ScaledObjectSource, report: Report): void {
-  const { minReplicaCount: min, maxReplicaCount: max } = spec;
-  if (metadata.name.length > MAX_NAME_LENGTH)
-    report(
-      "keda-name",
-      ["metadata", "name"],
-      `the name has ${metadata.name.length} characters, and the HPA made of it allows ${MAX_NAME_LENGTH}`,
-      "shorten it",
-    );
+  const { minReplicaCount: min = 0, maxReplicaCount: max } = spec;
+  const ownName = spec.advanced?.horizontalPodAutoscalerConfig?.name;
+  const hpaName = ownName || `${HPA_PREFIX}${metadata.name}`;
+  for (const [name, path] of [
+    [metadata.name, ["metadata", "name"]],
+    [hpaName, ownName ? HPA_NAME : ["metadata", "name"]],
+  ] as const)
+    if (name.length > MAX_NAME_LENGTH)
+      report(
+        "keda-name",
+        path as Path,
+        `the ${name === metadata.name ? "name" : `HPA's name, ${name},`} has ${name.length} characters, and ${MAX_NAME_LENGTH} are allowed`,
+        "shorten it",
+      );
   if (min > max)
     report(
       "keda-replicas",
@@ -146,7 +198,9 @@ function checkSpec({ metadata, spec }: ScaledObjectSource, report: Report): void
       `minReplicaCount ${min} must not be greater than maxReplicaCount ${max}`,
       "lower minReplicaCount, or raise maxReplicaCount",
     );
-  if (spec.idleReplicaCount !== undefined && spec.idleReplicaCount >= min)
+  // The webhook takes a written 0 beside 0, and refuses it where the 0 is only the default.
+  const isIdleAllowed = min > 0 || spec.minReplicaCount !== undefined;
+  if (spec.idleReplicaCount !== undefined && !isIdleAllowed)
     report(
       "keda-replicas",
       ["spec", "idleReplicaCount"],
@@ -252,5 +306,6 @@ function readPauses(annotations: Record<string, string>, report: Report) {
     ...(replicas !== undefined && { pausedReplicas: replicas }),
     pausedScaleIn: isTrue("paused-scale-in"),
     pausedScaleOut: isTrue("paused-scale-out"),
+    forcedActive: annotations[`${ANNOTATION}force-activation`]?.toLowerCase() === "true",
   };
 }

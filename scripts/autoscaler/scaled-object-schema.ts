@@ -6,6 +6,14 @@ const int32 = z.int().min(0).max(2_147_483_647);
 const rules = z.strictObject({
   stabilizationWindowSeconds: z.int().min(0).max(3_600).optional(),
   selectPolicy: z.enum(["Max", "Min", "Disabled"]).optional(),
+  /** A Kubernetes quantity. */
+  tolerance: z
+    .union([z.number().min(0), z.string().regex(/^\d+(\.\d+)?m?$/)])
+    .transform((given) => {
+      const text = String(given);
+      return text.endsWith("m") ? Number(text.slice(0, -1)) / 1_000 : Number(text);
+    })
+    .optional(),
   policies: z
     .array(
       z.strictObject({
@@ -48,7 +56,8 @@ export const ScaledObjectSource = z.looseObject({
     pollingInterval: z.int().min(1).default(30),
     cooldownPeriod: int32.default(300),
     initialCooldownPeriod: int32.default(0),
-    minReplicaCount: int32.default(0),
+    /** Default 0; whether it is written makes a difference to `idleReplicaCount`. */
+    minReplicaCount: int32.optional(),
     maxReplicaCount: z.int().min(1).default(100),
     idleReplicaCount: z.literal(0).optional(),
     fallback: z

@@ -12,6 +12,8 @@ export interface ScalingRules {
   stabilizationWindowSeconds: number;
   selectPolicy: "Max" | "Min" | "Disabled";
   policies: ScalingPolicy[];
+  /** A change below this share of the target is none. Default: 0.1, the cluster's. */
+  tolerance?: number | undefined;
 }
 
 /** `spec.advanced.horizontalPodAutoscalerConfig.behavior`, with the defaults filled in. */
@@ -75,6 +77,8 @@ export interface ScaledObject {
   pausedReplicas?: number;
   pausedScaleIn: boolean;
   pausedScaleOut: boolean;
+  /** Keeps it awake whatever its triggers say. */
+  forcedActive: boolean;
   /** Where it stands. */
   source: SourceObject;
 }

@@ -107,9 +107,10 @@ export function resolveAuthentication(
   }
   const { secretTargetRef, configMapTargetRef, env } = parsed.data;
   const parameters: Record<string, string> = {};
-  for (const entry of [...secretTargetRef, ...configMapTargetRef])
-    parameters[entry.parameter] = credentials.secret(entry) ?? "";
+  // In KEDA's order, in which the last one wins.
   for (const { parameter, name } of env)
     parameters[parameter] = credentials.environment(name) ?? "";
+  for (const entry of [...configMapTargetRef, ...secretTargetRef])
+    parameters[entry.parameter] = credentials.secret(entry) ?? "";
   return { parameters };
 }

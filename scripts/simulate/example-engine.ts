@@ -46,6 +46,7 @@ export function exampleEngine(
       paused: false,
       pausedScaleIn: false,
       pausedScaleOut: false,
+      forcedActive: false,
       source: {
         file: `keda/${name}.yaml`,
         apiVersion: "keda.sh/v1alpha1",

@@ -13,9 +13,15 @@ export class ManagementError extends Error {
   override readonly name = "ManagementError";
   /** Of HTTP; undefined where there was no answer. */
   readonly status: number | undefined;
-  constructor(message: string, options: ErrorOptions & { status?: number } = {}) {
+  /** Where a redirect points; nothing follows it here. */
+  readonly location: string | undefined;
+  constructor(
+    message: string,
+    options: ErrorOptions & { status?: number; location?: string | undefined } = {},
+  ) {
     super(message, options);
     this.status = options.status;
+    this.location = options.location;
   }
 }
 
@@ -98,12 +104,14 @@ export async function request(
 const basic = ({ username, password }: { username: string; password: string }) =>
   `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 
-function okBody(url: URL, { statusCode = 0, statusMessage }: IncomingMessage, body: string) {
+function okBody(url: URL, answer: IncomingMessage, body: string) {
+  const { statusCode = 0, statusMessage, headers } = answer;
   if (statusCode >= 200 && statusCode < 300) return body;
+  const location = statusCode >= 300 && statusCode < 400 ? headers.location : undefined;
   const start = body.trim().slice(0, 200);
   throw new ManagementError(
     `${placeOf(url)} answers ${statusCode} ${statusMessage}${start && `: ${start}`}`,
-    { status: statusCode },
+    { status: statusCode, location },
   );
 }
 
