@@ -48,6 +48,24 @@ test("what KEDA would refuse is told with file and line", () => {
   expect(read).toThrow(`${file}:1: keda-schema: spec is missing`);
 });
 
+test("a trigger that this fleet can't ask is an error, not a fleet that stands still", () => {
+  const file = join(folder, "activities.yaml");
+  writeFileSync(
+    file,
+    `apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: { name: a }
+spec:
+  scaleTargetRef: { name: a }
+  triggers:
+    - type: rabbitmq
+      metadata: { queueName: q, host: "amqp://h/%2Fengine", protocol: amqp }
+`,
+  );
+  const read = () => readKeda({ ...options, folder });
+  expect(read).toThrow(`${file}:8: keda-protocol: the local fleet asks the management API`);
+});
+
 test("the grace period is the Deployment's own, else Kubernetes' default", () => {
   const file = join(folder, "activities.yaml");
   writeFileSync(

@@ -5,6 +5,7 @@ import { readScaledObjects } from "../autoscaler/read-scaled-objects.ts";
 import type { ScaledObject } from "../autoscaler/scaled-object.ts";
 import { credentialsOf } from "../autoscaler/trigger-authentication.ts";
 import { BadFiles } from "../kubernetes/bad-files.ts";
+import type { Problem } from "../kubernetes/documents.ts";
 
 export interface KedaOptions {
   /** Folder with `<engine>.yaml`. */
@@ -16,6 +17,17 @@ export interface KedaOptions {
   prefix: string;
   /** No engine gets more, whatever its file says. */
   maxReplicas?: number;
+}
+
+/** A fleet that could ask nobody would stand at zero, and say that all went well. */
+function unaskable({ triggers, source }: ScaledObject): Problem[] {
+  return triggers.flatMap(({ protocol }, index) => {
+    if (protocol === "http") return [];
+    const path = ["spec", "triggers", index, "metadata", "protocol"];
+    const [file, line] = [source.fileOf?.(path) ?? source.file, source.lineOf(path)];
+    const message = `the local fleet asks the management API, not over ${protocol}, which counts ready messages only`;
+    return [{ file, line, rule: "keda-protocol", message, fix: "write protocol: http" }];
+  });
 }
 
 /** Prefix that the files are written for. */
@@ -31,6 +43,7 @@ export function readKeda(options: KedaOptions): ScaledObject[] {
   const vhost = new URL(options.amqpUrl).pathname;
   const host = `${options.managementUrl.replace(/\/$/, "")}${vhost}`;
   const { scaledObjects, problems } = readScaledObjects(files, credentialsOf(host));
+  problems.push(...scaledObjects.flatMap(unaskable));
   if (problems.length > 0) throw new BadFiles(problems);
   return scaledObjects.map((scaledObject) => ({
     ...scaledObject,

@@ -97,7 +97,8 @@ function podWords({ deployment: { pods } }: ScaledEngine): string {
 
 function engineWords({ scaledObject, deployment, depth }: ScaledEngine): string {
   const { running, draining } = deployment.pods;
-  return `${scaledObject.name} depth=${depth ?? "?"} replicas=${deployment.replicas} running=${running} draining=${draining}`;
+  const isPaused = scaledObject.paused || scaledObject.pausedReplicas !== undefined;
+  return `${scaledObject.name} depth=${depth ?? "?"} replicas=${deployment.replicas} running=${running} draining=${draining}${isPaused ? " paused" : ""}`;
 }
 
 const clip = (text: string, width: number) =>
