@@ -43,7 +43,7 @@ const issue: Issue = {
 };
 const options = { runId: "r1", seed: "s" };
 const entriesOf = (input: unknown) =>
-  recordActivities(ChangeSet.parse(input)).activities.map(
+  recordActivities(ChangeSet.parse(input), "job-1").activities.map(
     ({ verb, field, oldValue, newValue }) => [verb, field, oldValue, newValue] as const,
   );
 
@@ -92,7 +92,7 @@ test("no look-up is missing: a generated tracker is recorded without a warning",
   const { jobs } = planJobs(history, options);
   expect(jobs.length).toBe(history.length + history.flatMap(({ changes }) => changes).length);
   for (const { input } of jobs)
-    expect(recordActivities(ChangeSet.parse(input)).warnings).toEqual([]);
+    expect(recordActivities(ChangeSet.parse(input), "job-1").warnings).toEqual([]);
 });
 
 test("ids are the same in a repeat, all different in another run", () => {

@@ -195,7 +195,7 @@ async function checkResults(plan: Plan, stage: Stage, findings: Findings) {
 /** What the engine's pure function makes of each job, without the fleet. */
 function onePass(plan: Plan) {
   return new Map(
-    plan.jobs.map(({ id, input }) => [id, recordActivities(ChangeSet.parse(input))] as const),
+    plan.jobs.map(({ id, input }) => [id, recordActivities(ChangeSet.parse(input), id)] as const),
   );
 }
 

@@ -119,7 +119,7 @@ export interface ActivitiesRecordInput {
 export interface ActivitiesRecordOutput {
   activities: {
     /**
-     * A UUID derived from the content: the same change makes the same id
+     * A UUID derived from the job's id and the content: the same job makes the same id
      */
     id: string;
     issueId: string;
@@ -217,7 +217,7 @@ export interface ActivityRecorded {
    */
   activities: {
     /**
-     * A UUID derived from the content: the same change makes the same id
+     * A UUID derived from the job's id and the content: the same job makes the same id
      */
     id: string;
     issueId: string;

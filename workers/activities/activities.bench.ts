@@ -16,7 +16,7 @@ const changes = messages.map((message) => ChangeSet.parse(message));
 /** All that a job costs the engine itself: input, entries, output, event. */
 function runWhole(message: unknown): void {
   const change = ChangeSet.parse(message);
-  const entries = recordActivities(change);
+  const entries = recordActivities(change, "job-1");
   const event = activityRecorded(change, entries);
   ActivityEntries.parse(entries);
   if (event) ActivityRecorded.parse(event);
@@ -38,8 +38,10 @@ function perSecond<Item>(items: readonly Item[], work: (item: Item) => void): nu
 }
 
 const figures = {
-  record: perSecond<Change>(changes, recordActivities),
-  parse_record: perSecond(messages, (message) => recordActivities(ChangeSet.parse(message))),
+  record: perSecond<Change>(changes, (change) => recordActivities(change, "job-1")),
+  parse_record: perSecond(messages, (message) =>
+    recordActivities(ChangeSet.parse(message), "job-1"),
+  ),
   parse_record_output_event: perSecond(messages, runWhole),
   from_body_bytes: perSecond(bodies, (body) => runWhole(JSON.parse(body))),
 };

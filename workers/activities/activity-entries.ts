@@ -4,7 +4,9 @@ import { Epoch } from "./change-set.ts";
 
 /** One line of an item's history, with Plane's fields. */
 export const Activity = z.object({
-  id: z.string().describe("A UUID derived from the content: the same change makes the same id"),
+  id: z
+    .string()
+    .describe("A UUID derived from the job's id and the content: the same job makes the same id"),
   issueId: z.string(),
   verb: z.string().describe("created, updated or deleted; for the intake, its new status"),
   field: z.string().nullable(),

@@ -21,6 +21,7 @@ const SPELLINGS = {
   automation: ["automation"],
   closedTo: ["closed_to", "closedTo"],
   createdAt: ["created_at", "createdAt"],
+  createdBy: ["created_by", "createdBy"],
   points: ["points", "point"],
   isDraft: ["is_draft", "isDraft"],
   commentHtml: ["comment_html", "commentHtml"],
@@ -35,7 +36,7 @@ const SPELLINGS = {
   relatedIssue: ["related_issue", "relatedIssue"],
   issues: ["issues"],
   issueId: ["issue_id", "issueId", "issue"],
-  moduleId: ["module_id", "moduleId"],
+  moduleId: ["module_id", "moduleId", "module"],
   moduleName: ["module_name", "moduleName"],
   cycleId: ["cycle_id", "cycleId", "cycle"],
   cycleName: ["cycle_name", "cycleName"],
@@ -43,6 +44,7 @@ const SPELLINGS = {
   newCycleId: ["new_cycle_id", "newCycleId"],
   updatedCycleIssues: ["updated_cycle_issues", "updatedCycleIssues"],
   createdCycleIssues: ["created_cycle_issues", "createdCycleIssues"],
+  createdModuleIssues: ["created_module_issues", "createdModuleIssues"],
 } as const;
 
 export type DataKey = keyof typeof SPELLINGS;
@@ -92,11 +94,9 @@ function canonicalData(sent: unknown, side: string, context: z.RefinementCtx): u
   }
   if (!isObject(value)) return value;
   const data = canonicalKeys(value);
-  // Plane nests the records of a cycle change, one of the two lists once more as a string.
-  if (data.createdCycleIssues !== undefined)
-    data.createdCycleIssues = records(data.createdCycleIssues);
-  if (data.updatedCycleIssues !== undefined)
-    data.updatedCycleIssues = records(data.updatedCycleIssues);
+  // Plane nests the records of a cycle and of a module, some of them once more as a string.
+  for (const key of ["createdCycleIssues", "updatedCycleIssues", "createdModuleIssues"] as const)
+    if (data[key] !== undefined) data[key] = records(data[key]);
   return data;
 }
 

@@ -1,6 +1,6 @@
 /** A comment is created, updated, deleted. */
 import { isSameHtml } from "./html-equality.ts";
-import { readId, readText } from "./read-values.ts";
+import { readId, readText, sentOr } from "./read-values.ts";
 import { addEntry, type Recorder, warn } from "./recording.ts";
 
 export const commentCreated: Recorder = (recording) => {
@@ -11,7 +11,7 @@ export const commentCreated: Recorder = (recording) => {
   addEntry(recording, {
     verb: "created",
     field: "comment",
-    newValue: html ?? "",
+    newValue: sentOr(requested.commentHtml, html, ""),
     newIdentifier: id,
     issueCommentId: id,
   });
@@ -30,14 +30,18 @@ export const commentUpdated: Recorder = (recording) => {
   addEntry(recording, {
     verb: "updated",
     field: "comment",
-    oldValue: before ?? "",
-    newValue: after ?? "",
+    oldValue: sentOr(current?.commentHtml, before, ""),
+    newValue: after,
     oldIdentifier: id,
     newIdentifier: id,
     issueCommentId: id,
   });
 };
 
-/** Bare, since the comment that it would refer to is gone. */
-export const commentDeleted: Recorder = (recording) =>
-  addEntry(recording, { verb: "deleted", field: "comment" });
+/** Without its text; its id tells which one it was. */
+export const commentDeleted: Recorder = (recording) => {
+  const { requested, current } = recording.change;
+  const sent = requested.commentId ?? current?.id ?? requested.id;
+  const issueCommentId = readId(recording, "requested.commentId", sent);
+  addEntry(recording, { verb: "deleted", field: "comment", issueCommentId });
+};

@@ -47,7 +47,10 @@ export const cycleDeleted: Recorder = (recording) => {
   const oldValue =
     known ?? sentName ?? (id ? nameOf(recording, "cycles", id, "requested.cycleId") : "");
   const listed = readIds(recording, "requested.issues", requested.issues);
-  const issueIds: (string | null)[] = listed?.size ? [...listed].sort() : [change.issueId];
+  // An empty list is a list: a cycle that held nothing leaves no entry, least of all on itself.
+  const isListed = requested.issues !== undefined && requested.issues !== null;
+  const issueIds: (string | null)[] =
+    isListed && listed !== undefined ? [...listed].sort() : [change.issueId];
   for (const issueId of issueIds)
     addEntry(recording, {
       ...(issueId !== null && { issueId }),

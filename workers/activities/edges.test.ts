@@ -9,6 +9,7 @@ import { planeMessage } from "./sample-changes.fixture.ts";
 const update = (requested: unknown, current: unknown = {}, more: object = {}) =>
   recordActivities(
     ChangeSet.parse(planeMessage("issue.activity.updated", requested, current, more)),
+    "job-1",
   );
 
 const codes = (entries: { warnings: { code: string; field: string }[] }) =>
@@ -107,7 +108,7 @@ describe("no neighbour is lost", () => {
       ],
     };
     const message = planeMessage("cycle.activity.created", null, current, { issue_id: null });
-    const entries = recordActivities(ChangeSet.parse(message));
+    const entries = recordActivities(ChangeSet.parse(message), "job-1");
     expect(entries.activities).toMatchObject([{ issueId: "item-2", newValue: "Sprint 1" }]);
     expect(entries.warnings.map(({ code }) => code)).toEqual([
       "invalid_value",
@@ -133,12 +134,12 @@ describe("ids", () => {
     expect(entries.activities).toHaveLength(2);
     const relation = { relation_type: "blocking", issues: ["item-2", "item-2"] };
     const message = planeMessage("issue_relation.activity.created", relation);
-    expect(recordActivities(ChangeSet.parse(message)).activities).toHaveLength(2);
+    expect(recordActivities(ChangeSet.parse(message), "job-1").activities).toHaveLength(2);
     const again = { issue_id: "item-2", cycle_id: "cycle-1" };
     const cycles = planeMessage("cycle.activity.created", null, {
       created_cycle_issues: [again, again],
     });
-    expect(recordActivities(ChangeSet.parse(cycles)).activities).toHaveLength(1);
+    expect(recordActivities(ChangeSet.parse(cycles), "job-1").activities).toHaveLength(1);
   });
 
   test("of any version, or of no version, count", () => {
@@ -297,7 +298,10 @@ describe("descriptions", () => {
 
 test("a reaction that is gone by now has happened all the same: an entry without its id", () => {
   for (const type of ["issue_reaction.activity.created", "comment_reaction.activity.created"]) {
-    const entries = recordActivities(ChangeSet.parse(planeMessage(type, { reaction: "128077" })));
+    const entries = recordActivities(
+      ChangeSet.parse(planeMessage(type, { reaction: "128077" })),
+      "job-1",
+    );
     expect(entries.activities).toMatchObject([{ newValue: "128077", newIdentifier: null }]);
   }
 });
@@ -306,6 +310,7 @@ test("relations need a type and another item", () => {
   for (const requested of [{}, { relation_type: "blocking" }, { relation_type: 7, issues: [] }]) {
     const entries = recordActivities(
       ChangeSet.parse(planeMessage("issue_relation.activity.created", requested)),
+      "job-1",
     );
     expect(entries.activities).toEqual([]);
     expect(entries.warnings.map(({ code }) => code)).toContain("missing_value");
@@ -323,7 +328,7 @@ describe("the event fits whoever takes it", () => {
     const change = ChangeSet.parse(
       planeMessage("issue.activity.created", requested, current, more),
     );
-    return ActivityRecorded.parse(activityRecorded(change, recordActivities(change)));
+    return ActivityRecorded.parse(activityRecorded(change, recordActivities(change, "job-1")));
   };
 
   test("ids are as long as they may be", () => {
@@ -346,7 +351,7 @@ describe("the event fits whoever takes it", () => {
     const change = ChangeSet.parse(
       planeMessage("issue.activity.updated", lists("new"), lists("old")),
     );
-    const entries = recordActivities(change);
+    const entries = recordActivities(change, "job-1");
     expect(entries.activities).toHaveLength(4 * MAX_LIST_ELEMENTS);
     ActivityRecorded.parse(activityRecorded(change, entries));
   });

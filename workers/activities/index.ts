@@ -19,7 +19,7 @@ export default defineWorker({
       // One id can make two entries of a few hundred bytes, so the output may outgrow the input.
       maxOutputBytes: 4 * 1024 * 1024,
       handle(change, job) {
-        const entries = recordActivities(change);
+        const entries = recordActivities(change, job.id);
         const event = activityRecorded(change, entries);
         if (event) job.emit("activity.recorded", event);
         return entries;

@@ -14,6 +14,7 @@ import {
   targetDate,
 } from "./fields.ts";
 import { addedAssignees, assignees, labels } from "./members.ts";
+import { readId } from "./read-values.ts";
 import { addEntry, type Recorder, warn } from "./recording.ts";
 
 /** The keys of an update in the order of their entries. Only keys present in `requested` count. */
@@ -32,8 +33,11 @@ const FIELDS: readonly (readonly [DataKey, Recorder])[] = [
   ["closedTo", closedTo],
 ];
 
+/** Who is named as its creator is the actor of the creation, whoever sent it; of the assignees it is the sender. */
 export const issueCreated: Recorder = (recording) => {
-  addEntry(recording, { verb: "created" });
+  const { createdBy } = recording.change.requested;
+  const creator = readId(recording, "requested.createdBy", createdBy);
+  addEntry(recording, { verb: "created", ...(creator && { actorId: creator }) });
   addedAssignees(recording);
 };
 

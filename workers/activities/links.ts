@@ -1,5 +1,5 @@
 /** A link is added to an item, changed, removed. */
-import { readId, readText } from "./read-values.ts";
+import { readId, readText, sentOr } from "./read-values.ts";
 import { addEntry, type Recorder } from "./recording.ts";
 
 export const linkCreated: Recorder = (recording) => {
@@ -7,7 +7,7 @@ export const linkCreated: Recorder = (recording) => {
   addEntry(recording, {
     verb: "created",
     field: "link",
-    newValue: readText(recording, "requested.url", requested.url) ?? "",
+    newValue: sentOr(requested.url, readText(recording, "requested.url", requested.url), ""),
     newIdentifier: readId(recording, "requested.id", requested.id),
   });
 };
@@ -23,17 +23,19 @@ export const linkUpdated: Recorder = (recording) => {
   addEntry(recording, {
     verb: "updated",
     field: "link",
-    oldValue: before ?? "",
-    newValue: after ?? "",
+    oldValue: sentOr(current?.url, before, ""),
+    newValue: after,
     oldIdentifier: id,
     newIdentifier: id,
   });
 };
 
-export const linkDeleted: Recorder = (recording) =>
+export const linkDeleted: Recorder = (recording) => {
+  const url = recording.change.current?.url;
   addEntry(recording, {
     verb: "deleted",
     field: "link",
-    oldValue: readText(recording, "current.url", recording.change.current?.url) ?? "",
+    oldValue: sentOr(url, readText(recording, "current.url", url), ""),
     newValue: "",
   });
+};

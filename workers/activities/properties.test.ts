@@ -115,7 +115,7 @@ test("no change set that the schema takes makes it throw, and what it makes fits
   fc.assert(
     fc.property(message, (sent) => {
       const change = ChangeSet.parse(sent);
-      const entries = recordActivities(change);
+      const entries = recordActivities(change, "job-1");
       const event = activityRecorded(change, entries);
       ActivityEntries.parse(entries);
       if (event) ActivityRecorded.parse(event);
@@ -149,9 +149,9 @@ test("the same change set makes the same entries, whatever the order of its keys
       : sent;
   fc.assert(
     fc.property(message, (sent) => {
-      const once = recordActivities(ChangeSet.parse(sent));
-      expect(recordActivities(ChangeSet.parse(sent))).toEqual(once);
-      expect(recordActivities(ChangeSet.parse(backwards(sent)))).toEqual(once);
+      const once = recordActivities(ChangeSet.parse(sent), "job-1");
+      expect(recordActivities(ChangeSet.parse(sent), "job-1")).toEqual(once);
+      expect(recordActivities(ChangeSet.parse(backwards(sent)), "job-1")).toEqual(once);
     }),
     { numRuns: 500 },
   );
@@ -177,6 +177,7 @@ test.each(KINDS)("$field are the differences of two sets", ({ key, field }) => {
           current: { [key]: before },
           lookups: LOOKUPS,
         }),
+        "job-1",
       );
       // By brute force: each id that there is, looked for on both sides.
       const expected: string[] = [];

@@ -16,6 +16,10 @@ export function readText(
   return undefined;
 }
 
+/** What was read of a value; `absent` where none was sent, while a null that was sent stays null. */
+export const sentOr = (sent: unknown, read: string | null | undefined, absent: string) =>
+  sent === undefined ? absent : (read ?? null);
+
 /** An id, or null when absent or empty; undefined, after a warning, when it is no id. */
 export function readId(
   recording: Recording,

@@ -6,7 +6,7 @@ import { recordActivities } from "./record-activities.ts";
 import { planeMessage } from "./sample-changes.fixture.ts";
 
 const record = (...message: Parameters<typeof planeMessage>) =>
-  recordActivities(ChangeSet.parse(planeMessage(...message)));
+  recordActivities(ChangeSet.parse(planeMessage(...message)), "job-1");
 
 /** An entry with all that the case does not name at its default. */
 const entry = (verb: string, field: string | null, rest: Partial<Activity> = {}) => ({
@@ -195,7 +195,7 @@ describe("a comment", () => {
 
   test("is deleted", () => {
     const { activities } = record("comment.activity.deleted", { comment_id: "comment-1" });
-    expect(activities).toEqual([entry("deleted", "comment")]);
+    expect(activities).toEqual([entry("deleted", "comment", { issueCommentId: "comment-1" })]);
   });
 
   test("gets a reaction: the item stands in the data", () => {
@@ -372,7 +372,7 @@ describe("reactions, votes, drafts, intake", () => {
       { reaction: "128077", identifier: "reaction-1" },
       [entry("deleted", "reaction", from("128077", "reaction-1"))],
     ],
-    ["issue_vote.activity.created", { vote: 1 }, null, [entry("created", "vote", to("1"))]],
+    ["issue_vote.activity.created", { vote: 1 }, null, [entry("updated", "vote", to("1"))]],
     [
       "issue_vote.activity.deleted",
       null,
@@ -399,4 +399,59 @@ describe("reactions, votes, drafts, intake", () => {
 test("there are 27 types, and each bears an empty change set", () => {
   expect(CHANGE_TYPES).toHaveLength(27);
   for (const type of CHANGE_TYPES) expect(() => record(type, null)).not.toThrow();
+});
+
+describe("beside Plane", () => {
+  test("a cycle that held nothing leaves no entry", () => {
+    const requested = { cycle_id: "c1", cycle_name: "Empty", issues: [] };
+    expect(
+      record("cycle.activity.deleted", requested, null, { issue_id: "c1" }).activities,
+    ).toEqual([]);
+  });
+
+  test("the actor of a creation is whom the message names as its creator", () => {
+    const requested = { name: "Pay", created_by: "eva", assignee_ids: ["bo"] };
+    expect(record("issue.activity.created", requested).activities).toEqual([
+      entry("created", null, { actorId: "eva" }),
+      entry("updated", "assignees", { ...from(""), ...to("Bo", "bo") }),
+    ]);
+  });
+
+  test("a text of null stays null, an absent one is empty", () => {
+    const id = { id: "comment-1" };
+    const newValueOf = (requested: object) =>
+      record("comment.activity.created", requested).activities[0]?.newValue;
+    expect(newValueOf({ ...id, comment_html: null })).toBeNull();
+    expect(newValueOf(id)).toBe("");
+    const link = record("link.activity.deleted", null, { url: null }).activities[0];
+    expect(link?.oldValue).toBeNull();
+  });
+
+  test("items that the API puts into a module stand in records", () => {
+    const created = [{ fields: { issue: "item-2", module: "module-1" } }, { fields: {} }];
+    const { activities, warnings } = record(
+      "module.activity.created",
+      { modules: ["item-2"] },
+      { created_module_issues: JSON.stringify(created) },
+      { issue_id: null },
+    );
+    expect(activities).toEqual([
+      entry("created", "modules", {
+        issueId: "item-2",
+        ...from(""),
+        newIdentifier: "module-1",
+        newValue: expect.any(String),
+      }),
+    ]);
+    expect(warnings.map(({ code }) => code)).toContain("missing_issue");
+  });
+
+  test("two jobs with one content within one second make two entries, one job twice makes one", () => {
+    const change = ChangeSet.parse(
+      planeMessage("issue.activity.updated", { label_ids: ["label-bug"] }, { label_ids: [] }),
+    );
+    const idOf = (jobId: string) => recordActivities(change, jobId).activities[0]?.id;
+    expect(idOf("on")).toBe(idOf("on"));
+    expect(idOf("on")).not.toBe(idOf("on-again"));
+  });
 });

@@ -50,11 +50,11 @@ const RECORDERS: Record<ChangeType, Recorder> = {
 };
 
 /**
- * The entries of one change set. Pure: the same change set makes the same entries with the same
+ * The entries of one job's change set. Pure: the same job makes the same entries with the same
  * ids in the same order, whatever the order of its keys, ids and look-ups (only the records of a cycle keep theirs).
  */
-export function recordActivities(change: Change): ActivityEntries {
-  const recording = startRecording(change);
+export function recordActivities(change: Change, jobId: string): ActivityEntries {
+  const recording = startRecording(change, jobId);
   for (const key of change.requested.conflicts ?? [])
     warn(recording, "conflicting_keys", `requested.${key}`, "two spellings of this key disagree");
   RECORDERS[change.type](recording);

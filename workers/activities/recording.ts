@@ -8,6 +8,8 @@ export const MAX_WARNINGS = 100;
 
 export interface Recording extends ActivityEntries {
   readonly change: Change;
+  /** Of the job, which tells two equal changes within one second apart. */
+  readonly jobId: string;
   /** The ids of `activities`. */
   readonly activityIds: Set<string>;
 }
@@ -15,8 +17,9 @@ export interface Recording extends ActivityEntries {
 /** Records one family of changes. */
 export type Recorder = (recording: Recording) => void;
 
-export const startRecording = (change: Change): Recording => ({
+export const startRecording = (change: Change, jobId: string): Recording => ({
   change,
+  jobId,
   activityIds: new Set(),
   activities: [],
   subscribersAdded: [],
@@ -25,13 +28,13 @@ export const startRecording = (change: Change): Recording => ({
 });
 
 /** What differs between entries; the rest comes from the change set, and null stands for absent. */
-export interface Entry extends Partial<Omit<Activity, "id" | "verb" | "actorId" | "epoch">> {
+export interface Entry extends Partial<Omit<Activity, "id" | "verb" | "epoch">> {
   verb: string;
 }
 
 /**
- * Adds an entry. Its id is derived from its content alone, so that a change set that comes twice
- * makes the same entries; one with the content of an earlier one (an id given twice) is that entry.
+ * Adds an entry. Its id is derived from the job's and its content, so that a job that runs twice makes the same
+ * entries; one with the content of an earlier one of its job (an id given twice) is that entry.
  */
 export function addEntry(recording: Recording, entry: Entry): void {
   const { change, activities, activityIds } = recording;
@@ -51,10 +54,10 @@ export function addEntry(recording: Recording, entry: Entry): void {
     oldIdentifier: entry.oldIdentifier ?? null,
     newIdentifier: entry.newIdentifier ?? null,
     issueCommentId: entry.issueCommentId ?? null,
-    actorId: change.actorId,
+    actorId: entry.actorId ?? change.actorId,
     epoch: change.epoch,
   };
-  activity.id = activityId(change.type, activity);
+  activity.id = activityId(recording.jobId, change.type, activity);
   if (activityIds.has(activity.id)) return;
   activityIds.add(activity.id);
   activities.push(activity);
@@ -73,10 +76,11 @@ export function warn(
 }
 
 /** A version 8 UUID (RFC 9562, for ids of one's own making) out of SHA-256. */
-function activityId(type: string, activity: Activity): string {
-  // JSON keeps null, "" and neighbours apart. Old and new values count: epochs are often whole
-  // seconds, in which one person can rename an item twice.
+function activityId(jobId: string, type: string, activity: Activity): string {
+  // JSON keeps null, "" and neighbours apart. The job counts: epochs are often whole seconds, in which a label
+  // can go on, off and on again.
   const content = JSON.stringify([
+    jobId,
     type,
     activity.issueId,
     activity.actorId,

@@ -2,9 +2,10 @@
 import { readId, readText } from "./read-values.ts";
 import { addEntry, type Recorder, type Recording, warn } from "./recording.ts";
 
+/** As in Plane, a vote that is given is an update of the item. */
 export const voteCreated: Recorder = (recording) => {
   const vote = readVote(recording, "requested");
-  if (vote) addEntry(recording, { verb: "created", field: "vote", newValue: vote });
+  if (vote) addEntry(recording, { verb: "updated", field: "vote", newValue: vote });
 };
 
 export const voteDeleted: Recorder = (recording) => {
