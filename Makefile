@@ -25,7 +25,7 @@ RUN := node
 # With the URLs of the environment, of .env, or of the services that services-up keeps.
 WITH_SERVICES := node --env-file-if-exists=.env scripts/services.ts with --
 
-.PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck fleet dev worker new-worker \
+.PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck fleet dev worker new-worker remove-worker \
 	send dead-letters replay topology migrate lint-manifests rights images try-image render deploy-dev deploy-staging stop-all resume \
 	services-up services-down services-status format clean
 
@@ -88,6 +88,10 @@ worker: setup ## Run one worker: NAME=activities
 new-worker: setup ## Scaffold a worker with its package and its tests: NAME=invoices
 	@$(call needs,NAME)
 	@$(RUN) scripts/new-worker.ts
+
+remove-worker: setup ## Take a worker out of the repository: NAME=invoices [FORCE=1]
+	@$(call needs,NAME)
+	@$(RUN) scripts/remove-worker.ts
 
 send: setup ## Publish a job: NAME=activities ACTION=record FILE=job.json (- is stdin) [WAIT=1]
 	@$(call needs,NAME)

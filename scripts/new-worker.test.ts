@@ -89,3 +89,21 @@ test("a new worker has all parts, is known to npm, and passes lint, types and it
   expect(tested.stdout).toContain("2 passed");
   expect(newWorker(name).status).toBe(2);
 });
+
+test("a worker that is removed leaves nothing behind", () => {
+  const name = "short-lived";
+  const files = [...LISTINGS.map(({ file }) => file), "package-lock.json"];
+  // npm's list of what is installed is not in the repository.
+  const before = files.map(read);
+  expect(newWorker(name).status).toBe(0);
+  expect(files.map(read)).not.toEqual(before);
+  const removed = run(process.execPath, ["scripts/remove-worker.ts"], { NAME: name, FORCE: "1" });
+  expect(removed.stderr).toBe("");
+  expect(files.map(read)).toEqual(before);
+  for (const { path } of PARTS) expect(existsSync(join(copy.folder, path(name)))).toBe(false);
+  expect(existsSync(join(copy.folder, `node_modules/@tl-engine/${name}`))).toBe(false);
+  const again = run(process.execPath, ["scripts/remove-worker.ts"], { NAME: name });
+  expect(again).toMatchObject({ status: 2, stderr: expect.stringContaining("is no engine") });
+  const burials = run(process.execPath, ["scripts/remove-worker.ts"], { NAME: "burials" });
+  expect(burials).toMatchObject({ status: 2, stderr: expect.stringContaining("needs it") });
+});
