@@ -25,7 +25,7 @@ RUN := node
 # With the URLs of the environment, of .env, or of the services that services-up keeps.
 WITH_SERVICES := node --env-file-if-exists=.env scripts/services.ts with --
 
-.PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck fleet dev worker new-worker remove-worker \
+.PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck fleet dev worker new-worker remove-worker contract client \
 	send dead-letters replay topology migrate lint-manifests rights images try-image render deploy-dev deploy-staging stop-all resume \
 	services-up services-down services-status format clean
 
@@ -92,6 +92,13 @@ new-worker: setup ## Scaffold a worker with its package and its tests: NAME=invo
 remove-worker: setup ## Take a worker out of the repository: NAME=invoices [FORCE=1]
 	@$(call needs,NAME)
 	@$(RUN) scripts/remove-worker.ts
+
+contract: setup ## Write docs/contract and the client's types anew from the schemas
+	@$(RUN) scripts/contract.ts
+
+client: setup ## Pack the client for other repositories, into out/client
+	@mkdir -p out/client
+	@npm pack --silent --pack-destination out/client ./shared/client
 
 send: setup ## Publish a job: NAME=activities ACTION=record FILE=job.json (- is stdin) [WAIT=1]
 	@$(call needs,NAME)

@@ -3,13 +3,15 @@
  * inside it is its TypeScript, and npm has no other place than package.json to say so.
  */
 import { execFileSync } from "node:child_process";
-import { globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const FOLDER = fileURLToPath(new URL(".", import.meta.url));
 const PACKAGE = join(FOLDER, "package.json");
 const DIST = join(FOLDER, "dist");
+/** npm takes it in from the package's own folder alone. */
+const LICENSE = join(FOLDER, "LICENSE");
 const INSIDE = "./index.ts";
 const OUTSIDE = { types: "./dist/client/index.d.ts", default: "./dist/client/index.js" };
 
@@ -36,9 +38,11 @@ switch (process.argv[2]) {
       stdio: ["ignore", process.stderr, process.stderr],
     });
     rewriteDeclarations();
+    copyFileSync(join(FOLDER, "../../LICENSE"), LICENSE);
     setExports(OUTSIDE);
     break;
   case "restore":
+    rmSync(LICENSE, { force: true });
     setExports(INSIDE);
     break;
   default:
