@@ -70,7 +70,7 @@ export async function reach(step: Step, jobId: string | undefined): Promise<void
 }
 
 /** Long enough for what did not wait for the confirm to go out. */
-const UNCONFIRMED_MS = 250;
+const UNCONFIRMED_MS = 400;
 
 /** Where the process is about to die. */
 let dyingAt: Step | undefined;

@@ -15,7 +15,7 @@ function toxicFault(name: string, service: ServiceName, holdMs: number, toxic: T
   };
 }
 
-const CUTS = 8;
+const CUTS = 12;
 const CUT_PATIENCE_MS = 400;
 
 /** Cuts the connections on which a worker sends `needle`, the next time that each does, a few times over. */
@@ -31,7 +31,7 @@ function cutFault(kind: string, needle: string, lose: "request" | "response"): F
           proxy.apply({ kind: "cutWhen", needle, lose }),
         );
         void context.load.burst(10);
-        for (let count = 0; count < 6; count++) void context.load.one("ledger");
+        for (let count = 0; count < 12; count++) void context.load.one("ledger");
         await Promise.race([
           Promise.all(applied.map(({ fired }) => fired)),
           sleep(CUT_PATIENCE_MS),

@@ -15,7 +15,10 @@ function provoke({ load }: Context, step: Step): void {
   };
   if (step === "tiered" || step === "tier-sent" || step === "attempt-recorded")
     many(() => load.one("flaky", { failures: 1 }, 2));
-  if (step === "dead-lettered" || step === "letter-sent") many(() => load.one("rejects"));
+  if (step === "dead-lettered" || step === "letter-sent") {
+    many(() => load.one("rejects"));
+    many(() => load.one("rejects"));
+  }
   if (step === "in-transaction" || step === "event-sent")
     many(() => load.one("ledger", { events: 2 }, 2));
 }
@@ -84,7 +87,7 @@ function skewClock(kind: string, skewMs: number): Fault {
   return {
     kind,
     touches: ["workers"],
-    weight: 1,
+    weight: 2,
     holdMs: 3_000,
     async inject(context) {
       const slot = context.random.pick(context.slots);
@@ -93,7 +96,7 @@ function skewClock(kind: string, skewMs: number): Fault {
       await inTime(started, STEP_TIMEOUT_MS);
       await sleep(START_MS);
       // Jobs that two workers have at once: one of them has to wait for the other's lease.
-      for (let count = 0; count < 14; count++)
+      for (let count = 0; count < 28; count++)
         void context.load.one("slow", { durationMs: 1_500 }, 2);
       return () => restartWith(slot, {});
     },
@@ -181,10 +184,16 @@ function stops(): Fault[] {
   return [
     {
       kind: "sigterm-at-step",
-      touches: ["workers"],
+      touches: ["workers", "broker"],
       weight: 4,
       holdMs: 0,
-      inject: (context) => signalAtSteps(context, [context.random.pick(context.slots)], "SIGTERM"),
+      async inject(context) {
+        const place = context.random.between(0, context.slots.length - 1);
+        // The longer the broker takes to say that it has stopped, the more has to be handed back.
+        const slow = context.proxies.broker[place]?.apply({ kind: "latency", delayMs: 300 });
+        await signalAtSteps(context, [context.slots[place] as Slot], "SIGTERM");
+        return () => slow?.remove();
+      },
     },
     {
       kind: "sigterm-twice",
