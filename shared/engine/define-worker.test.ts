@@ -73,6 +73,50 @@ describe("schemas must be synchronous", () => {
   });
 });
 
+describe("keys and ranges", () => {
+  const run = action({ version: 1, input: z.string(), output: z.string(), handle: (text) => text });
+  /** As JavaScript, or a cast, lets it pass. */
+  const defined = (parts: object, actionParts: object = {}) =>
+    defineWorker({
+      ...{ name: "some", concurrency: 1, timeoutMs: 1_000 },
+      actions: { run: { ...run, ...actionParts } },
+      ...parts,
+    });
+
+  test.each<[object, object, string]>([
+    [{ maxAttemps: 9 }, {}, "maxAttemps is no option, did you mean maxAttempts"],
+    [{ retries: 9 }, {}, "retries is no option; there are name, actions, on"],
+    [{}, { inptu: 1 }, "run.inptu is no option, did you mean input"],
+    [{}, { max_input_bytes: 1 }, "run.max_input_bytes is no option, did you mean maxInputBytes"],
+    [{ on: { "a.b": { action: "run", map: String, when: 1 } } }, {}, 'on["a.b"].when is no option'],
+    [{ on: { "a.b": { action: "walk", map: String } } }, {}, "names no action"],
+    [{ on: { "a.b": { action: "run" } } }, {}, "map must be a function"],
+    [{ concurrency: undefined }, {}, "concurrency must be a whole number from 1 to 10,000"],
+    [{ concurrency: 0 }, {}, "concurrency must be"],
+    [{ timeoutMs: 99 }, {}, "timeoutMs must be a whole number from 100 to 1,500,000"],
+    [{ maxAttempts: 0 }, {}, "maxAttempts must be a whole number from 1 to 1,000"],
+    [{ maxAttempts: 1_001 }, {}, "maxAttempts must be"],
+    [{ maxAttempts: "5" }, {}, "maxAttempts must be"],
+    [{ transactions: -1 }, {}, "transactions must be a whole number from 0 to 100"],
+    [{}, { version: 1.5 }, "run.version must be a whole number from 1 to 999,999"],
+    [{}, { maxInputBytes: 17 * 1024 * 1024 }, "run.maxInputBytes must be"],
+    [{}, { maxOutputBytes: 0 }, "run.maxOutputBytes must be a whole number from 1 to 16,777,216"],
+    [{}, { handle: undefined }, "run needs a function as handle, or one as handleBatch"],
+    [{}, { handleBatch: () => [] }, "and not both"],
+    [{}, { emits: { made: z.string() } }, 'the type "made" must match'],
+    [{ name: "Some" }, {}, "the name must match"],
+  ])("%o %o", (parts, actionParts, message) => {
+    expect(() => defined(parts, actionParts)).toThrow(message);
+    expect(() => defined(parts, actionParts)).toThrow(TypeError);
+  });
+
+  test("the least and the most are taken", () => {
+    expect(() => defined({ maxAttempts: 1, transactions: 0 }, { maxOutputBytes: 1 })).not.toThrow();
+    const most = { maxInputBytes: 16 * 1024 * 1024, version: 999_999 };
+    expect(() => defined({ maxAttempts: 1_000, concurrency: 10_000 }, most)).not.toThrow();
+  });
+});
+
 describe("RetryLater", () => {
   test.each([Number.NaN, -1, Number.POSITIVE_INFINITY, "5", null, undefined])(
     "%s is no delay",

@@ -3,8 +3,7 @@ import type { Redis } from "ioredis";
 import type { PoolClient } from "pg";
 import type { Logger } from "pino";
 import type { z } from "zod";
-import { NAME } from "../wire/names.ts";
-import { isAsyncFunction, isAsyncSchema } from "./async-schema.ts";
+import { checkDefinition } from "./check-definition.ts";
 
 /** A map of event type to the schema of its body. */
 export type EventSchemas = Record<string, z.ZodType>;
@@ -55,16 +54,16 @@ interface ActionBase<
   Output extends z.ZodType,
   Emits extends EventSchemas,
 > {
-  /** The N of the message type `<engine>.<action>.v<N>`, a whole number from 1. */
+  /** The N of the message type `<engine>.<action>.v<N>`, a whole number from 1 to 999,999. */
   version: number;
   /** Schemas must be synchronous: what needs to ask somebody is the handler's. */
   input: Input;
   output: Output;
   /** Events that the action may announce; anything else fails to compile. */
   emits?: Emits;
-  /** Ceiling of a job's body in bytes, past which it ends as `payload_too_large`. Default 1 MiB; at most 16 MiB are taken in. */
+  /** Ceiling of a job's body in bytes, 1 to 16 MiB, past which it ends as `payload_too_large`. Default 1 MiB. */
   maxInputBytes?: number;
-  /** Ceiling of the encoded reply in bytes, past which the job ends as `result_too_large`. Default 1 MiB. */
+  /** Ceiling of the encoded reply in bytes, 1 to 16 MiB, past which the job ends as `result_too_large`. Default 1 MiB. */
   maxOutputBytes?: number;
 }
 
@@ -127,7 +126,7 @@ export interface WorkerDefinition {
   concurrency: number;
   /** Ceiling of one run of a handler, in milliseconds, 100 to 1,500,000; all other timeouts derive from it. */
   timeoutMs: number;
-  /** Counted runs of a job that throws, before it ends as `attempts_exhausted`. Default 5; 1: no retry. */
+  /** Counted runs of a job that throws, before it ends as `attempts_exhausted`, 1 to 1,000. Default 5; 1: no retry. */
   maxAttempts?: number;
   /**
    * Jobs that hold a transaction (`job.tx()`) at once, 0 to 100; others wait for theirs, which is neither their
@@ -142,37 +141,22 @@ export interface WorkerDefinition {
 }
 
 export const DEFAULT_MAX_ATTEMPTS = 5;
-const MAX_TRANSACTIONS = 100;
 
-/** Checks a definition's names and numbers, and returns it. Throws a TypeError that says what is wrong. */
+/** Keys that are none of `Known` can't be given: no value is a `never`. */
+type Only<Given, Known> = { [Key in keyof Given]: Key extends keyof Known ? Given[Key] : never };
+
+/** What a generic parameter lets pass: unknown keys, and subscriptions to actions that are not the worker's own. */
+type Strict<Definition extends WorkerDefinition> = Only<Definition, WorkerDefinition> & {
+  on?: Record<string, Subscription & { action: keyof Definition["actions"] & string }>;
+};
+
+/**
+ * Checks a definition and returns it.
+ * @throws {TypeError} that says what is wrong and where: unknown keys, names, ranges, asynchronous schemas.
+ */
 export function defineWorker<const Definition extends WorkerDefinition>(
-  definition: Definition,
+  definition: Definition & Strict<Definition>,
 ): Definition {
-  const { name, concurrency, timeoutMs, actions, on = {} } = definition;
-  const fail = (what: string): never => {
-    throw new TypeError(`defineWorker(${JSON.stringify(name)}): ${what}`);
-  };
-  if (!NAME.test(name)) fail(`the name must match ${NAME}`);
-  if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 10_000)
-    fail("concurrency must be a whole number from 1 to 10,000");
-  if (!Number.isInteger(timeoutMs) || timeoutMs < 100 || timeoutMs > 1_500_000)
-    fail("timeoutMs must be from 100 to 1,500,000 (25 min: the broker's consumer timeout is 30)");
-  const { transactions = 0 } = definition;
-  if (!Number.isInteger(transactions) || transactions < 0 || transactions > MAX_TRANSACTIONS)
-    fail(`transactions must be a whole number from 0 to ${MAX_TRANSACTIONS}`);
-  for (const [key, { version, input, output, emits = {} }] of Object.entries(actions)) {
-    if (!NAME.test(key)) fail(`the action name ${JSON.stringify(key)} must match ${NAME}`);
-    if (!Number.isInteger(version) || version < 1)
-      fail(`${key}.version must be a whole number from 1`);
-    const schemas = [["input", input], ["output", output], ...Object.entries(emits)] as const;
-    for (const [place, schema] of schemas)
-      if (isAsyncSchema(schema))
-        fail(`the schema ${key}.${place} is asynchronous; schemas must be synchronous`);
-  }
-  for (const [event, { action: target, map }] of Object.entries(on)) {
-    if (isAsyncFunction(map)) fail(`on[${JSON.stringify(event)}].map must be synchronous`);
-    if (!Object.hasOwn(actions, target))
-      fail(`on[${JSON.stringify(event)}] names no action of this worker`);
-  }
+  checkDefinition(definition);
   return definition;
 }
