@@ -71,16 +71,18 @@ export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life
   const onUndelivered = metrics.undelivered;
   const courier = createCourier({ publisher, log, onUndelivered, signal });
   const budget = new RetryBudget(config.RETRY_BUDGET);
+  const maxAttempts = definition.maxAttempts ?? DEFAULT_MAX_ATTEMPTS;
+  const gate = new Gate();
   return createLife({
     receive: parts.receive,
-    turns: createTurns({ claims, commits, gate: new Gate(), live, tools, log, draining }),
+    turns: createTurns({ claims, commits, gate, live, tools, maxAttempts, log, draining }),
     run: createRun({ definition, commits, tools, log, signal }),
     commits,
     settle: createSettle({
       ...{ publisher, courier, claims, names, budget, log, signal },
       engine: definition.name,
     }),
-    maxAttempts: definition.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
+    maxAttempts,
     metrics,
     log,
     signal,
