@@ -140,7 +140,8 @@ export function readHeaders(
   envelope.attempt = Math.max(1, count(headers, HEADERS.attempt, 1, faults));
   envelope.crashes = count(headers, HEADERS.crashes, 0, faults);
   const redeliveries = headers["x-delivery-count"];
-  if (typeof redeliveries === "number" && redeliveries > 0) envelope.redeliveries = redeliveries;
+  if (Number.isSafeInteger(redeliveries) && Number(redeliveries) > 0)
+    envelope.redeliveries = Number(redeliveries);
   envelope.returns =
     count(headers, HEADERS.returns, 0, faults) + Math.max(envelope.redeliveries, envelope.returns);
   const notBefore = headers[HEADERS.notBefore];
