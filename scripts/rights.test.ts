@@ -24,7 +24,8 @@ const definition = defineWorker({
       input: z.object({ fails: z.boolean().default(false) }),
       output: z.object({ attempt: z.number() }),
       emits: { "rights.done": z.object({}) },
-      handle({ fails }, job) {
+      async handle({ fails }, job) {
+        await job.redis.set(`${job.keyPrefix}last`, job.id);
         if (fails && job.attempt === 1) throw new Error("once");
         job.emit("rights.done", {});
         return { attempt: job.attempt };

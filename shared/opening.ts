@@ -60,6 +60,7 @@ export async function openAll(options: OpeningOptions): Promise<Opened> {
   const health = { port: config.HEALTH_PORT, notReady, metrics: metrics.render };
   const claimKey = (id: string) => redisKeys.claim(config.ENGINE_PREFIX, engine, undefined, id);
   const keys: [string, string] = [claimKey("start-1"), claimKey("start-2")];
+  const channels = redisKeys.cancel(config.ENGINE_PREFIX, engine, "*");
   const [publisher, consumer, { port: healthPort }] = await allOrFirstError([
     closers.later(openPublisher(config, engine, log)),
     closers.later(openConsumer(config, consuming)),
@@ -67,7 +68,7 @@ export async function openAll(options: OpeningOptions): Promise<Opened> {
     readMigrations(folder).then((migrations) =>
       checkDatabase(pool, config.DATABASE_URL, migrations),
     ),
-    checkRedis(redis, { redisUrl: config.REDIS_URL, keys }, log),
+    checkRedis(redis, { redisUrl: config.REDIS_URL, keys, channels }, log),
     checkPolicies(config, engine, log),
   ]);
   return { publisher, consumer, pool, redis, healthPort };

@@ -22,7 +22,7 @@ import type { Config } from "./process/config.ts";
 import type { Metrics } from "./process/metrics.ts";
 import type { Pool } from "./stores/database.ts";
 import type { Redis } from "./stores/redis.ts";
-import { brokerNames } from "./wire/names.ts";
+import { brokerNames, redisKeys } from "./wire/names.ts";
 
 /** The steps that touch the world, replaceable one by one in tests of faults. */
 export interface Parts {
@@ -64,6 +64,7 @@ export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life
   const tools = {
     log,
     redis,
+    keyPrefix: redisKeys.engine(config.ENGINE_PREFIX, definition.name),
     connections,
     timeoutMs: definition.timeoutMs,
     hasTransactions: jobTransactions(definition) > 0,
@@ -71,16 +72,18 @@ export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life
   const onUndelivered = metrics.undelivered;
   const courier = createCourier({ publisher, log, onUndelivered, signal });
   const budget = new RetryBudget(config.RETRY_BUDGET);
+  const maxAttempts = definition.maxAttempts ?? DEFAULT_MAX_ATTEMPTS;
+  const gate = new Gate();
   return createLife({
     receive: parts.receive,
-    turns: createTurns({ claims, commits, gate: new Gate(), live, tools, log, draining }),
+    turns: createTurns({ claims, commits, gate, live, tools, maxAttempts, log, draining }),
     run: createRun({ definition, commits, tools, log, signal }),
     commits,
     settle: createSettle({
       ...{ publisher, courier, claims, names, budget, log, signal },
       engine: definition.name,
     }),
-    maxAttempts: definition.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
+    maxAttempts,
     metrics,
     log,
     signal,

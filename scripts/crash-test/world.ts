@@ -274,10 +274,10 @@ export class World {
     });
     return {
       ...claims,
-      claim: (job, alone) =>
+      claim: (job, ...how) =>
         this.#asStep(worker, `claims attempt ${job.attempt}`, async () => {
           if (this.#isRedisAway) return { kind: "run", token: undefined, crashes: job.crashes };
-          const claim = await claims.claim(job, alone);
+          const claim = await claims.claim(job, ...how);
           this.story.push(`  → ${claim.kind}`);
           if (claim.kind === "run" && claim.token) this.#holders.set(claim.token, worker);
           return claim;

@@ -1,5 +1,6 @@
 /** The least that one engine may do in the broker, in Postgres and in Redis. */
 import { brokerNames, DELAY_TIERS } from "@tl-engine/shared/wire/names";
+import { redisEngineRules } from "./redis-rules.ts";
 
 /** Regular expressions over names, as both brokers take them. */
 export interface BrokerRights {
@@ -44,17 +45,7 @@ export function rightsOf({ engine, prefix, schema }: RightsOptions): Rights {
     postgres: { role, statements: statementsFor(role, schema) },
     redis: {
       user: `${prefix}.${engine}`,
-      rules: [
-        "reset",
-        "on",
-        // Claims, and whatever a handler keeps under the prefix by job.redis.
-        `~${prefix}:*`,
-        `&${prefix}:*`,
-        "+@all",
-        "-@dangerous",
-        // At start it asks whether the server may evict.
-        "+info",
-      ],
+      rules: redisEngineRules(prefix, engine),
     },
   };
 }

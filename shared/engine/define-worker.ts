@@ -35,7 +35,10 @@ export interface Job<Emits extends EventSchemas = EventSchemas> {
   tx(): Promise<Tx>;
   /** Reads outside of that transaction. */
   readonly db: Pick<PoolClient, "query">;
+  /** Every key begins with {@link keyPrefix}: the engine's Redis user reaches no other. */
   readonly redis: Redis;
+  /** `<prefix>:<engine>:`; under `claim:` and `cancel:` the runtime keeps its own. */
+  readonly keyPrefix: string;
 }
 
 /** One job of a batch. */
@@ -45,7 +48,7 @@ export interface BatchItem<Input, Emits extends EventSchemas = EventSchemas>
 }
 
 /** What all jobs of a batch share: one transaction, which commits all of their results. */
-export interface Batch extends Pick<Job, "signal" | "log" | "db" | "redis"> {
+export interface Batch extends Pick<Job, "signal" | "log" | "db" | "redis" | "keyPrefix"> {
   readonly tx: Tx;
 }
 

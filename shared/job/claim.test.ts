@@ -35,6 +35,7 @@ const newJob = (): Claimable => ({
   attempt: 1,
   crashes: 0,
   redeliveries: 0,
+  returns: 0,
 });
 const keyOf = ({ engine, publisher, id }: Claimable) =>
   redisKeys.claim(PREFIX, engine, publisher, id);
@@ -56,7 +57,7 @@ test("a lease that ran out counts as a crash, and the latecomer's end leaves the
   const job = newJob();
   const late = await hasty.claim(job, false);
   await passed();
-  const now = await one.claim(job, false);
+  const now = await one.claim({ ...job, returns: 1 }, false);
   expect(now).toMatchObject({ kind: "run", crashes: 1 });
   await one.unclaim("done", job, tokenOf(late));
   expect(await recordOf(job)).toMatchObject({ done: true, token: tokenOf(now), crashes: 0 });

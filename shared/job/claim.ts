@@ -21,6 +21,8 @@ export interface Claimable extends Claimed {
   attempt: number;
   crashes: number;
   redeliveries: number;
+  /** How often its messages went back to the queue: no more crashes are possible. */
+  returns: number;
 }
 
 export type Claim =
@@ -63,8 +65,11 @@ export interface Heartbeat extends Claimed {
 }
 
 export interface Claims {
-  /** Never rejects. `alone` says that nothing else runs in this worker. */
-  claim(job: Claimable, alone: boolean): Promise<Claim>;
+  /**
+   * Never rejects. `alone` says that nothing else runs in this worker; `denied` that Postgres has no row that bears
+   * out what an earlier answer said, `done` or `stale`: neither comes again.
+   */
+  claim(job: Claimable, alone: boolean, denied?: boolean): Promise<Claim>;
   /**
    * Ends a claim; `attempt` is the one that goes on record, by default the job's own. No token: the
    * job ran unclaimed. Never rejects.
@@ -117,9 +122,10 @@ export function createClaims(options: ClaimOptions): Claims {
     }
   }
 
-  async function claimAll(batch: Claiming[], alone: boolean): Promise<Claim[]> {
+  async function claimAll(batch: Claiming[], alone: boolean, denied: boolean): Promise<Claim[]> {
     const keys = batch.map(({ job }) => keyOf(job));
-    const settings = [leaseMs, ttlMs, SUSPECT_AFTER, QUARANTINE_AFTER, alone ? "1" : "0"];
+    const limits = [leaseMs, ttlMs, SUSPECT_AFTER, QUARANTINE_AFTER];
+    const settings = [...limits, alone ? "1" : "0", denied ? "1" : "0", returned(batch)];
     const jobs = batch.map(
       ({ job, token }) => `${token} ${job.generation} ${job.attempt} ${job.crashes}`,
     );
@@ -134,7 +140,7 @@ export function createClaims(options: ClaimOptions): Claims {
     }
     return claims;
   }
-  const claimBatch = batcher<Claiming, Claim>((batch) => claimAll(batch, false), MAX_BATCH);
+  const claimBatch = batcher<Claiming, Claim>((batch) => claimAll(batch, false, false), MAX_BATCH);
 
   const unclaimBatch = batcher<Unclaiming, void>(async (batch) => {
     const keys = batch.map(({ job }) => keyOf(job));
@@ -146,11 +152,11 @@ export function createClaims(options: ClaimOptions): Claims {
   }, MAX_BATCH);
 
   return {
-    claim(job, alone) {
+    claim(job, alone, denied = false) {
       const claiming = { job, token: `${nonce}:${(++deliveries).toString(36)}` };
-      // Whoever runs alone has nobody to share a command with.
-      return alone
-        ? claimAll([claiming], true).then(([claim]) => claim as Claim)
+      // Whoever runs alone has nobody to share a command with, and whoever was denied is rare.
+      return alone || denied
+        ? claimAll([claiming], alone, denied).then(([claim]) => claim as Claim)
         : claimBatch(claiming);
     },
     unclaim: (what, job, token = NO_TOKEN, attempt = job.attempt) =>
@@ -164,6 +170,15 @@ export function createClaims(options: ClaimOptions): Claims {
       return answers?.map((code) => (code === 2 ? "cancelled" : code === 1 ? "lost" : "renewed"));
     },
   };
+}
+
+/** For the script, and short: almost all messages arrive for the first time. */
+function returned(batch: Claiming[]): string {
+  let text = " ";
+  batch.forEach(({ job }, index) => {
+    if (job.returns > 0) text += `${index}:${job.returns} `;
+  });
+  return text;
 }
 
 /** Redelivered so often without Redis to count, a job counts as quarantined: hand-backs alone don't come to that. */

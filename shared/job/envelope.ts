@@ -25,6 +25,8 @@ export interface Envelope {
   crashes: number;
   /** Earlier deliveries of this message that the broker counted, for whatever reason. */
   redeliveries: number;
+  /** The same over all messages that the job has come in: a crash leaves one behind, as other things do. */
+  returns: number;
   /** Epoch ms. */
   deadline: number | undefined;
   /** Epoch ms before which it must not run, or 0: a wait that is longer than the longest tier. */
@@ -51,7 +53,7 @@ export interface RefusedJob extends Envelope {
 
 export type Received = ReceivedJob | RefusedJob;
 
-const MAX_COUNT = 1_000;
+export const MAX_COUNT = 1_000;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 /** What JavaScript's dates hold. */
 const MAX_EPOCH_MS = 8_640_000_000_000_000;
@@ -76,6 +78,8 @@ export function emptyEnvelope(delivery: Delivery, engine: string): Envelope {
     attempt: 1,
     crashes: 0,
     redeliveries: 0,
+    // All that a broker says that lost its count.
+    returns: delivery.message.fields.redelivered ? 1 : 0,
     deadline: undefined,
     notBefore: 0,
     replyTo: undefined,
@@ -136,7 +140,10 @@ export function readHeaders(
   envelope.attempt = Math.max(1, count(headers, HEADERS.attempt, 1, faults));
   envelope.crashes = count(headers, HEADERS.crashes, 0, faults);
   const redeliveries = headers["x-delivery-count"];
-  if (typeof redeliveries === "number" && redeliveries > 0) envelope.redeliveries = redeliveries;
+  if (Number.isSafeInteger(redeliveries) && Number(redeliveries) > 0)
+    envelope.redeliveries = Number(redeliveries);
+  envelope.returns =
+    count(headers, HEADERS.returns, 0, faults) + Math.max(envelope.redeliveries, envelope.returns);
   const notBefore = headers[HEADERS.notBefore];
   if (typeof notBefore === "number" && notBefore > 0) envelope.notBefore = notBefore;
   envelope.deadline = readDeadline(headers[HEADERS.deadline], faults);

@@ -152,6 +152,7 @@ class Batches {
           query: ((...args: unknown[]) => tools.connections.query(args)) as Batch["db"]["query"],
         },
         redis: tools.redis,
+        keyPrefix: tools.keyPrefix,
       };
       const work = action.handleBatch?.(batch.map(itemOf), shared);
       const outputs = await Promise.race([work, aborted]);

@@ -30,6 +30,8 @@ export interface StoredEvent {
 export interface Tools {
   log: Logger;
   redis: Redis;
+  /** What all of the engine's keys begin with. */
+  keyPrefix: string;
   connections: Connections;
   timeoutMs: number;
   /** Whether the worker's definition allows `job.tx()`. */
@@ -80,6 +82,10 @@ export class JobContext implements Job {
 
   get redis(): Redis {
     return this.#tools.redis;
+  }
+
+  get keyPrefix(): string {
+    return this.#tools.keyPrefix;
   }
 
   get db(): Tx {

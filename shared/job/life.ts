@@ -5,8 +5,11 @@
  * tier), and no error of one job is another's. Boundary: no driver and no socket; `broker/` and `stores/` have those.
  *
  * I1. Postgres decides. The row's primary key is the fence: the first committer wins, and only a replay overwrites,
- *     and only a failure. What Redis calls done is believed where its row is found; what it calls cancelled or
- *     quarantined ends by a row like any other (result-rows.ts, commit.ts, turn.ts).
+ *     and only a failure. What Redis calls done, or run by a later generation or attempt, is believed where a row or
+ *     the message bears it out, and written over elsewhere (turn.ts); no lease is longer than leases are, and what is
+ *     no record is as nothing (claim.lua, wire/claim-record.ts). What it calls cancelled or quarantined ends by a row
+ *     like any other (result-rows.ts, commit.ts); a cancellation is the caller's own word, since rights end at the
+ *     publisher's name in the key.
  * I2. What can have a row has it before anybody is told, and what it says is confirmed by the broker, or given up
  *     by rule, before the ack (outcome.ts, settle.ts, courier.ts).
  * I3. A job that comes back is confirmed on its tier, then on record in Redis, then acked (settle.ts).
@@ -15,7 +18,9 @@
  *     one, so that the job ends (life.ts).
  * I5. The ack goes to the channel that delivered; a lost ack is only a repeated delivery (acks.ts, settle.ts).
  * I6. A crash counts against those jobs alone that were claimed, and never against what did not run (claim.lua).
- *     Where Redis can't be asked, the message's own count does, and far higher the broker's (claim.ts).
+ *     Each sends its message back to the queue, so no more are believed of Redis than the job's messages went back,
+ *     a sum that it takes along over the tiers (envelope.ts, messages.ts); where a broker forgot, a culprit runs a few
+ *     times more. Where Redis can't be asked, the message's own count does, and far higher the broker's (claim.ts).
  * I7. After a COMMIT in doubt the same is done again; finding no row proves nothing (commit.ts, handle-batch.ts,
  *     run.ts).
  * I8. Nothing is copied from a delivery to what we publish but what is named (messages.ts).

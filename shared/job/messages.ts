@@ -3,7 +3,7 @@ import type { Outgoing } from "../broker/publish-frames.ts";
 import { HEADERS } from "../wire/headers.ts";
 import type { BrokerNames } from "../wire/names.ts";
 import { type JobError, replyId } from "../wire/reply.ts";
-import { isShort } from "./envelope.ts";
+import { isShort, MAX_COUNT } from "./envelope.ts";
 import type { StoredEvent } from "./job-context.ts";
 import type { Envelope, Problem } from "./receive.ts";
 import type { ResultRow } from "./result-rows.ts";
@@ -121,6 +121,7 @@ export function postponed(
     headers: headersOf(envelope, {
       [HEADERS.attempt]: next.attempt,
       [HEADERS.crashes]: next.crashes,
+      ...(envelope.returns > 0 && { [HEADERS.returns]: Math.min(envelope.returns, MAX_COUNT) }),
       [HEADERS.replay]: envelope.generation,
       ...(envelope.deadline === undefined ? {} : { [HEADERS.deadline]: envelope.deadline }),
       ...(next.notBefore === undefined ? {} : { [HEADERS.notBefore]: next.notBefore }),

@@ -7,7 +7,9 @@ import type { Delivery } from "../broker/consume.ts";
 import { action, defineWorker, type WorkerDefinition } from "../engine/define-worker.ts";
 import { brokerNames } from "../wire/names.ts";
 import { receiveBuried } from "./burials.ts";
+import { postponed } from "./messages.ts";
 import { createReception, receive } from "./receive.ts";
+import { waitTier } from "./retry.ts";
 import { parseWith } from "./schema.ts";
 
 const SECRET = "hunter2";
@@ -381,4 +383,30 @@ test("whatever a message holds, it is received, and what goes into a row can be 
     }),
     { numRuns: 1_000 },
   );
+});
+
+test("how often a job went back to the queue is summed up over the messages that it comes in", () => {
+  let headers: Record<string, unknown> = {};
+  const sums = [0, 3, 2, 0, 5_000, 1].map((count) => {
+    const fresh = delivered({
+      headers: { ...headers, ...(count && { "x-delivery-count": count }) },
+    });
+    const received = receive(fresh, reception(), NOW);
+    const back = postponed(received, waitTier(1), { attempt: 1, crashes: 0 }, brokerNames());
+    headers = back.headers ?? {};
+    return received.returns;
+  });
+  // What comes back is bounded, or it would be refused.
+  expect(sums).toEqual([0, 3, 5, 5, 5_005, 1_001]);
+  // A broker that forgot its count still flags the message; no count is no whole number.
+  for (const [count, returns] of [
+    [undefined, 1],
+    [1.5, 1],
+    ["9", 1],
+    [4, 4],
+  ] as const) {
+    const again = delivered({ headers: { "x-delivery-count": count } });
+    again.message.fields.redelivered = true;
+    expect(receive(again, reception(), NOW)).toMatchObject({ kind: "job", returns });
+  }
 });

@@ -18,9 +18,9 @@ beforeAll(async () => {
         ...parts,
         claims: {
           ...parts.claims,
-          async claim(job, alone) {
+          async claim(job, ...how) {
             await sleep(claimMs);
-            return parts.claims.claim(job, alone);
+            return parts.claims.claim(job, ...how);
           },
         },
       }),

@@ -35,6 +35,7 @@ export interface TurnOptions {
   gate: Gate;
   live: LiveJobs;
   tools: Tools;
+  maxAttempts: number;
   log: Logger;
   /** Nothing new starts once this is true. */
   draining(): boolean;
@@ -45,6 +46,11 @@ export interface Turns {
   /** To be called once for each turn, when the delivery has been settled. */
   leave(turn: Turn): void;
 }
+
+/** A claim, or the end of which Redis knew, as Postgres has it. */
+type Asked =
+  | Exclude<Claim, { kind: "done" }>
+  | { kind: "ended"; row: ResultRow; tell: "result" | "repeat" };
 
 const STALE_DELAY_MS = 5_000;
 const EXPIRED: Problem = {
@@ -67,7 +73,7 @@ class ClaimedTurns implements Turns {
   }
 
   async take(received: Received): Promise<Turn> {
-    const { claims, gate, log, draining } = this.#options;
+    const { gate, log, draining } = this.#options;
     if (received.kind === "refused") return refused(received.problem, log, received);
     const earlyMs = received.notBefore === 0 ? 0 : received.notBefore - Date.now();
     if (earlyMs > 0) return tooEarly(received, earlyMs);
@@ -75,9 +81,9 @@ class ClaimedTurns implements Turns {
     let turn: Turn | undefined;
     try {
       if (draining()) return stopping();
-      const claim = await claims.claim(received, false);
+      const claim = await this.#ask(received, false);
       if (claim.kind !== "suspect") {
-        turn = await this.#turnOf(received, claim);
+        turn = this.#turnOf(received, claim);
         this.#held.set(turn, "shared");
         return turn;
       }
@@ -93,12 +99,12 @@ class ClaimedTurns implements Turns {
 
   /** A job that was there at two crashes waits until nothing else runs: if it crashes again, it was alone. */
   async #takeAlone(job: ReceivedJob): Promise<Turn> {
-    const { claims, gate, draining } = this.#options;
+    const { gate, draining } = this.#options;
     await gate.enterAlone();
     let turn: Turn | undefined;
     try {
       if (draining()) return stopping();
-      turn = await this.#turnOf(job, await claims.claim(job, true));
+      turn = this.#turnOf(job, await this.#ask(job, true));
       this.#held.set(turn, "alone");
       return turn;
     } finally {
@@ -106,7 +112,28 @@ class ClaimedTurns implements Turns {
     }
   }
 
-  async #turnOf(job: ReceivedJob, claim: Claim): Promise<Turn> {
+  /**
+   * I1. What Redis says of an end or of a later run counts where Postgres bears it out: neither ends a job, nor
+   * makes it wait for ever. The end may also have come while Redis was away and could not be told.
+   */
+  async #ask(job: ReceivedJob, alone: boolean): Promise<Asked> {
+    const { claims, commits, maxAttempts, log } = this.#options;
+    const claim = await claims.claim(job, alone);
+    if (claim.kind !== "done" && claim.kind !== "stale") return claim;
+    const row = await commits.read(job.engine, job.id);
+    if (row !== undefined && isEndOf(row, job))
+      return { kind: "ended", row, tell: claim.kind === "done" ? "repeat" : "result" };
+    // Of retries only Redis knows. A later generation has the row of what it replays, and no attempt comes after the last.
+    if (claim.kind === "stale" && claim.attempt > 0 && claim.attempt <= maxAttempts) return claim;
+    log.warn(
+      { jobId: job.id, claim },
+      "redis knows of a run that postgres does not; it is not believed",
+    );
+    // What is denied does not come again.
+    return (await claims.claim(job, alone, true)) as Asked;
+  }
+
+  #turnOf(job: ReceivedJob, claim: Asked): Turn {
     const { log } = this.#options;
     const token = "token" in claim ? claim.token : undefined;
     const startedAtMs = Date.now();
@@ -130,9 +157,9 @@ class ClaimedTurns implements Turns {
           attempt: job.attempt,
         };
       case "stale":
-        return this.#joinLater(job, claim.attempt, startedAtMs);
-      case "done":
-        return this.#repeat(job, startedAtMs);
+        return joinLater(job, claim.attempt, startedAtMs);
+      case "ended":
+        return { ...common, ...claim };
       // Never said of a job that is alone.
       case "suspect":
         return { ...common, kind: "draining" };
@@ -145,29 +172,6 @@ class ClaimedTurns implements Turns {
     const context = new JobContext(job, tools);
     const me = live.add({ job, token, startedAtMs, renewedAtMs: startedAtMs, context });
     return { kind: "run", token, startedAtMs, live: me, crashes };
-  }
-
-  /**
-   * A copy with a lower attempt than the one on record. It may be what was left when its successor reached a tier,
-   * or have been published anew, perhaps for another reply_to: it waits for the end, and is answered.
-   */
-  async #joinLater(job: ReceivedJob, recorded: number, startedAtMs: number): Promise<Turn> {
-    const common = { token: undefined, startedAtMs };
-    // The end may have come while Redis was away and could not be told: without a look at
-    // Postgres this copy would wait for ever.
-    const row = await this.#options.commits.read(job.engine, job.id);
-    if (row !== undefined && isEndOf(row, job))
-      return { ...common, kind: "ended", row, tell: "result" };
-    // It joins the attempt on record, so that it can take over should that copy be lost.
-    const attempt = Math.max(job.attempt, recorded);
-    return { ...common, kind: "wait", delayMs: STALE_DELAY_MS, mayBeEarly: true, attempt };
-  }
-
-  /** I1. Redis says that it is done, and Redis' word alone never ends a job. */
-  async #repeat(job: ReceivedJob, startedAtMs: number): Promise<Turn> {
-    const row = await this.#options.commits.read(job.engine, job.id);
-    if (row === undefined || !isEndOf(row, job)) return this.#run(job, undefined, job.crashes);
-    return { kind: "ended", token: undefined, startedAtMs, row, tell: "repeat" };
   }
 
   leave(turn: Turn): void {
@@ -191,6 +195,20 @@ const tooEarly = ({ attempt }: ReceivedJob, delayMs: number): Turn => ({
   delayMs,
   mayBeEarly: false,
   attempt,
+});
+
+/**
+ * A copy with a lower attempt than the one on record. It may be what was left when its successor reached a tier,
+ * or have been published anew, perhaps for another reply_to: it waits for the end, and is answered. It joins the
+ * attempt on record, so that it can take over should that copy be lost.
+ */
+const joinLater = ({ attempt }: ReceivedJob, recorded: number, startedAtMs: number): Turn => ({
+  kind: "wait",
+  token: undefined,
+  startedAtMs,
+  delayMs: STALE_DELAY_MS,
+  mayBeEarly: true,
+  attempt: Math.max(attempt, recorded),
 });
 
 const stopping = (): Turn => ({ kind: "draining", token: undefined, startedAtMs: Date.now() });

@@ -52,7 +52,7 @@ export function explainRedis(error: unknown, redisUrl: string): StartFailure {
     );
   if (reach !== undefined) return explainReach(reach, server, error);
   if (isUnanswered(error)) return explainSilence(server, error);
-  const { message } = error as Error;
+  const { message, command } = error as Error & { command?: { name: string } };
   const fail = (text: string, temporary = false) =>
     startFailure(server, text, { temporary, cause: error });
   if (isNoRedis(error)) return fail("is no Redis: the port is another service's; check REDIS_URL");
@@ -72,12 +72,16 @@ export function explainRedis(error: unknown, redisUrl: string): StartFailure {
     return fail(
       "has no such database: the number after the last / of REDIS_URL is too high; most hosted servers have only 0",
     );
-  if (/^NOPERM\b/.test(message))
+  if (REFUSED.test(message))
     return fail(
-      `does not allow its user what claims need (${message}): grant what "make rights" prints`,
+      `does not allow its user what claims need (${command?.name ?? "script"}: ${message}): grant what "make rights" prints`,
     );
   return fail(`can't be used now (${message})`, true);
 }
+
+/** Also what a script met: servers before and after Redis 7 say it each in their own words. */
+const REFUSED =
+  /^NOPERM\b|ACL failure in script|can't (?:run this command or subcommand|access at least one of the keys)/;
 
 /** A Redis without TLS takes its greeting for a command that has not ended yet. */
 const isMuteToTls = (error: unknown, redisUrl: string) =>

@@ -54,7 +54,7 @@ test("a worker claims again soon, on the new primary", async () => {
   });
   const claim = async () => {
     const job = { engine: "probe", publisher: undefined, id: randomUUID() };
-    const counts = { generation: 0, attempt: 1, crashes: 0, redeliveries: 0 };
+    const counts = { generation: 0, attempt: 1, crashes: 0, redeliveries: 0, returns: 0 };
     const answer = await claims.claim({ ...job, ...counts }, false);
     return answer.kind === "run" && answer.token !== undefined;
   };

@@ -37,9 +37,9 @@ beforeAll(async () => {
   cluster = String(two.urls.REDIS_URL);
   const admin = new Redis(redis.href);
   const password = `>${decodeURIComponent(PASSWORD)}`;
-  await admin.call("ACL", "SETUSER", "app", "on", password, "~*", "+@all");
+  await admin.call("ACL", "SETUSER", "app", "on", password, "~*", "&*", "+@all");
   await admin.call("ACL", "SETUSER", "poor", "on", password, "~other:*", "+@all");
-  await admin.call("ACL", "SETUSER", "quiet", "on", password, "~*", "+@all", "-info");
+  await admin.call("ACL", "SETUSER", "quiet", "on", password, "~*", "&*", "+@all", "-info");
   admin.disconnect();
   silent = createServer((socket) => socket.on("error", () => {}).resume());
   silent.listen(0, "127.0.0.1");
@@ -226,7 +226,11 @@ describe("Redis", () => {
     const log = pino({ level: "warn" }, { write: (line) => warnings.push(JSON.parse(line).msg) });
     const opened = openRedis(redisUrl, log);
     try {
-      await checkRedis(opened, { redisUrl, keys: ["engine:a", "engine:b"] }, log);
+      await checkRedis(
+        opened,
+        { redisUrl, keys: ["engine:a", "engine:b"], channels: "engine:*" },
+        log,
+      );
       return warnings;
     } finally {
       opened.disconnect();

@@ -1,4 +1,5 @@
 /** What must hold of Postgres and Redis before a worker consumes; each failure says what to do. */
+import { createHash } from "node:crypto";
 import type { Logger } from "pino";
 import type { Pool } from "./database.ts";
 import { explainPostgres } from "./explain-postgres.ts";
@@ -26,7 +27,21 @@ export interface RedisCheck {
   redisUrl: string;
   /** Two keys as claims have them, to ask whether the server takes both in one command, from this user. */
   keys: [string, string];
+  /** Pattern of the channels on which it hears of cancellations. */
+  channels: string;
 }
+
+/** What the scripts on claims call, so that a right that is missing is named at start and not by every job. */
+const TRIAL = `for _, key in ipairs(KEYS) do
+  for _, command in ipairs({ {'TIME'}, {'GETRANGE', key, 0, 0}, {'SET', key, '', 'PX', 1}, {'UNLINK', key} }) do
+    local answer = redis.pcall(unpack(command))
+    if type(answer) == 'table' and answer.err then
+      return redis.error_reply(answer.err .. ' (' .. command[1] .. ')')
+    end
+  end
+end
+return 1`;
+const TRIAL_SHA = createHash("sha1").update(TRIAL).digest("hex");
 
 /**
  * Only warns where Redis can't be reached, or is not ready: jobs go on without it.
@@ -38,7 +53,10 @@ export async function checkRedis(redis: Redis, check: RedisCheck, log: Logger): 
     // ioredis goes on in database 0 when the one that was asked for does not exist.
     if (redis.options.db) await redis.select(redis.options.db);
     await refuseEviction(redis, log);
-    await redis.eval("return 1", check.keys.length, ...check.keys);
+    await redis.eval(TRIAL, check.keys.length, ...check.keys);
+    await redis.evalsha(TRIAL_SHA, check.keys.length, ...check.keys);
+    await redis.psubscribe(check.channels);
+    await redis.punsubscribe(check.channels);
   } catch (error) {
     const failure = explainRedis(error, check.redisUrl);
     if (!failure.temporary) throw failure;

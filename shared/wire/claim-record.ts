@@ -17,8 +17,11 @@ export interface ClaimRecord {
   progress: string;
 }
 
-/** `<token> <generation> <attempt> <crashes> <done> <cancelled> <leaseEndMs> <progress>`; `-` is no token. */
-const RECORD = /^(\S+) (\d+) (\d+) (\d+) ([01]) ([01]) (\d+) (.*)$/s;
+/**
+ * `<token> <generation> <attempt> <crashes> <done> <cancelled> <leaseEndMs> <progress>`; `-` is no token.
+ * Longer numbers, which arithmetic would garble, are not ours.
+ */
+const RECORD = /^(\S+) (\d{1,6}) (\d{1,6}) (\d{1,6}) ([01]) ([01]) (\d{1,15}) (.*)$/s;
 
 /** Undefined for what is absent or was not written by us. */
 export function readRecord(text: string | null): ClaimRecord | undefined {
@@ -43,13 +46,19 @@ export function writeRecord(record: ClaimRecord): string {
   return `${token} ${generation} ${attempt} ${crashes} ${flags} ${leaseEndMs} ${record.progress}`;
 }
 
-/** The same for scripts: `read` gives nothing where there is no record, `blank` one of a job that nobody has seen. */
+/** What a progress note can come to, twice over: scripts read no further, whoever wrote what is there. */
+const MAX_RECORD_BYTES = 4_096;
+
+/**
+ * The same for scripts: `read` gives nothing where there is no record, `blank` one of a job that nobody has seen.
+ * `get` reads a key, and makes room where it holds what no claim is.
+ */
 export const RECORD_LUA = `
 local function read(text)
   if not text then return nil end
   local token, generation, attempt, crashes, done, cancelled, leaseEnd, progress =
     string.match(text, '^(%S+) (%d+) (%d+) (%d+) ([01]) ([01]) (%d+) (.*)$')
-  if not token then return nil end
+  if not token or #generation > 6 or #attempt > 6 or #crashes > 6 or #leaseEnd > 15 then return nil end
   return { token = token ~= '-' and token, generation = tonumber(generation), attempt = tonumber(attempt),
     crashes = tonumber(crashes), done = done == '1', cancelled = cancelled == '1', leaseEnd = leaseEnd,
     progress = progress }
@@ -57,6 +66,18 @@ end
 
 local function blank()
   return { generation = 0, attempt = 0, crashes = 0, leaseEnd = '0', progress = '' }
+end
+
+local function get(key)
+  local found = redis.pcall('GETRANGE', key, 0, ${MAX_RECORD_BYTES - 1})
+  if type(found) == 'table' then
+    if not string.find(found.err, 'WRONGTYPE', 1, true) then error(found.err) end
+    redis.call('UNLINK', key)
+    return nil
+  end
+  local r = read(found)
+  if r and #found == ${MAX_RECORD_BYTES} then r.progress = '' end
+  return r
 end
 
 local function text(r)

@@ -8,6 +8,8 @@ export const HEADERS = {
   attempt: "x-attempt",
   /** Set by retries: claims that neither finished nor were released. */
   crashes: "x-crashes",
+  /** Set by retries: how often the broker took the job's earlier messages back into the queue. */
+  returns: "x-returns",
   /** Set by replays only: the generation, from 1. */
   replay: "x-replay",
   /** Set on a job that waits longer than the longest tier: epoch ms before which it must not run. */

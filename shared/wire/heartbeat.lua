@@ -7,7 +7,7 @@ local leaseEnd = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 100
 local ttl = ARGV[2]
 
 local function renew(key, token, progress)
-  local r = read(redis.call('GET', key)) or blank()
+  local r = get(key) or blank()
   if r.token and r.token ~= token then return LOST end
   if progress ~= '' then r.progress = progress end
   r.token, r.leaseEnd = token, leaseEnd

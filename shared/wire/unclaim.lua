@@ -6,8 +6,9 @@ local ttl = ARGV[1]
 local function finish(key, token, generation, attempt)
   local ended = '- ' .. generation .. ' ' .. attempt .. ' 0 1 0 0 '
   -- It expires with its claim, which costs Redis less than another expiry.
-  local before = redis.call('SET', key, ended, 'XX', 'KEEPTTL', 'GET')
-  if not before then return redis.call('SET', key, ended, 'PX', ttl) end
+  local before = redis.pcall('SET', key, ended, 'XX', 'KEEPTTL', 'GET')
+  -- It expired, or was no string.
+  if not before or type(before) == 'table' then return redis.call('SET', key, ended, 'PX', ttl) end
   if string.sub(before, 1, #token + 1) == token .. ' ' then return end
   local r = read(before)
   if not r then return end
@@ -23,7 +24,7 @@ local function unclaim(key, job)
   local what, token, generation, attempt = string.match(job, '^(%S+) (%S+) (%d+) (%d+)$')
   if what == 'done' then return finish(key, token, generation, attempt) end
   generation, attempt = tonumber(generation), tonumber(attempt)
-  local r = read(redis.call('GET', key))
+  local r = get(key)
   local isMine = r and r.token == token
   local isLater = what == 'retry' and (not r or generation > r.generation or
     (generation == r.generation and attempt > r.attempt))

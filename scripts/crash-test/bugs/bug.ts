@@ -58,9 +58,9 @@ export const claims = (
   ...parts,
   claims: {
     ...parts.claims,
-    async claim(job, alone) {
+    async claim(job, ...how) {
       // What is claimed is always a job that was received.
-      return change(await parts.claims.claim(job, alone), job as ReceivedJob);
+      return change(await parts.claims.claim(job, ...how), job as ReceivedJob);
     },
   },
 });

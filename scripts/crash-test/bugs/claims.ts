@@ -12,16 +12,16 @@ import { laneOf } from "./lanes.ts";
 const LEASE_MS = Number(process.env.LEASE_MS ?? 2_000);
 
 let redis: Redis | undefined;
-/** Changes what Redis holds of a job that this worker has claimed. */
+/** Changes what Redis holds of a job, where the record passes the test. */
 async function change(
   job: { engine: string; publisher: string | undefined; id: string },
-  token: string | undefined,
+  test: (record: ClaimRecord) => boolean,
   how: (record: ClaimRecord) => void,
 ): Promise<void> {
   redis ??= new Redis(process.env.REDIS_URL ?? "").on("error", () => {});
   const key = redisKeys.claim(process.env.ENGINE_PREFIX ?? "", job.engine, job.publisher, job.id);
   const record = readRecord(await redis.get(key).catch(() => null));
-  if (record === undefined || record.token !== token) return;
+  if (record === undefined || !test(record)) return;
   how(record);
   await redis.set(key, writeRecord(record), "KEEPTTL").catch(() => {});
 }
@@ -31,8 +31,9 @@ const leasing = (parts: Parts, leaseEndMs: () => number): Parts => {
   const lease = (record: ClaimRecord) => {
     record.leaseEndMs = leaseEndMs();
   };
+  const isOf = (token: string) => (record: ClaimRecord) => record.token === token;
   const claimed = claims(parts, async (claim, job) => {
-    if (claim.kind === "run" && claim.token) await change(job, claim.token, lease);
+    if (claim.kind === "run" && claim.token) await change(job, isOf(claim.token), lease);
     return claim;
   });
   return {
@@ -41,7 +42,7 @@ const leasing = (parts: Parts, leaseEndMs: () => number): Parts => {
       ...claimed.claims,
       async heartbeat(jobs) {
         const answers = await parts.claims.heartbeat(jobs);
-        for (const job of jobs) await change(job, job.token, lease);
+        for (const job of jobs) await change(job, isOf(job.token), lease);
         return answers;
       },
     },
@@ -68,11 +69,20 @@ export const CLAIM_BUGS: Record<string, Bug> = {
     claims(parts, (claim, job) =>
       claim.kind === "busy" ? { kind: "run", token: undefined, crashes: job.crashes } : claim,
     ),
-  /** Takes a lease that ran out for one that holds. */
-  "claim-never-expires": (parts) =>
-    claims(parts, (claim) =>
-      claim.kind === "run" && claim.crashes > 0 ? { kind: "busy", remainingMs: 1_000 } : claim,
-    ),
+  /** Whoever asks for a claim that somebody else has renews it for him. */
+  "claim-never-expires": (parts) => ({
+    ...parts,
+    claims: {
+      ...parts.claims,
+      async claim(job, ...how) {
+        const isHeld = ({ token }: ClaimRecord) => token !== undefined;
+        await change(job, isHeld, (record) => {
+          record.leaseEndMs = Date.now() + LEASE_MS;
+        });
+        return parts.claims.claim(job, ...how);
+      },
+    },
+  }),
   "lease-by-worker-clock": (parts) => leasing(parts, () => Date.now() + LEASE_MS),
   "lease-never-renewed": (parts) => ({
     ...parts,

@@ -1,0 +1,47 @@
+/** Rules of `ACL SETUSER` for Redis: an engine's end at its own name, a publisher's at its own. */
+import { BURIALS } from "@tl-engine/shared/broker/topology";
+import { PUBLISHER, redisKeys } from "@tl-engine/shared/wire/names";
+
+/** What the runtime sends, itself and from inside its scripts. Database 0: any other asks for +select. */
+const CLAIMS = [
+  ...["+ping", "+info", "+psubscribe", "+punsubscribe"],
+  ...["+eval", "+evalsha", "+time", "+getrange", "+set", "+unlink"],
+];
+
+/**
+ * What a handler may need of `job.redis`. Nothing that blocks, since all jobs share the connection, and nothing that
+ * shows or takes keys without naming them (KEYS, SCAN, RANDOMKEY, FLUSHALL): patterns of keys don't bound these.
+ */
+const HANDLERS = [
+  ...["+@string", "+@hash", "+@set", "+@sortedset", "+@list", "-@dangerous", "-@blocking"],
+  ...["+del", "+exists", "+type", "+ttl", "+pttl", "+persist"],
+  ...["+expire", "+pexpire", "+expireat", "+pexpireat", "+multi", "+exec", "+discard"],
+];
+
+/** Of an engine: its claims, what its handlers keep beside them, and the cancellations that it hears. */
+export function redisEngineRules(prefix: string, engine: string): string[] {
+  const own = ["reset", "on", `~${redisKeys.engine(prefix, engine)}*`];
+  // PSUBSCRIBE is held against the rule letter by letter.
+  const channels = `&${redisKeys.cancel(prefix, engine, "*")}`;
+  // Burials end the claims of every engine, and have no handler that asks for more.
+  if (engine === BURIALS) return [...own, `~${prefix}:*:claim:*`, channels, ...CLAIMS];
+  // First what takes categories away, or it would take INFO as well.
+  return [...own, channels, ...HANDLERS, ...CLAIMS];
+}
+
+/**
+ * Of a publisher: it asks for the state of its own jobs, and cancels them. Engines are named one by one: a `*` would
+ * also stand for a colon, and reach jobs of others whose ids look like its claims.
+ */
+export function redisPublisherRules(
+  prefix: string,
+  name: string,
+  engines: readonly string[],
+): string[] {
+  if (!PUBLISHER.test(name)) throw new RangeError(`${name} can't be the name of a publisher`);
+  const reach = engines.flatMap((engine) => [
+    `~${redisKeys.claim(prefix, engine, name, "*")}`,
+    `&${redisKeys.cancel(prefix, engine, name)}`,
+  ]);
+  return ["reset", "on", ...reach, "+ping", "+time", "+get", "+set", "+eval", "+publish"];
+}
