@@ -25,7 +25,7 @@ export interface Envelope {
   crashes: number;
   /** Earlier deliveries of this message that the broker counted, for whatever reason. */
   redeliveries: number;
-  /** The same over all messages that the job has come in: a crash leaves one behind, as other things do. */
+  /** I6. The same over all messages that the job has come in: a crash leaves one behind, as other things do. */
   returns: number;
   /** Epoch ms. */
   deadline: number | undefined;

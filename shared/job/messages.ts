@@ -121,6 +121,7 @@ export function postponed(
     headers: headersOf(envelope, {
       [HEADERS.attempt]: next.attempt,
       [HEADERS.crashes]: next.crashes,
+      // I6. What its next message did not go through itself.
       ...(envelope.returns > 0 && { [HEADERS.returns]: Math.min(envelope.returns, MAX_COUNT) }),
       [HEADERS.replay]: envelope.generation,
       ...(envelope.deadline === undefined ? {} : { [HEADERS.deadline]: envelope.deadline }),

@@ -19,7 +19,7 @@ export interface ClaimRecord {
 
 /**
  * `<token> <generation> <attempt> <crashes> <done> <cancelled> <leaseEndMs> <progress>`; `-` is no token.
- * Longer numbers, which arithmetic would garble, are not ours.
+ * I1 of job/life.ts. Longer numbers, which arithmetic would garble, are not ours.
  */
 const RECORD = /^(\S+) (\d{1,6}) (\d{1,6}) (\d{1,6}) ([01]) ([01]) (\d{1,15}) (.*)$/s;
 
