@@ -1,20 +1,18 @@
 /**
  * `make rights NAME=activities`: the commands that make an engine's users, with no right that it does not need;
- * `NAME=tools`: those of who declares the topology.
+ * `NAME=tools`: those of who declares the topology. No password stands in any of them.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readEnvironment } from "./environment.ts";
-import { type BrokerRights, rightsOf, toolsRights } from "./rights/statements.ts";
-import { WORKERS, workerFolders } from "./workers.ts";
+import { brokerCommands, postgresCommands, redisCommands } from "./rights/commands.ts";
+import { limitStatements } from "./rights/postgres.ts";
+import { readMaxReplicas } from "./rights/read-max-replicas.ts";
+import { rightsOf, toolsRights } from "./rights/statements.ts";
+import { loadWorkers, WORKERS } from "./workers.ts";
 
 const { ENGINE_PREFIX: prefix } = readEnvironment({ ENGINE_PREFIX: true });
 const { NAME: engine = "" } = process.env;
-
-const brokerCommands = ({ user, configure, write, read }: BrokerRights) =>
-  `# RabbitMQ (in LavinMQ: lavinmqctl). The vhost is /engine unless AMQP_URL says otherwise.
-rabbitmqctl add_user ${user} "$PASSWORD"
-rabbitmqctl set_permissions -p /engine ${user} '${configure}' '${write}' '${read}'`;
 
 if (engine === "tools") {
   const tools = toolsRights(prefix);
@@ -25,22 +23,32 @@ if (engine === "tools") {
   console.log(`rights: user=${tools.user}`);
   process.exit();
 }
-const engines = await workerFolders();
-if (!engines.includes(engine)) {
-  console.error(`NAME=${engine} is neither tools nor an engine: ${engines.join(", ")}.`);
+const workers = await loadWorkers();
+const worker = workers.find(({ definition }) => definition.name === engine);
+if (worker === undefined) {
+  const engines = workers.map(({ definition }) => definition.name).join(", ");
+  console.error(`NAME=${engine} is neither tools nor an engine: ${engines}.`);
+  process.exit(2);
+}
+const maxReplicas = readMaxReplicas(engine);
+if (maxReplicas === undefined) {
+  console.error(
+    `keda/ has no good ScaledObject of ${engine}, which the limit of its connections follows from: see make lint-manifests.`,
+  );
   process.exit(2);
 }
 const schema = existsSync(join(WORKERS, engine, "migrations"))
   ? `engine_${engine.replaceAll("-", "_")}`
   : undefined;
 const { broker, postgres, redis } = rightsOf({ engine, prefix, schema });
+const limits = limitStatements(postgres.role, {
+  definition: worker.definition,
+  maxReplicas,
+});
 console.log(`${brokerCommands(broker)}
 
--- Postgres, as the owner of enginedb, after make migrate.
-create role ${postgres.role} login password :'password';
-${postgres.statements.join("\n")}
+${postgresCommands(postgres.role, [...postgres.statements, ...limits])}
 
-# Redis
-ACL SETUSER ${redis.user} ${redis.rules.join(" ")} >$PASSWORD
+${redisCommands(redis)}
 `);
 console.log(`rights: engine=${engine} role=${postgres.role} user=${broker.user}`);

@@ -1,5 +1,6 @@
 /** The least that one engine may do in the broker, in Postgres and in Redis. */
 import { brokerNames, DELAY_TIERS } from "@tl-engine/shared/wire/names";
+import { roleStatements } from "./postgres.ts";
 import { redisEngineRules } from "./redis-rules.ts";
 
 /** Regular expressions over names, as both brokers take them. */
@@ -42,7 +43,7 @@ export function rightsOf({ engine, prefix, schema }: RightsOptions): Rights {
       write: anyOf(["", "amq.default", names.events, ...tiers]),
       read: anyOf([names.queue(engine)]),
     },
-    postgres: { role, statements: statementsFor(role, schema) },
+    postgres: { role, statements: roleStatements(role, schema) },
     redis: {
       user: `${prefix}.${engine}`,
       rules: redisEngineRules(prefix, engine),
@@ -63,23 +64,4 @@ export function toolsRights(prefix: string): BrokerRights {
     write: ownAndDefault,
     read: ownAndDefault,
   };
-}
-
-function statementsFor(role: string, schema: string | undefined): string[] {
-  const own =
-    schema === undefined
-      ? []
-      : [
-          `grant usage on schema ${schema} to ${role};`,
-          `grant select, insert, update, delete on all tables in schema ${schema} to ${role};`,
-          // Tables of later migrations, which the owner makes.
-          `alter default privileges in schema ${schema} grant select, insert, update, delete on tables to ${role};`,
-        ];
-  return [
-    `grant usage on schema engine to ${role};`,
-    // Row-level security shows it the rows of its own engine alone.
-    `grant select, insert, update, delete on engine.results to ${role};`,
-    `grant select on engine.migrations to ${role};`,
-    ...own,
-  ];
 }

@@ -50,6 +50,9 @@ const KNOWN: Record<string, SampleJobs> = {
   },
 };
 
+/** Whether a good job of the engine is known here. */
+export const hasSampleJobs = ({ name }: WorkerDefinition): boolean => KNOWN[name] !== undefined;
+
 /** FILE and ACTION, where they are given, name one job that is published again and again under new ids. */
 export function sampleJobs(definition: WorkerDefinition, env: NodeJS.ProcessEnv): SampleJobs {
   const { FILE, ACTION } = env;

@@ -1,7 +1,14 @@
 /** Commits results: in groups for jobs that only return a value, in the job's own transaction for the rest. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Tx } from "../engine/define-worker.ts";
-import { type DatabaseTrouble, type Pool, type Queryable, troubleOf } from "../stores/database.ts";
+import {
+  type DatabaseTrouble,
+  isTableLock,
+  type Pool,
+  type Queryable,
+  troubleOf,
+} from "../stores/database.ts";
 import { takeDistinct } from "./coalesce.ts";
 import { createRecovery, type Recovery, type Struggle } from "./recovery.ts";
 import {
@@ -61,6 +68,7 @@ const LOCK_TIMEOUT_MS = 500;
 /** Once a group met a lock, its parts look for the culprit with less patience. */
 const SPLIT_LOCK_TIMEOUT_MS = 20;
 
+const LOCKED = "another session has locked engine.results (see pg_locks), results wait for it";
 const LEFT = "a statement that the handler did not await has failed in it";
 
 interface Waiting {
@@ -87,6 +95,8 @@ class GroupCommits implements Commits {
   #prepared: boolean;
   #waiting: Waiting[] = [];
   #flushing = false;
+  /** Statements of ours that wait for a lock on the whole table. */
+  #lockedOut = 0;
 
   constructor(options: CommitOptions) {
     this.#options = options;
@@ -141,12 +151,21 @@ class GroupCommits implements Commits {
   /** Runs a statement until Postgres answers; throws only what splitting or giving up must handle. */
   async #persist<T>(run: () => Promise<T>): Promise<T> {
     let struggle: Struggle | undefined;
+    let isLockedOut = false;
     try {
       for (;;) {
         this.#stopping.signal.throwIfAborted();
         try {
           return await run();
         } catch (error) {
+          // No part of a group would get further than the whole.
+          if (isTableLock(error)) {
+            if (!isLockedOut && this.#lockedOut++ === 0)
+              this.#options.log.warn({ err: error }, LOCKED);
+            isLockedOut = true;
+            await sleep(LOCK_TIMEOUT_MS / 2, undefined, { signal: this.#stopping.signal });
+            continue;
+          }
           if (troubleOf(error) !== "outage") throw error;
           struggle ??= this.#recovery.begin();
           await struggle.wait(error, true);
@@ -154,6 +173,8 @@ class GroupCommits implements Commits {
       }
     } finally {
       struggle?.end();
+      if (isLockedOut && --this.#lockedOut === 0)
+        this.#options.log.info("engine.results is no longer locked");
     }
   }
 

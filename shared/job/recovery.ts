@@ -44,7 +44,7 @@ export function createRecovery({ pool, log, onOutage, signal }: RecoveryOptions)
   async function canWrite(): Promise<boolean> {
     const { rows } = await pool.query(
       bounded(
-        "select current_setting('transaction_read_only') = 'off' and has_table_privilege('engine.results', 'insert') as can_write",
+        "select current_setting('transaction_read_only') = 'off' and has_any_column_privilege('engine.results', 'insert') as can_write",
       ),
     );
     return rows[0]?.can_write === true;

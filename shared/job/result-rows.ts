@@ -107,7 +107,7 @@ const SELECT = `
 select r.engine, r.job_id, r.generation, r.status, r.code, r.attempt, r.type, r.input_hash,
   r.reply::text as reply, r.events::text as events, extract(epoch from r.started_at)::float8 * 1000 as started_at_ms,
   current_setting('transaction_read_only') = 'off' as writable,
-  has_table_privilege('engine.results', 'insert') as allowed
+  has_any_column_privilege('engine.results', 'insert') as allowed
 from (select) as always
 left join (json_to_recordset($1::json) as k(e text, j text)
 join engine.results r on r.engine = k.e and r.job_id = k.j) on true`;

@@ -6,7 +6,7 @@ import { assertPg } from "./pg-insides.ts";
 
 export type { Pool, PoolClient, QueryArrayConfig, QueryArrayResult } from "pg";
 export { answeredWithin } from "./pg-insides.ts";
-export { type DatabaseTrouble, isConnectionLoss, troubleOf } from "./trouble.ts";
+export { type DatabaseTrouble, isConnectionLoss, isTableLock, troubleOf } from "./trouble.ts";
 
 /** A pool, or one of its clients. */
 export type Queryable = Pick<pg.ClientBase, "query">;

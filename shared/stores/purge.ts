@@ -17,15 +17,13 @@ export interface PurgeOptions {
 
 const INTERVAL_MS = 600_000;
 const CATCH_UP_MS = 5_000;
+/** Of one call of the function in the database. */
 const BATCH = 1_000;
 /** A purge without an answer would keep one of the worker's few connections. */
 const QUERY_TIMEOUT_MS = 60_000;
 
-const DELETE = `
-delete from engine.results where ctid = any (array(
-  select ctid from engine.results
-  where engine = $1 and finished_at < now() - make_interval(days => $2)
-  limit ${BATCH} for update skip locked))`;
+// An engine's role may not delete: the function, of migration 003, looks who asks and takes a batch.
+const PURGE = "select engine.purge_results($1, $2)::int as purged";
 
 export interface Purge {
   /** To be called often; it acts when it is time. */
@@ -43,12 +41,13 @@ export function createPurge(options: PurgeOptions): Purge {
     nextMs = Number.POSITIVE_INFINITY;
     let waitMs = intervalMs;
     try {
-      const query = { text: DELETE, values: [engine, retentionDays] };
-      const { rowCount } = await pool.query(answeredWithin(QUERY_TIMEOUT_MS, query));
+      const query = { text: PURGE, values: [engine, retentionDays] };
+      const { rows } = await pool.query(answeredWithin(QUERY_TIMEOUT_MS, query));
+      const [{ purged }] = rows as [{ purged: number }];
       failing = false;
-      log.debug({ rowCount }, "purged old results");
+      log.debug({ purged }, "purged old results");
       // A busy engine makes more in ten minutes than one batch takes away.
-      if (rowCount === BATCH) waitMs = catchUpMs;
+      if (purged === BATCH) waitMs = catchUpMs;
     } catch (error) {
       // Said once: what can't be purged now is not lost, and a worker that stops has closed its pool.
       const isNews = !failing && readTrouble(error) !== "closed";

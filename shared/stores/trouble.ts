@@ -92,6 +92,15 @@ function readInternal(error: Error): DatabaseTrouble {
 }
 
 /**
+ * Whether lock_timeout passed before the statement came to any row: somebody holds the whole table, so no row is to
+ * blame. Of a row Postgres says where it waited.
+ */
+export const isTableLock = (error: unknown): boolean => {
+  const { code, where } = Object(error);
+  return code === "55P03" && where === undefined;
+};
+
+/**
  * What an error of one of our own statements means. They are known to be right: where they are refused, the
  * configuration changed under us (a right revoked, a schema gone), and where Postgres is at a loss, it is at fault.
  */

@@ -13,6 +13,8 @@ const run = promisify(execFile);
 export interface OwnBroker {
   amqpUrl: string;
   managementUrl: string;
+  /** Of its command-line tools. */
+  env: NodeJS.ProcessEnv;
   rabbitmqctl(...args: string[]): Promise<string>;
   stop(): Promise<void>;
 }
@@ -27,14 +29,14 @@ export async function startOwnBroker(configuration: string): Promise<OwnBroker> 
   reaper.removeAtEnd(dir);
   try {
     const { urls, main } = await startRabbitMq(dir, reaper, configuration);
-    const { env } = main.command;
+    const env = { PATH: process.env.PATH, ...main.command.env };
     return {
       amqpUrl: String(urls.AMQP_URL),
       managementUrl: String(urls.RABBITMQ_MANAGEMENT_URL),
+      env,
       async rabbitmqctl(...args) {
         const file = join(dirname(findBinary("rabbitmq-server") ?? ""), "rabbitmqctl");
-        const environment = { PATH: process.env.PATH, ...env };
-        return (await run(file, ["--quiet", ...args], { env: environment })).stdout;
+        return (await run(file, ["--quiet", ...args], { env })).stdout;
       },
       stop: () => reaper.end(),
     };

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NativeService } from "../services/native.ts";
-import { startPostgres } from "../services/postgres.ts";
+import { startPgBouncer, startPostgres } from "../services/postgres.ts";
 import { startReaper } from "../services/reaper.ts";
 import { startRedis } from "../services/redis.ts";
 
@@ -12,6 +12,8 @@ export interface OwnServers {
   folder: string;
   redis(settings?: Record<string, string>): Promise<NativeService>;
   postgres(): Promise<NativeService>;
+  /** In front of a Postgres, for the user of its URL. */
+  pgbouncer(databaseUrl: string): Promise<NativeService>;
   /** Ends all of them and removes the folder. */
   end(): Promise<void>;
 }
@@ -26,6 +28,7 @@ export function openOwnServers(): OwnServers {
     folder,
     redis: (settings) => startRedis(own(), reaper, settings),
     postgres: () => startPostgres(own(), reaper),
+    pgbouncer: (databaseUrl) => startPgBouncer(own(), databaseUrl, reaper),
     async end() {
       await reaper.end();
       rmSync(folder, { recursive: true, force: true });
