@@ -5,16 +5,25 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readEnvironment } from "./environment.ts";
-import { type BrokerRights, rightsOf, toolsRights } from "./rights/statements.ts";
-import { WORKERS, workerFolders } from "./workers.ts";
+import { type BrokerRights, eventTypesOf, rightsOf, toolsRights } from "./rights/statements.ts";
+import { loadWorkers, WORKERS, workerFolders } from "./workers.ts";
 
-const { ENGINE_PREFIX: prefix } = readEnvironment({ ENGINE_PREFIX: true });
+const { ENGINE_PREFIX: prefix, REPLY_EXCHANGE: replyExchange } = readEnvironment({
+  ENGINE_PREFIX: true,
+  REPLY_EXCHANGE: true,
+});
 const { NAME: engine = "" } = process.env;
 
-const brokerCommands = ({ user, configure, write, read }: BrokerRights) =>
+const brokerCommands = ({ user, configure, write, read, topic }: BrokerRights) =>
   `# RabbitMQ (in LavinMQ: lavinmqctl). The vhost is /engine unless AMQP_URL says otherwise.
 rabbitmqctl add_user ${user} "$PASSWORD"
-rabbitmqctl set_permissions -p /engine ${user} '${configure}' '${write}' '${read}'`;
+rabbitmqctl set_permissions -p /engine ${user} '${configure}' '${write}' '${read}'${
+    topic === undefined
+      ? ""
+      : `
+# The events that the engine declares; LavinMQ has no such right, so leave the line out there.
+rabbitmqctl set_topic_permissions -p /engine ${user} ${topic.exchange} '${topic.write}' '${topic.read}'`
+  }`;
 
 if (engine === "tools") {
   const tools = toolsRights(prefix);
@@ -33,7 +42,10 @@ if (!engines.includes(engine)) {
 const schema = existsSync(join(WORKERS, engine, "migrations"))
   ? `engine_${engine.replaceAll("-", "_")}`
   : undefined;
-const { broker, postgres, redis } = rightsOf({ engine, prefix, schema });
+const { definition } =
+  (await loadWorkers()).find(({ definition: { name } }) => name === engine) ?? {};
+const emits = eventTypesOf(definition?.actions ?? {});
+const { broker, postgres, redis } = rightsOf({ engine, prefix, replyExchange, emits, schema });
 console.log(`${brokerCommands(broker)}
 
 -- Postgres, as the owner of enginedb, after make migrate.
@@ -43,4 +55,6 @@ ${postgres.statements.join("\n")}
 # Redis
 ACL SETUSER ${redis.user} ${redis.rules.join(" ")} >$PASSWORD
 `);
-console.log(`rights: engine=${engine} role=${postgres.role} user=${broker.user}`);
+console.log(
+  `rights: engine=${engine} role=${postgres.role} user=${broker.user} replies=${replyExchange || "default-exchange"}`,
+);
