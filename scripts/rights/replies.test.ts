@@ -1,5 +1,6 @@
 /** Replies through the default exchange and through one of their own, under exactly the rights that are printed for each. */
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { action, defineWorker, type WorkerDefinition } from "@tl-engine/shared";
 import { vhostOf } from "@tl-engine/shared/broker/address";
 import { openConnection } from "@tl-engine/shared/broker/connection";
@@ -124,6 +125,13 @@ describe.runIf(process.env.RABBITMQ_MANAGEMENT_URL).each(MODES)(
         const { id } = await client.send("echo", "say", { value: 8 });
         await fleet.until("its reply", () => replies.includes(id) || undefined);
         await fleet.until("the events", () => events.length === 2 || undefined);
+        // A queue that is declared anew is bound anew.
+        await fleet.channel.deleteQueue(replyQueue);
+        await fleet.until("a reply by the new queue", async () => {
+          const { id: next } = await client.send("echo", "say", { value: 9 });
+          await sleep(200);
+          return replies.includes(next) || undefined;
+        });
         await expect(client.call("echo", "say", { value: -1 })).rejects.toMatchObject({
           code: "attempts_exhausted",
         });

@@ -1,4 +1,5 @@
 /** What a bounded queue drops is told, counted and ended, and never comes back to it. */
+import { fillingQueues } from "@tl-engine/shared/broker/queue-states";
 import { createLog } from "@tl-engine/shared/process/log";
 import { openTestFleet, type TestFleet } from "@tl-engine/shared/testing/fleet";
 import { probe as chained } from "@tl-engine/shared/testing/probe-engine";
@@ -6,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import burials from "./index.ts";
 
 const probe = { ...chained, on: {} };
+const managementUrl = process.env.RABBITMQ_MANAGEMENT_URL;
 const KEPT_BYTES = 20_000;
 const value = "v".repeat(4_000);
 
@@ -52,6 +54,25 @@ test("dead letters past the bound: the oldest go, with a line each, and their ro
   // It was told when it failed, and not again.
   expect(fleet.replies.filter(({ correlationId }) => correlationId === ids[0])).toHaveLength(1);
 });
+
+test.runIf(managementUrl)(
+  "a queue that is half full is told before it drops anything",
+  async () => {
+    for (let n = 0; n < 4; n++) {
+      const id = await fleet.publish("probe", "run", { do: "reject", value });
+      await fleet.reply(id);
+    }
+    const queue = fleet.names.dead("probe");
+    const [filling] = await fleet.until("the broker's figures", async () => {
+      const found = await fillingQueues(String(managementUrl), fleet.config.AMQP_URL, [queue]);
+      return found.length > 0 ? found : undefined;
+    });
+    expect(filling).toMatchObject({ name: queue, keptBytes: KEPT_BYTES });
+    const log = createLog({}, "error", { write: (line) => lines.push(JSON.parse(line)) });
+    await fleet.start(probe, {}, { log });
+    expect(alerts("queue_filling")).toMatchObject([{ name: queue, keptBytes: KEPT_BYTES }]);
+  },
+);
 
 test("jobs for no engine past the bound: their callers are told that there is none", async () => {
   const ids: string[] = [];
