@@ -1,6 +1,9 @@
 /** Replies through the default exchange and through one of their own, under exactly the rights that are printed for each. */
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { action, defineWorker, type WorkerDefinition } from "@tl-engine/shared";
 import { vhostOf } from "@tl-engine/shared/broker/address";
 import { openConnection } from "@tl-engine/shared/broker/connection";
@@ -42,6 +45,25 @@ const MODES = [
   ["the default exchange", () => ""],
   ["an exchange of its own", (prefix: string) => `${prefix}.replies`],
 ] as const;
+
+test("the commands that are printed name the engine's events, and no default exchange where none is needed", async () => {
+  const script = fileURLToPath(new URL("../rights.ts", import.meta.url));
+  const print = async (NAME: string, REPLY_EXCHANGE: string) => {
+    const env = { ...process.env, NAME, ENGINE_PREFIX: "engine", REPLY_EXCHANGE };
+    return (await promisify(execFile)(process.execPath, [script], { env })).stdout;
+  };
+  const [shared, alone] = await Promise.all([
+    print("activities", "engine.replies"),
+    print("activities", ""),
+  ]);
+  expect(shared).toContain(
+    "set_topic_permissions -p /engine engine.activities engine.events '^(activity\\.recorded)$'",
+  );
+  expect(shared).not.toContain("amq");
+  expect(shared).toContain("engine\\.replies|");
+  expect(alone).toContain("|amq\\.default|");
+  expect(await print("tools", "engine.replies")).not.toContain("amq");
+});
 
 describe.runIf(process.env.RABBITMQ_MANAGEMENT_URL).each(MODES)(
   "replies go through %s",

@@ -52,8 +52,8 @@ export type Settle = (
 
 const RETURNED_DELAY_MS = 2_000;
 const REFUSED_DELAY_MS = 500;
-/** So often is the exchange of another engine's dead letters asked for before it is taken to be missing. */
-const LOOKS_FOR_GRAVE = 5;
+/** So often is the exchange of another engine's dead letters tried before it is taken to be missing. */
+const LOOKS_FOR_GRAVE = 3;
 
 export function createSettle(options: SettleOptions): Settle {
   const settler = new Settler(options);
@@ -122,13 +122,12 @@ class Settler {
   /** What a forged or an old message says of the engine in whose queue it died may be no engine of the fleet. */
   async #buryElsewhere(letter: Outgoing): Promise<"routed" | "unsendable" | "no grave"> {
     const { publisher, signal } = this.#options;
-    for (let looks = 1; looks <= LOOKS_FOR_GRAVE; looks++) {
+    for (let looks = 1; ; looks++) {
       const published = await publisher.publish(letter, signal);
       if (published === "routed" || published === "unsendable") return published;
-      if (published === "returned") break;
+      if (published === "returned" || looks === LOOKS_FOR_GRAVE) return "no grave";
       await sleep(RETURNED_DELAY_MS, undefined, { signal });
     }
-    return "no grave";
   }
 
   #postpone(envelope: Envelope, tier: Tier, next: Comeback): Promise<"routed" | "unsendable"> {

@@ -46,7 +46,7 @@ export const Environment = z.object({
     .or(z.literal(""))
     .default("")
     .describe(
-      "Direct exchange for replies, in a vhost shared with others: engine.replies; empty is the default exchange, whose right is one on every queue",
+      "Direct exchange for replies, in a vhost shared with others: engine.replies, with the prefix before it; empty is the default exchange, whose right is one on every queue",
     ),
   AMQP_HEARTBEAT_S: whole(1, 300)
     .default(30)
