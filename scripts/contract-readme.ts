@@ -64,7 +64,7 @@ input as JSON in UTF-8, with no content encoding, and nothing else.
 | \`type\` | required: from the table above |
 | \`content_type\` | required: \`application/json\`; a \`charset\` must be UTF-8, other parameters are ignored |
 | \`delivery_mode\` | 2, so that the job outlives a broker restart |
-| \`reply_to\` | where the reply goes: a queue named \`*.replies\` or \`*.replies.*\` (not beginning with \`engine.\`), one that the broker named, or direct reply-to. Without it there is no reply |
+| \`reply_to\` | where the reply goes: a queue named \`*.replies\` or \`*.replies.*\` (not beginning with \`engine.\`), one that the broker named, or direct reply-to, [where that is allowed](#replies-on-a-shared-vhost). Without it there is no reply |
 | \`correlation_id\` | free, echoed in the reply; without it the reply has the job's id |
 | header \`${HEADERS.deadline}\` | epoch milliseconds; past it the job ends as \`expired\`, unrun |
 | header \`${HEADERS.traceparent}\` | W3C trace context, carried on |
@@ -76,11 +76,12 @@ input as JSON in UTF-8, with no content encoding, and nothing else.
 Use publisher confirms and \`mandatory\`: a job is safe once it is confirmed and was not returned. If
 the confirm is lost, publish again **under the same id**: a job runs to one effect however often it
 is published. The same id with another input ends as \`idempotency_conflict\`. A name that is no engine's
-is not returned; it waits in \`engine.unrouted\` for a person.
+is not returned; it waits in \`engine.unrouted\` for a person, and where too many do, the oldest end as
+\`unknown_action\`.
 
 ## A reply
 
-Comes to \`reply_to\` through the default exchange, persistent, when the result is stored.
+Comes to \`reply_to\` through the default exchange or [one of its own](#replies-on-a-shared-vhost), persistent, when the result is stored.
 
 | property | value |
 |---|---|
@@ -100,6 +101,14 @@ list of \`{ "path", "message" }\`.
 | code | meaning |
 |---|---|
 ${errorRows()}
+
+### Replies on a shared vhost
+
+Where the workers have \`REPLY_EXCHANGE=engine.replies\`, replies are published on that direct exchange
+with the name in \`reply_to\` as routing key, instead of on the default exchange, which reaches every
+queue of the vhost. Bind your queue to it under its own name (\`replyExchange\` in our client; a line in
+the example below). A direct reply-to ends as \`invalid_input\` there: only the default exchange reaches it.
+Bound or not, the queue serves both ways, so bind before the workers change.
 
 ## Events
 
@@ -123,6 +132,8 @@ channel = connection.channel()
 channel.confirm_delivery()
 replies = f"my-app.replies.{uuid.uuid4()}"
 channel.queue_declare(replies, exclusive=True)
+# Only where the workers have REPLY_EXCHANGE=engine.replies:
+# channel.queue_bind(replies, exchange="engine.replies", routing_key=replies)
 
 job_id = str(uuid.uuid4())
 with open("job.json", "rb") as file:

@@ -29,13 +29,14 @@ const AGE_UNITS = [
 
 function printLetters(engine: string, count: number, letters: Letter[]): void {
   console.log(`${engine}: ${count}`);
-  const rows = letters.map(({ id, type, code, attempt, generation, publishedAtMs, message }) => [
+  const rows = letters.map(({ id, type, code, attempt, generation, message, ...letter }) => [
     id || "(no id)",
     type || "(no type)",
     code,
     `attempt ${attempt}`,
     generation === 0 ? "" : `replay ${generation}`,
-    ageOf(publishedAtMs, Date.now()),
+    letter.cutBytes === undefined ? "" : `cut from ${letter.cutBytes} bytes`,
+    ageOf(letter.publishedAtMs, Date.now()),
     message.replaceAll(/\s+/g, " ").slice(0, 80),
   ]);
   const widths = rows.reduce<number[]>(

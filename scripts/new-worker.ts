@@ -14,6 +14,7 @@ const TEMPLATE = fileURLToPath(new URL("./new-worker/template", import.meta.url)
 /** Queues of these names are no engine's, or packages are called so. */
 const RESERVED = [
   "unrouted",
+  "replies",
   "shared",
   "client",
   "tools",

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { action, defineWorker } from "../shared/engine/define-worker.ts";
 import { openTestFleet, type TestFleet } from "../shared/testing/fleet.ts";
-import { type Rights, rightsOf } from "./rights/statements.ts";
+import { eventTypesOf, type Rights, rightsOf } from "./rights/statements.ts";
 
 const engine = `r${randomBytes(4).toString("hex")}`;
 const password = randomBytes(12).toString("hex");
@@ -59,16 +59,20 @@ async function redisAcl(...words: string[]): Promise<void> {
 
 beforeAll(async () => {
   fleet = await openTestFleet([definition]);
-  rights = rightsOf({ engine, prefix: fleet.config.ENGINE_PREFIX, schema: undefined });
+  rights = rightsOf({
+    ...{ engine, prefix: fleet.config.ENGINE_PREFIX, replyExchange: "", schema: undefined },
+    emits: eventTypesOf(definition.actions),
+  });
   const { broker, postgres, redis } = rights;
   await fleet.pool.query(`create role ${postgres.role} login password '${password}'`);
   for (const statement of postgres.statements) await fleet.pool.query(statement);
   await redisAcl("SETUSER", redis.user, ...redis.rules, `>${password}`);
   if (managementUrl === undefined) return;
   const vhost = vhostOf(fleet.config.AMQP_URL);
-  const { user, configure, write, read } = broker;
+  const { user, configure, write, read, topic } = broker;
   await ask(managementUrl, "PUT", ["users", user], { password, tags: "" });
   await ask(managementUrl, "PUT", ["permissions", vhost, user], { configure, write, read });
+  await ask(managementUrl, "PUT", ["topic-permissions", vhost, user], topic);
 });
 
 afterAll(async () => {

@@ -8,10 +8,13 @@ import { readEnvironment } from "./environment.ts";
 import { brokerCommands, postgresCommands, redisCommands } from "./rights/commands.ts";
 import { limitStatements } from "./rights/postgres.ts";
 import { readMaxReplicas } from "./rights/read-max-replicas.ts";
-import { rightsOf, toolsRights } from "./rights/statements.ts";
+import { eventTypesOf, rightsOf, toolsRights } from "./rights/statements.ts";
 import { loadWorkers, WORKERS } from "./workers.ts";
 
-const { ENGINE_PREFIX: prefix } = readEnvironment({ ENGINE_PREFIX: true });
+const { ENGINE_PREFIX: prefix, REPLY_EXCHANGE: replyExchange } = readEnvironment({
+  ENGINE_PREFIX: true,
+  REPLY_EXCHANGE: true,
+});
 const { NAME: engine = "" } = process.env;
 
 if (engine === "tools") {
@@ -40,15 +43,16 @@ if (maxReplicas === undefined) {
 const schema = existsSync(join(WORKERS, engine, "migrations"))
   ? `engine_${engine.replaceAll("-", "_")}`
   : undefined;
-const { broker, postgres, redis } = rightsOf({ engine, prefix, schema });
-const limits = limitStatements(postgres.role, {
-  definition: worker.definition,
-  maxReplicas,
-});
+const { definition } = worker;
+const emits = eventTypesOf(definition.actions);
+const { broker, postgres, redis } = rightsOf({ engine, prefix, replyExchange, emits, schema });
+const limits = limitStatements(postgres.role, { definition, maxReplicas });
 console.log(`${brokerCommands(broker)}
 
 ${postgresCommands(postgres.role, [...postgres.statements, ...limits])}
 
 ${redisCommands(redis)}
 `);
-console.log(`rights: engine=${engine} role=${postgres.role} user=${broker.user}`);
+console.log(
+  `rights: engine=${engine} role=${postgres.role} user=${broker.user} replies=${replyExchange || "default-exchange"}`,
+);

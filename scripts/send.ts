@@ -53,6 +53,7 @@ async function main(options: Options): Promise<number> {
   await using client = await connect({
     amqpUrl: process.env.AMQP_URL ?? "amqp://guest:guest@127.0.0.1:5672",
     prefix: process.env.ENGINE_PREFIX,
+    replyExchange: process.env.REPLY_EXCHANGE,
     appId: "send",
   });
   // Names come from the command line: the client itself checks them against the contract.

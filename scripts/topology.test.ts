@@ -43,13 +43,13 @@ describe.runIf(process.env.RABBITMQ_MANAGEMENT_URL)("a user of its own on a fres
     await ask(managementUrl, "DELETE", ["users", user]);
   });
 
-  test("without the right to the default exchange: says what is missing, in one line", async () => {
-    await allow("^engine\\..*$", "^engine\\..*$", "^engine\\..*$");
+  test("without the right to a dead-letter exchange: says what is missing, in one line", async () => {
+    await allow("^engine\\..*$", "^engine\\.(jobs|unrouted)$", "^engine\\..*$");
     const { code, stdout, stderr } = await run(TOPOLOGY, { AMQP_URL: url });
     expect(code).toBe(2);
     expect(stdout).toBe("");
     expect(stderr).toMatch(
-      /^topology: .*declare the queue engine\.burials.*make rights NAME=tools.*\n$/,
+      /^topology: .*declare the queue engine\.unrouted.*make rights NAME=tools.*\n$/,
     );
   });
 
@@ -57,9 +57,10 @@ describe.runIf(process.env.RABBITMQ_MANAGEMENT_URL)("a user of its own on a fres
     const printed = await run(RIGHTS, { NAME: "tools", ENGINE_PREFIX: "engine" });
     const { configure, write, read } = toolsRights("engine");
     expect(printed.stdout).toContain(`'${configure}' '${write}' '${read}'`);
+    expect("engine.jobs").toMatch(new RegExp(write));
     // In LavinMQ the default exchange has the empty name.
-    for (const name of ["", "amq.default", "engine.jobs"]) expect(name).toMatch(new RegExp(write));
-    expect("other.jobs").not.toMatch(new RegExp(write));
+    for (const name of ["", "amq.default", "other.jobs"])
+      expect(name).not.toMatch(new RegExp(write));
     await allow(configure, write, read);
     const { code, stdout, stderr } = await run(TOPOLOGY, {
       AMQP_URL: url,
@@ -67,7 +68,9 @@ describe.runIf(process.env.RABBITMQ_MANAGEMENT_URL)("a user of its own on a fres
     });
     expect(stderr).toBe("");
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^topology: broker=\w+ exchanges=\d+/);
+    expect(stdout).toMatch(/^topology: broker=\w+ exchanges=\d+ .*replies=default-exchange$/m);
+    const shared = { AMQP_URL: url, ENGINE_PREFIX: "engine", REPLY_EXCHANGE: "engine.replies" };
+    expect((await run(TOPOLOGY, shared)).stdout).toMatch(/ replies=engine\.replies$/m);
   });
 
   test("a broker that can't be reached: one line and status 1", async () => {

@@ -1,6 +1,7 @@
 /** Makes the steps of a job's life from what the worker has opened. */
 import type { Logger } from "pino";
 import type { Delivery } from "./broker/consume.ts";
+import { DEFAULT_MAX_BODY_BYTES } from "./broker/consume-link.ts";
 import type { Publisher } from "./broker/publish.ts";
 import { BURIALS } from "./broker/topology.ts";
 import { type ConnectionPlan, jobTransactions } from "./engine/connections.ts";
@@ -9,10 +10,12 @@ import { receiveBuried } from "./job/burials.ts";
 import { type Claims, createClaims } from "./job/claim.ts";
 import { type Commits, createCommits } from "./job/commit.ts";
 import { createCourier } from "./job/courier.ts";
+import { endEvictions } from "./job/evictions.ts";
 import { Gate } from "./job/gate.ts";
 import { createLife, type Life } from "./job/life.ts";
 import type { LiveJobs } from "./job/live-jobs.ts";
 import { createReception, type Received, receive } from "./job/receive.ts";
+import { maxInputBytesOf } from "./job/reception.ts";
 import { RetryBudget } from "./job/retry.ts";
 import { createRun } from "./job/run.ts";
 import { createSettle } from "./job/settle.ts";
@@ -36,7 +39,7 @@ export interface Parts {
 /** What a life needs beside its parts. */
 export interface LifeDependencies {
   definition: WorkerDefinition;
-  config: Pick<Config, "ENGINE_PREFIX" | "RETRY_BUDGET">;
+  config: Pick<Config, "ENGINE_PREFIX" | "RETRY_BUDGET" | "REPLY_EXCHANGE">;
   log: Logger;
   metrics: Metrics;
   live: LiveJobs;
@@ -74,20 +77,27 @@ export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life
   const budget = new RetryBudget(config.RETRY_BUDGET);
   const maxAttempts = definition.maxAttempts ?? DEFAULT_MAX_ATTEMPTS;
   const gate = new Gate();
-  return createLife({
+  const replyExchange = config.REPLY_EXCHANGE;
+  const isBurials = definition.name === BURIALS;
+  const life = createLife({
     receive: parts.receive,
     turns: createTurns({ claims, commits, gate, live, tools, maxAttempts, log, draining }),
     run: createRun({ definition, commits, tools, log, signal }),
     commits,
     settle: createSettle({
-      ...{ publisher, courier, claims, names, budget, log, signal },
+      ...{ publisher, courier, claims, names, replyExchange, budget, log, signal },
       engine: definition.name,
+      // What the broker drops of an engine's may be as large as any engine takes.
+      maxBodyBytes: isBurials ? DEFAULT_MAX_BODY_BYTES : maxInputBytesOf(definition),
     }),
     maxAttempts,
     metrics,
     log,
     signal,
   });
+  if (!isBurials) return life;
+  const { receive } = parts;
+  return endEvictions(life, { names, replyExchange, receive, courier, metrics, log });
 }
 
 export function makeParts(dependencies: PartsDependencies): Parts {
@@ -96,6 +106,7 @@ export function makeParts(dependencies: PartsDependencies): Parts {
     definition,
     names: brokerNames(config.ENGINE_PREFIX),
     replyToAllow: config.REPLY_TO_ALLOW,
+    replyExchange: config.REPLY_EXCHANGE,
     maxAgeMs: config.RETENTION_DAYS * 86_400_000,
   });
   return {

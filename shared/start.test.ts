@@ -18,6 +18,22 @@ beforeAll(async () => {
 });
 afterAll(() => fleet?.close());
 
+test("an exchange that is missing, of dead letters or of replies", async () => {
+  const { names } = fleet;
+  const REPLY_EXCHANGE = `${names.prefix}.replies`;
+  await expect(fleet.start(probe, { REPLY_EXCHANGE })).rejects.toMatchObject({
+    name: "MissingTopology",
+    message: expect.stringMatching(/exchange \S+\.replies is missing.*make topology/),
+  });
+  await fleet.channel.deleteExchange(names.dead("probe"));
+  await expect(fleet.start(probe)).rejects.toMatchObject({
+    name: "MissingTopology",
+    message: expect.stringMatching(/exchange \S+\.probe\.dead is missing.*make topology/),
+  });
+  await fleet.channel.assertExchange(names.dead("probe"), "fanout");
+  await fleet.channel.bindQueue(names.dead("probe"), names.dead("probe"), "");
+});
+
 test("a queue that is missing", async () => {
   await expect(fleet.start({ ...probe, name: "absent" })).rejects.toMatchObject({
     name: "MissingTopology",

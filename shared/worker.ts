@@ -109,7 +109,7 @@ export async function startWorker(
     closers.add(listenForCancels(live, redis, { prefix: config.ENGINE_PREFIX, engine, log }));
     state.consuming = true;
     await consumer.start();
-    log.info({ healthPort }, "ready");
+    log.info({ healthPort, replies: config.REPLY_EXCHANGE || "default exchange" }, "ready");
     return { healthPort, notReady, stop: () => drain.stop() };
   } catch (error) {
     // What was delivered meanwhile ends as in any drain.

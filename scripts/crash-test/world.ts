@@ -226,7 +226,7 @@ export class World {
     };
     worker.life = assembleLife(parts, {
       definition: this.#definition,
-      config: { ENGINE_PREFIX: names.prefix, RETRY_BUDGET: 1 },
+      config: { ENGINE_PREFIX: names.prefix, RETRY_BUDGET: 1, REPLY_EXCHANGE: "" },
       log,
       metrics,
       live: new LiveJobs(),

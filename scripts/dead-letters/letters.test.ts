@@ -1,4 +1,5 @@
 /** Dead letters on a real broker: looked at, replayed to success, and never lost. */
+import { createHash } from "node:crypto";
 import { action, defineWorker, Reject } from "@tl-engine/shared";
 import { openConnection } from "@tl-engine/shared/broker/connection";
 import { openPublisher, type Publisher } from "@tl-engine/shared/broker/publish";
@@ -23,6 +24,8 @@ const fragile = defineWorker({
       version: 1,
       input: z.object({ value: z.string() }),
       output: z.object({ value: z.string() }),
+      // An answer is a little longer than the longest input that it echoes.
+      maxOutputBytes: 2 * 1024 * 1024,
       handle(input, job) {
         runs.set(job.id, (runs.get(job.id) ?? 0) + 1);
         if (broken) throw new Reject("broken");
@@ -158,6 +161,35 @@ test("a conflict stays: its id belongs to another input", async () => {
   await succeeded(id);
   await buried(1);
   await fleet.deadLetters("fragile");
+});
+
+test("a body that no action takes is not kept whole, and its letter can't be replayed", async () => {
+  const body = Buffer.from(JSON.stringify({ value: "é".repeat(600_000) }));
+  const bodySha256 = createHash("sha256").update(body).digest("hex");
+  const id = await fleet.publish("fragile", "run", {}, { body });
+  expect((await fleet.reply(id)).reply).toMatchObject({ error: { code: "payload_too_large" } });
+  await buried(1);
+  expect((await list()).letters).toMatchObject([{ id, cutBytes: body.length, bodySha256 }]);
+  // A fresh copy of the letter says it too.
+  for (let looks = 0; looks < 6; looks++) await list(100, 3);
+  const { replayed, left } = await replay();
+  expect(replayed).toEqual([]);
+  expect(left).toEqual([
+    { id, why: expect.stringMatching(new RegExp(`${body.length} bytes .*${bodySha256}`)) },
+  ]);
+  const channel = await fleet.model.createChannel();
+  const letter = await channel.get(fleet.names.dead("fragile"), { noAck: true });
+  await channel.close();
+  expect(letter).toMatchObject({ content: body.subarray(0, 4096) });
+});
+
+test("the largest body that an action takes is kept whole, and replayed", async () => {
+  const value = "v".repeat(1024 * 1024 - '{"value":""}'.length);
+  const id = await fail(value);
+  await buried(1);
+  broken = false;
+  expect(await replay()).toEqual({ replayed: [id], left: [] });
+  await succeeded(id);
 });
 
 test("where nothing is held nothing is given back, which LavinMQ would close the channel over", async () => {

@@ -20,6 +20,10 @@ export interface Letter {
   generation: number;
   /** When the job was published first; undefined where its publisher did not say. */
   publishedAtMs: number | undefined;
+  /** Bytes of the body as it came, where only its head was kept. */
+  cutBytes: number | undefined;
+  /** Of the whole body; undefined where it is here, or was never held. */
+  bodySha256: string | undefined;
 }
 
 /**
@@ -48,7 +52,7 @@ export async function listLetters(
       held++;
       letters.push(readLetter(message));
       if (numberOf(message, "x-delivery-count") < refreshAfterLooks) continue;
-      const copy = { ...sameJob(message), exchange: "", routingKey: queue };
+      const copy = { ...sameJob(message), exchange: queue, routingKey: queue };
       await deliver(publisher, { ...copy, headers: graveOf(message) });
       channel.ack(message);
       held--;
@@ -139,8 +143,12 @@ function giveBack(channel: Channel, held: number): void {
 const keyOf = ({ id, generation }: Letter, of = generation) => `${id} ${of}`;
 
 /** Why a letter would only come back. */
-function whyNot({ id, code }: Letter): string | undefined {
+function whyNot({ id, code, cutBytes, bodySha256 }: Letter): string | undefined {
   if (id === "") return "it has no message_id, which every job needs";
+  if (cutBytes !== undefined) {
+    const digest = bodySha256 === undefined ? "" : ` (sha-256 ${bodySha256})`;
+    return `its body of ${cutBytes} bytes was not kept whole${digest}: only its publisher has the input`;
+  }
   if (code === "idempotency_conflict") return "its id belongs to another input";
   return undefined;
 }
@@ -167,13 +175,15 @@ function sameJob({ content, properties }: Message) {
 
 /** The headers of a letter, for its fresh copy. */
 function graveOf(message: Message): Record<string, string | number> {
-  const { code, message: error } = readLetter(message);
+  const { code, message: error, cutBytes, bodySha256 } = readLetter(message);
   return {
     ...traceOf(message),
     [HEADERS.attempt]: numberOf(message, HEADERS.attempt),
     [HEADERS.replay]: numberOf(message, HEADERS.replay),
-    "x-error-code": code,
-    "x-error": error,
+    [HEADERS.errorCode]: code,
+    [HEADERS.error]: error,
+    ...(cutBytes !== undefined && { [HEADERS.droppedBytes]: cutBytes }),
+    ...(bodySha256 !== undefined && { [HEADERS.bodySha256]: bodySha256 }),
   };
 }
 
@@ -188,11 +198,13 @@ function readLetter(message: Message): Letter {
   return {
     id: text(properties.messageId) ?? "",
     type: text(properties.type) ?? "",
-    code: text(headers["x-error-code"]) ?? "",
-    message: text(headers["x-error"]) ?? "",
+    code: text(headers[HEADERS.errorCode]) ?? "",
+    message: text(headers[HEADERS.error]) ?? "",
     attempt: numberOf(message, HEADERS.attempt),
     generation: numberOf(message, HEADERS.replay),
     publishedAtMs: Number.isSafeInteger(timestamp) ? timestamp * 1_000 : undefined,
+    cutBytes: numberOf(message, HEADERS.droppedBytes) || undefined,
+    bodySha256: text(headers[HEADERS.bodySha256]),
   };
 }
 

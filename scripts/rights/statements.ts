@@ -1,4 +1,6 @@
 /** The least that one engine may do in the broker, in Postgres and in Redis. */
+import type { WorkerDefinition } from "@tl-engine/shared";
+import { BURIALS } from "@tl-engine/shared/broker/topology";
 import { brokerNames, DELAY_TIERS } from "@tl-engine/shared/wire/names";
 import { roleStatements } from "./postgres.ts";
 import { redisEngineRules } from "./redis-rules.ts";
@@ -9,6 +11,8 @@ export interface BrokerRights {
   configure: string;
   write: string;
   read: string;
+  /** Event types that may be published; undefined for who needs no such limit. LavinMQ knows none. */
+  topic?: { exchange: string; write: string; read: string };
 }
 
 export interface Rights {
@@ -23,6 +27,10 @@ export interface RightsOptions {
   engine: string;
   /** `ENGINE_PREFIX`. */
   prefix: string;
+  /** `REPLY_EXCHANGE`; "" is the default exchange. */
+  replyExchange: string;
+  /** Types of the events that the engine's actions declare. */
+  emits: readonly string[];
   /** Schema of the engine's own tables; undefined for an engine without any. */
   schema: string | undefined;
 }
@@ -30,7 +38,28 @@ export interface RightsOptions {
 const escaped = (text: string) => text.replaceAll(/[.\\+*?^$()[\]{}|]/g, "\\$&");
 const anyOf = (names: string[]) => `^(${names.map(escaped).join("|")})$`;
 
-export function rightsOf({ engine, prefix, schema }: RightsOptions): Rights {
+/** Of all that the engine's actions may announce. */
+export const eventTypesOf = (actions: WorkerDefinition["actions"]): string[] =>
+  Object.values(actions).flatMap(({ emits = {} }) => Object.keys(emits));
+
+/** None at all, also of the empty name. */
+const NOTHING = "^\\b$";
+
+/**
+ * The default exchange is amq.default in RabbitMQ and "" in LavinMQ; who may write to it reaches every queue of
+ * the vhost.
+ */
+const replyExchanges = (replyExchange: string) =>
+  replyExchange === "" ? ["", "amq.default"] : [replyExchange];
+
+/** Burials end the jobs of every engine. */
+function graves(engine: string, prefix: string): string {
+  if (engine !== BURIALS) return escaped(brokerNames(prefix).dead(engine));
+  return `${escaped(prefix)}\\.[a-z0-9-]+\\.dead`;
+}
+
+export function rightsOf(options: RightsOptions): Rights {
+  const { engine, prefix, replyExchange, emits, schema } = options;
   const names = brokerNames(prefix);
   const tiers = DELAY_TIERS.map(({ name }) => names.delay(name));
   const role = `engine_${engine.replaceAll("-", "_")}`;
@@ -39,9 +68,16 @@ export function rightsOf({ engine, prefix, schema }: RightsOptions): Rights {
       user: `${prefix}.${engine}`,
       // Nothing: the topology's user declares.
       configure: "^$",
-      // The default exchange, for replies and dead letters, is amq.default in RabbitMQ and "" in LavinMQ.
-      write: anyOf(["", "amq.default", names.events, ...tiers]),
+      write: `^(${[
+        ...[...replyExchanges(replyExchange), names.events, ...tiers].map(escaped),
+        graves(engine, prefix),
+      ].join("|")})$`,
       read: anyOf([names.queue(engine)]),
+      topic: {
+        exchange: names.events,
+        write: emits.length === 0 ? NOTHING : anyOf([...emits]),
+        read: NOTHING,
+      },
     },
     postgres: { role, statements: roleStatements(role, schema) },
     redis: {
@@ -52,16 +88,10 @@ export function rightsOf({ engine, prefix, schema }: RightsOptions): Rights {
 }
 
 /**
- * Of who declares the topology. A dead-letter exchange asks for the right to write to it and to read the queue;
- * that of the burials is the default one, which is amq.default in RabbitMQ and "" in LavinMQ.
+ * Of who declares the topology and replays dead letters: all that has the prefix, and no default exchange. A
+ * dead-letter exchange asks for the right to write to it and to read the queue.
  */
 export function toolsRights(prefix: string): BrokerRights {
-  const own = `${escaped(prefix)}\\..*`;
-  const ownAndDefault = `^(|amq\\.default|${own})$`;
-  return {
-    user: "tl-engine-tools",
-    configure: `^${own}$`,
-    write: ownAndDefault,
-    read: ownAndDefault,
-  };
+  const own = `^${escaped(prefix)}\\..*$`;
+  return { user: "tl-engine-tools", configure: own, write: own, read: own };
 }

@@ -19,7 +19,7 @@ export class QueueFailed extends Error {
 const isInternalError = (error: Error) => (error as { code?: unknown }).code === 541;
 
 /** What RabbitMQ 4 takes; older ones take eight times that. */
-const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
+export const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
 /** While a queue elects its leader, RabbitMQ may count none. */
 const LOOKS = 3;
 const LOOK_DELAY_MS = 500;
@@ -44,7 +44,7 @@ export async function openConsumeLink(
   const name = `${engine} consumer ${config.WORKER_ID}`;
   const { model } = await openConnection(config, name, maxBodyBytes);
   try {
-    await verifyTopology(model, engine, names);
+    await verifyTopology(model, engine, names, config.REPLY_EXCHANGE);
     const channel = await model.createChannel();
     const acks = new Acks(channel, onStaleAck);
     let reason = new Error("the connection was closed");

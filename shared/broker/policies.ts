@@ -1,10 +1,11 @@
-/** Looks for broker policies that override the arguments of our queues; no AMQP answer shows them. */
+/** Looks for broker policies that override the arguments of our queues, and for full graves; no AMQP answer shows either. */
 import type { Logger } from "pino";
 import type { Config } from "../process/config.ts";
 import { type BrokerNames, brokerNames } from "../wire/names.ts";
 import { vhostOf } from "./address.ts";
 import { BrokerFailure } from "./explain.ts";
 import { ask } from "./management.ts";
+import { fillingQueues } from "./queue-states.ts";
 
 /** A policy on the broker changes what our queues promise. */
 export class PolicyOverride extends BrokerFailure {
@@ -62,6 +63,12 @@ export async function checkPolicies(config: Config, engine: string, log: Logger)
   const vhost = vhostOf(config.AMQP_URL);
   try {
     await refusePolicies(config.RABBITMQ_MANAGEMENT_URL, vhost, engine, names);
+    const kept = [names.dead(engine), names.unrouted];
+    for (const queue of await fillingQueues(config.RABBITMQ_MANAGEMENT_URL, config.AMQP_URL, kept))
+      log.error(
+        { ...queue, alert: "queue_filling" },
+        "a queue that a person has to empty is half full; past its bound its oldest messages are dropped",
+      );
   } catch (error) {
     if (error instanceof PolicyOverride) throw error;
     log.warn(

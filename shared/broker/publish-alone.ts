@@ -54,6 +54,10 @@ const CONTROL: Outgoing = {
   mandatory: false,
 };
 
+/** The broker's answer to it, which is a refusal where the user has no right to the default exchange. */
+const isAnswer = (end: Published | Error) =>
+  typeof end === "string" || codeOf(end) === ACCESS_REFUSED;
+
 const codeOf = (error: Error) => (error as { code?: unknown }).code;
 
 /** Whether the broker closed over something that was sent, rather than that a connection was lost. */
@@ -169,7 +173,7 @@ class LonePublisher implements Alone {
     }
     // LavinMQ short of disk refuses every message with the code of a bad one: one that can't be bad tells.
     const control = await this.#attempt(CONTROL);
-    if (typeof control !== "string" && codeOf(control) !== ACCESS_REFUSED)
+    if (typeof control !== "string" && !isAnswer(control))
       return isBlamed(control) ? "nothing goes" : "in doubt";
     const second = await this.#attempt(outgoing);
     if (typeof second === "string") return second;
@@ -182,7 +186,7 @@ class LonePublisher implements Alone {
 
   /** The broker answers to a message that goes nowhere, or to none. */
   async #judgeSilence(route: string, reason: Unconfirmed): Promise<"unconfirmed" | "in doubt"> {
-    if ((await this.#attempt(CONTROL)) !== "routed") return "in doubt";
+    if (!isAnswer(await this.#attempt(CONTROL))) return "in doubt";
     if (this.#silentRoutes.size === MAX_PLACES) this.#silentRoutes.clear();
     this.#silentRoutes.set(route, performance.now() + SILENT_MS);
     this.#log.error({ err: reason, to: route }, "the broker confirms nothing that goes there");

@@ -1,4 +1,4 @@
-/** Finds queues that the broker has given up, by the management API: no answer of AMQP tells them from good ones. */
+/** Finds queues that the broker has given up, or that fill up, by the management API: no answer of AMQP tells them from good ones. */
 import { vhostOf } from "./address.ts";
 import { ask } from "./management.ts";
 
@@ -13,6 +13,48 @@ export interface ClosedQueue {
 /** LavinMQ closes a queue after a torn write; RabbitMQ's stops, crashes, or has no leader (`down`). */
 const GIVEN_UP = new Set(["closed", "stopped", "crashed", "down"]);
 
+interface SeenQueue {
+  name: string;
+  state?: string;
+  message_bytes?: number;
+  arguments?: Record<string, unknown>;
+}
+
+async function queuesOf(managementUrl: string, amqpUrl: string, queues: string[]) {
+  const vhost = vhostOf(amqpUrl);
+  const found = (await ask(managementUrl, "GET", ["queues", vhost])) as SeenQueue[];
+  const ours = new Set(queues);
+  return found.filter(({ name }) => ours.has(name));
+}
+
+export interface FillingQueue {
+  name: string;
+  bytes: number;
+  /** Its bound. */
+  keptBytes: number;
+}
+
+/** Of its bound a queue may be full so far before it is told: time to look before anything is dropped. */
+const FILLING = 0.5;
+
+/**
+ * Queues with a bound by bytes that are half full.
+ * @throws {ManagementError}
+ */
+export async function fillingQueues(
+  managementUrl: string,
+  amqpUrl: string,
+  queues: string[],
+): Promise<FillingQueue[]> {
+  const found = await queuesOf(managementUrl, amqpUrl, queues);
+  return found.flatMap(({ name, message_bytes: bytes = 0, arguments: args = {} }) => {
+    const keptBytes = args["x-max-length-bytes"];
+    return typeof keptBytes === "number" && bytes >= FILLING * keptBytes
+      ? [{ name, bytes, keptBytes }]
+      : [];
+  });
+}
+
 /** @throws {ManagementError} */
 export async function closedQueues(
   managementUrl: string,
@@ -20,13 +62,8 @@ export async function closedQueues(
   queues: string[],
 ): Promise<ClosedQueue[]> {
   const vhost = vhostOf(amqpUrl);
-  const found = (await ask(managementUrl, "GET", ["queues", vhost])) as {
-    name: string;
-    state?: string;
-  }[];
-  const ours = new Set(queues);
-  return found
-    .filter(({ name, state }) => ours.has(name) && GIVEN_UP.has(String(state)))
+  return (await queuesOf(managementUrl, amqpUrl, queues))
+    .filter(({ state }) => GIVEN_UP.has(String(state)))
     .map(({ name, state }) => ({
       name,
       state: String(state),

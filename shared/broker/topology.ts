@@ -14,6 +14,13 @@ export const BURIALS = "burials";
  */
 const DELIVERY_LIMIT = 2_000;
 
+/**
+ * What a person has to look at is kept up to this many bytes in each queue: some 100,000 letters of a usual size,
+ * and twenty such queues still fit a small broker's disk, whose alarm would stop every publisher. Past it the
+ * oldest goes to the burials, which tell it.
+ */
+export const KEPT_BYTES = 256 * 1024 * 1024;
+
 interface Exchange {
   name: string;
   type: "direct" | "topic" | "fanout";
@@ -36,11 +43,19 @@ export interface Topology {
 
 type Engine = Pick<WorkerDefinition, "name" | "on">;
 
+export interface TopologyOptions {
+  /** `REPLY_EXCHANGE`. Default: none, replies go through the default exchange. */
+  replyExchange?: string;
+  /** Default: {@link KEPT_BYTES}. */
+  keptBytes?: number;
+}
+
 /** @param engines all engines of the fleet. */
 export function topologyOf(
   engines: Engine[],
   names: BrokerNames,
   profile: BrokerProfile,
+  { replyExchange = "", keptBytes = KEPT_BYTES }: TopologyOptions = {},
 ): Topology {
   const kind = profile.quorum ? { "x-queue-type": "quorum" } : {};
   const durable = (name: string, args: Record<string, unknown> = {}): Queue => ({
@@ -51,7 +66,14 @@ export function topologyOf(
   const safely = profile.quorum
     ? { "x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish" }
     : {};
+  // Drop-head dead-letters at most once on RabbitMQ; reject-publish would hold up whoever has a letter to bury.
+  const bounded = {
+    "x-max-length-bytes": keptBytes,
+    "x-overflow": "drop-head",
+    "x-dead-letter-exchange": names.burials,
+  };
   const served = engines.filter((engine) => engine.name !== BURIALS);
+  const graves = [BURIALS, ...served.map(({ name }) => name)].map(names.dead);
 
   const exchanges: Exchange[] = [
     { name: names.unrouted, type: "fanout" },
@@ -59,15 +81,13 @@ export function topologyOf(
     { name: names.events, type: "topic" },
     { name: names.burials, type: "fanout" },
     ...DELAY_TIERS.map(({ name }): Exchange => ({ name: names.delay(name), type: "fanout" })),
+    ...graves.map((name): Exchange => ({ name, type: "fanout" })),
+    ...(replyExchange === "" ? [] : [{ name: replyExchange, type: "direct" } as const]),
   ];
   const queues: Queue[] = [
-    durable(names.unrouted),
-    durable(names.queue(BURIALS), {
-      ...safely,
-      "x-dead-letter-exchange": "",
-      "x-dead-letter-routing-key": names.dead(BURIALS),
-    }),
-    durable(names.dead(BURIALS)),
+    durable(names.unrouted, bounded),
+    durable(names.queue(BURIALS), { ...safely, "x-dead-letter-exchange": names.dead(BURIALS) }),
+    ...graves.map((name) => durable(name, bounded)),
     ...DELAY_TIERS.map(({ name, delayMs }) =>
       // No dead-letter routing key: the engine's name, given at publish, survives the round trip.
       durable(names.delay(name), {
@@ -77,14 +97,14 @@ export function topologyOf(
         "x-dead-letter-exchange": names.jobs,
       }),
     ),
-    ...served.flatMap((engine) => [
+    ...served.map((engine) =>
       durable(names.queue(engine.name), { ...safely, "x-dead-letter-exchange": names.burials }),
-      durable(names.dead(engine.name)),
-    ]),
+    ),
   ];
   const bindings: Binding[] = [
     { queue: names.unrouted, exchange: names.unrouted, routingKey: "" },
     { queue: names.queue(BURIALS), exchange: names.burials, routingKey: "" },
+    ...graves.map((name) => ({ queue: name, exchange: name, routingKey: "" })),
     ...DELAY_TIERS.map(({ name }) => ({
       queue: names.delay(name),
       exchange: names.delay(name),
@@ -135,7 +155,7 @@ const NOT_FOUND = 404;
 const PRECONDITION_FAILED = 406;
 
 const CONFLICT =
-  "it exists with other arguments: drain and delete it first, then run make topology again";
+  "it exists with other arguments: drain and delete it first, then run make topology again (CHANGELOG.md says which release changed what)";
 
 /** The broker does not let the topology be declared or looked at. */
 export class TopologyRefused extends BrokerFailure {
@@ -168,12 +188,20 @@ function refused(what: string, error: unknown, onPrecondition: string): BrokerFa
 /**
  * Passively looks for what one worker needs. A missing name closes the channel, so it is given one of
  * its own.
+ * @param replyExchange "" for the default one, which every broker has.
  * @throws {MissingTopology} or {@link TopologyRefused}, or what broke the connection.
  */
-export async function verifyTopology(model: ChannelModel, engine: string, names: BrokerNames) {
+export async function verifyTopology(
+  model: ChannelModel,
+  engine: string,
+  names: BrokerNames,
+  replyExchange = "",
+) {
   const channel = await model.createChannel();
   channel.on("error", () => {});
-  const exchanges = [names.events, ...DELAY_TIERS.map(({ name }) => names.delay(name))];
+  const tiers = DELAY_TIERS.map(({ name }) => names.delay(name));
+  const exchanges = [names.events, ...tiers, names.dead(engine)];
+  if (replyExchange !== "") exchanges.push(replyExchange);
   let looking = "";
   try {
     for (const queue of [names.queue(engine), names.dead(engine)]) {

@@ -5,6 +5,7 @@ import pino from "pino";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { channelClose, channelOf, methodOf, rewriteBefore } from "../testing/amqp-rewrite.ts";
 import { hasOwnBroker, type OwnBroker, startOwnBroker } from "../testing/own-broker.ts";
+import { vhostOf } from "./address.ts";
 import { openConnection } from "./connection.ts";
 import { openPublisher, type Publisher } from "./publish.ts";
 import type { Outgoing } from "./publish-frames.ts";
@@ -189,17 +190,21 @@ describe.skipIf(!hasOwnBroker)("a message that can't go", () => {
     }
   });
 
-  test("a queue that confirms nothing holds up none of what is tried alone, or comes later", async () => {
-    const between = await rewriteBefore(broker.amqpUrl, () => {
+  /** The broker, to which nothing comes that is published under this routing key. */
+  const deafTo = (routingKey: string) =>
+    rewriteBefore(broker.amqpUrl, () => {
       let isLost = false;
       return {
         up(frame) {
           const method = methodOf(frame);
-          if (method !== undefined) isLost = method === BASIC_PUBLISH && frame.includes("silent");
+          if (method !== undefined) isLost = method === BASIC_PUBLISH && frame.includes(routingKey);
           return isLost && channelOf(frame) > 0 ? undefined : frame;
         },
       };
     });
+
+  test("a queue that confirms nothing holds up none of what is tried alone, or comes later", async () => {
+    const between = await deafTo("silent");
     try {
       const { publisher } = await open(between.url, 500);
       const silent = publisher.publish(message("silent", { routingKey: "silent" }));
@@ -212,6 +217,27 @@ describe.skipIf(!hasOwnBroker)("a message that can't go", () => {
         expect(await publisher.publish(message(`later-${n}`))).toBe("routed");
       expect(publisher.ready()).toBe(true);
       expect(await silent).toBe("unconfirmed");
+    } finally {
+      await between.close();
+    }
+  });
+
+  test("it is told apart also by a user without a right to the default exchange", async () => {
+    await channel.assertExchange("replies", "direct");
+    await channel.bindQueue(queue, "replies", "loud");
+    await broker.rabbitmqctl("add_user", "narrow", "narrow");
+    const vhost = vhostOf(broker.amqpUrl);
+    await broker.rabbitmqctl("set_permissions", "-p", vhost, "narrow", "^$", "^replies$", "^$");
+    const between = await deafTo("silent");
+    try {
+      const url = new URL(between.url);
+      url.username = "narrow";
+      url.password = "narrow";
+      const { publisher } = await open(url.href, 500);
+      const to = (routingKey: string) =>
+        publisher.publish(message(routingKey, { exchange: "replies", routingKey }));
+      expect(await to("silent")).toBe("unconfirmed");
+      expect(await to("loud")).toBe("routed");
     } finally {
       await between.close();
     }

@@ -15,7 +15,7 @@ import {
 import type { Job } from "./job.ts";
 import type { Link, Report } from "./link.ts";
 import type { Publisher } from "./publisher.ts";
-import { readBody } from "./replies.ts";
+import { bindReplies, readBody } from "./replies.ts";
 
 /** How long the broker keeps the reply queue of a caller that is gone. */
 const QUEUE_EXPIRES_MS = 600_000;
@@ -35,6 +35,7 @@ interface Pending {
 
 interface CallOptions {
   appId: string;
+  replyExchange: string | undefined;
   publishTimeoutMs: number;
   report: Report;
 }
@@ -118,6 +119,7 @@ export class Calls {
       if (brokerCode(error) !== 0) this.#queue = this.#newName();
       throw error;
     }
+    await bindReplies(channel, this.#queue, this.#options.replyExchange);
     return this.#queue;
   }
 

@@ -128,11 +128,12 @@ export class EngineClient<KnownEngines, KnownEvents> {
     handler: (reply: JobReply) => void | Promise<void>,
     options: { concurrency?: number } = {},
   ): Promise<Subscription> {
-    const { replyQueue, report } = this.#settings;
+    const { replyQueue, replyExchange, report } = this.#settings;
     if (replyQueue === undefined) throw new NotConfigured("onReply", "replyQueue");
     const { concurrency = DEFAULT_CONCURRENCY } = options;
     const link = this.#consume();
-    return this.#keep(subscribeReplies(link, replyQueue, handler, { concurrency, report }));
+    const reading = { replyExchange, concurrency, report };
+    return this.#keep(subscribeReplies(link, replyQueue, handler, reading));
   }
 
   /**

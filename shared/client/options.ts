@@ -28,6 +28,11 @@ export interface ConnectOptions {
    * to `send` go, and what `onReply` reads.
    */
   replyQueue?: string | undefined;
+  /**
+   * The workers' `REPLY_EXCHANGE`, such as `engine.replies`, to which the client's reply queues are bound. Default:
+   * none, replies come through the default exchange.
+   */
+  replyExchange?: string | undefined;
   /** Publishes that await their confirm at once; the rest waits for its turn. Default 1,000. */
   maxInFlight?: number | undefined;
   /** How long a publish may go unconfirmed before it rejects as BrokerUnavailable. Default 4,500 ms. */
@@ -48,6 +53,7 @@ export interface Settings {
   names: BrokerNames;
   appId: string;
   replyQueue: string | undefined;
+  replyExchange: string | undefined;
   maxInFlight: number;
   publishTimeoutMs: number;
   report: Report;
@@ -56,7 +62,7 @@ export interface Settings {
 
 /** Throws {@link InvalidArgument} with what is wrong; never prints a URL, which may hold a password. */
 export function readOptions(options: ConnectOptions, contract: Contract): Settings {
-  const { prefix = "engine", appId = "client", replyQueue } = options;
+  const { prefix = "engine", appId = "client", replyQueue, replyExchange } = options;
   const { maxInFlight = MAX_IN_FLIGHT, publishTimeoutMs = PUBLISH_TIMEOUT_MS } = options;
   const refuse = (what: string): never => {
     throw new InvalidArgument("invalid_option", `connect: ${what}`);
@@ -74,6 +80,7 @@ export function readOptions(options: ConnectOptions, contract: Contract): Settin
   if (appId === prefix || appId.startsWith(`${prefix}.`))
     refuse(`appId must not begin with the prefix ${prefix}: workers refuse such reply queues`);
   if (replyQueue !== undefined) checkReplyQueue(replyQueue, prefix);
+  if (Buffer.byteLength(replyExchange ?? "") > 127) refuse("replyExchange has at most 127 bytes");
   if (!Number.isInteger(maxInFlight) || maxInFlight < 1) refuse("maxInFlight must be 1 or more");
   if (!(publishTimeoutMs >= 100 && publishTimeoutMs <= 600_000))
     refuse("publishTimeoutMs must be from 100 to 600,000");
@@ -84,6 +91,7 @@ export function readOptions(options: ConnectOptions, contract: Contract): Settin
     names: brokerNames(prefix),
     appId,
     replyQueue,
+    replyExchange: replyExchange || undefined,
     maxInFlight,
     publishTimeoutMs,
     report: guarded(options.onTrouble),

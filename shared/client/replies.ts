@@ -82,16 +82,27 @@ export async function ensureDurableQueue(
   channel.close().catch(() => {});
 }
 
+/** Where workers reply through an exchange of their own; the queue's name is what they are given as reply-to. */
+export async function bindReplies(
+  channel: AMQPChannel,
+  queue: string,
+  exchange: string | undefined,
+): Promise<void> {
+  if (exchange !== undefined) await channel.queueBind(queue, exchange, queue);
+}
+
 /** Hands the replies in a durable queue to a handler. */
 export function subscribeReplies(
   link: Link,
   queue: string,
   handler: (reply: JobReply) => void | Promise<void>,
-  options: { concurrency: number; report: Report },
+  options: { replyExchange: string | undefined; concurrency: number; report: Report },
 ): OnceConsumer<JobReply> {
+  const { replyExchange, ...consuming } = options;
   return new OnceConsumer<JobReply>(link, {
-    declare: async ({ connection }) => {
-      await ensureDurableQueue(connection, queue);
+    declare: async (channel) => {
+      await ensureDurableQueue(channel.connection, queue);
+      await bindReplies(channel, queue, replyExchange);
       return queue;
     },
     read: (message) => {
@@ -99,6 +110,6 @@ export function subscribeReplies(
       return reply && { messageId: reply.messageId, message: reply };
     },
     handler,
-    ...options,
+    ...consuming,
   });
 }

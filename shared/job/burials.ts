@@ -1,13 +1,14 @@
 /** Reads what the broker itself dead-lettered, so that it gets the row, the reply and the grave that it missed. */
 import type { Delivery } from "../broker/consume.ts";
 import { BURIALS } from "../broker/topology.ts";
-import { NAME } from "../wire/names.ts";
+import { type BrokerNames, NAME } from "../wire/names.ts";
 import {
   emptyEnvelope,
   type RefusedJob,
   rawHash,
   readAddress,
   readHeaders,
+  refuseDirectReplyTo,
   refusedJob,
 } from "./envelope.ts";
 import { readJson } from "./json.ts";
@@ -34,9 +35,13 @@ function read(delivery: Delivery, reception: Reception): RefusedJob {
     return undecodable(emptyEnvelope(delivery, BURIALS), delivery.undecodable);
   const { properties } = delivery.message;
   const death = lastDeath(properties.headers?.["x-death"]);
-  const envelope = emptyEnvelope(delivery, engineOf(death?.queue, reception.names.prefix));
+  const envelope = emptyEnvelope(
+    delivery,
+    engineOf(death?.queue, properties.type, reception.names),
+  );
   // The envelope may be as bad as any: what can't be read stays empty, and is no fault any more.
   readAddress(envelope, properties, reception.isReplyToAllowed, []);
+  refuseDirectReplyTo(envelope, reception.replyExchange, []);
   readHeaders(envelope, properties.headers ?? {}, []);
   envelope.type = storableType(properties.type);
   envelope.inputHash = hashOf(delivery);
@@ -57,16 +62,21 @@ function storableType(type: unknown): string {
 }
 
 /** The broker puts the latest death first. */
-function lastDeath(header: unknown): Death | undefined {
+export function lastDeath(header: unknown): Death | undefined {
   const first: unknown = Array.isArray(header) ? header[0] : undefined;
   if (typeof first !== "object" || first === null) return undefined;
   const { queue, reason } = first as Record<string, unknown>;
   return typeof queue === "string" && typeof reason === "string" ? { queue, reason } : undefined;
 }
 
-function engineOf(queue: string | undefined, prefix: string): string {
-  const name = queue?.startsWith(`${prefix}.`) ? queue.slice(prefix.length + 1) : "";
-  return NAME.test(name) ? name : BURIALS;
+/** In whose queue it died, its own or that of its dead letters; what was unrouted says itself for whom it was. */
+function engineOf(queue: string | undefined, type: unknown, names: BrokerNames): string {
+  const name =
+    queue === names.unrouted
+      ? String(type).split(".", 1)[0]
+      : queue?.startsWith(`${names.prefix}.`) && queue.slice(names.prefix.length + 1);
+  const engine = name ? name.replace(/\.dead$/, "") : "";
+  return NAME.test(engine) ? engine : BURIALS;
 }
 
 function problemOfDeath(reason: string | undefined): Problem {

@@ -65,7 +65,9 @@ export function createCourier(options: CourierOptions): Courier {
       const { routingKey: replyTo } = outgoing;
       // Direct reply-to addresses are always returned by RabbitMQ 3.10, also when the reply arrived.
       if (published === "returned" && replyTo.startsWith("amq.rabbitmq.reply-to.")) return;
-      log.warn({ jobId, replyTo, why: published }, REPLY_WORDS[published]);
+      const { exchange } = outgoing;
+      const why = exchange !== "" && published === "returned" ? UNBOUND : REPLY_WORDS[published];
+      log.warn({ jobId, replyTo, ...(exchange && { exchange }), why: published }, why);
       onUndelivered("reply", published);
     },
     async event(outgoing) {
@@ -81,6 +83,8 @@ export function createCourier(options: CourierOptions): Courier {
   };
 }
 
+const UNBOUND =
+  "no queue is bound to REPLY_EXCHANGE under the name in reply_to; the result stays readable by id";
 const REPLY_WORDS = {
   returned: "nobody listens on reply_to; the result stays readable by id",
   refused: "the queue of reply_to is full or closed; the result stays readable by id",

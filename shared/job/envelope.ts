@@ -126,6 +126,24 @@ export function readAddress(
   }
 }
 
+/** The address of a consumer of the default exchange alone, RabbitMQ's and LavinMQ's. */
+const DIRECT_REPLY_TO = /^amq\.(?:rabbitmq|direct)\.reply-to\b/;
+
+/** No other exchange reaches such an address: without this its reply would be lost at the end. */
+export function refuseDirectReplyTo(
+  envelope: Envelope,
+  replyExchange: string,
+  faults: Fault[],
+): void {
+  if (replyExchange === "" || !DIRECT_REPLY_TO.test(envelope.replyTo ?? "")) return;
+  envelope.replyTo = undefined;
+  invalid(
+    faults,
+    "reply_to",
+    `replies go through the exchange ${replyExchange}, which reaches no direct reply-to: declare a queue, bind it to ${replyExchange} under its own name, and name it in reply_to`,
+  );
+}
+
 export function readHeaders(
   envelope: Envelope,
   headers: Record<string, unknown>,

@@ -1,4 +1,5 @@
 /** The messages that a job's end makes. Nothing is copied from a delivery but what is named here. */
+import { createHash } from "node:crypto";
 import type { Outgoing } from "../broker/publish-frames.ts";
 import { HEADERS } from "../wire/headers.ts";
 import type { BrokerNames } from "../wire/names.ts";
@@ -28,13 +29,20 @@ export const endingOf = (row: ResultRow): Ending => ({
 /** Leaves room for the suffix within the 255 bytes of a short string; what is longer was never a type of ours. */
 const MAX_TYPE_BYTES = 240;
 
-/** Undefined where no reply is wanted, or allowed. */
-export function replyMessage(envelope: Envelope, ending: Ending): Outgoing | undefined {
+/**
+ * Undefined where no reply is wanted, or allowed.
+ * @param exchange REPLY_EXCHANGE; "" is the default one.
+ */
+export function replyMessage(
+  envelope: Envelope,
+  ending: Ending,
+  exchange: string,
+): Outgoing | undefined {
   const { id = "", engine, replyTo, type, correlationId } = envelope;
   if (replyTo === undefined) return undefined;
   const known = type !== "" && Buffer.byteLength(type) <= MAX_TYPE_BYTES ? type : engine;
   return {
-    exchange: "",
+    exchange,
     routingKey: replyTo,
     body: ending.body,
     messageId: replyId(engine, id, ending.generation, ending.how),
@@ -61,18 +69,29 @@ export function eventMessages(envelope: Envelope, row: ResultRow, names: BrokerN
   }));
 }
 
+/** Where a dead letter goes, and how much of it is kept. */
+export interface Grave {
+  /** Exchange and queue. */
+  name: string;
+  /** A larger body was refused for its size, so that no replay could run it: its head is kept. */
+  maxBodyBytes: number;
+}
+
+/** Enough to see whose job it was. */
+const HEAD_BYTES = 4 * 1024;
+
 /** The dead letter: the job as it came, with what became of it. */
 export function deadLetter(
   envelope: Envelope,
   { code, message }: Pick<Problem, "code" | "message">,
   attempt: number,
-  queue: string,
+  { name, maxBodyBytes }: Grave,
 ): Outgoing {
   const { tooLargeBytes } = envelope.delivery;
-  return {
+  const letter: Outgoing = {
     ...sameJob(envelope),
-    exchange: "",
-    routingKey: queue,
+    exchange: name,
+    routingKey: name,
     headers: headersOf(envelope, {
       [HEADERS.attempt]: attempt,
       [HEADERS.replay]: envelope.generation,
@@ -81,18 +100,24 @@ export function deadLetter(
       ...(tooLargeBytes === undefined ? {} : { [HEADERS.droppedBytes]: tooLargeBytes }),
     }),
   };
+  return Buffer.byteLength(letter.body) > maxBodyBytes ? cutDeadLetter(letter) : letter;
 }
 
-/** The dead letter of a job that the broker refuses to keep whole: its body stays away, and says so. */
-export function bodilessDeadLetter(letter: Outgoing): Outgoing {
-  const bytes = Buffer.byteLength(letter.body);
-  return {
-    ...letter,
-    body: "",
-    correlationId: undefined,
-    replyTo: undefined,
-    headers: { ...letter.headers, [HEADERS.droppedBytes]: bytes },
+/** The same letter with the head of its body alone, which says so. */
+function cutDeadLetter(letter: Outgoing): Outgoing {
+  if (letter.headers?.[HEADERS.droppedBytes] !== undefined) return letter;
+  const body = Buffer.from(letter.body);
+  const headers = {
+    ...letter.headers,
+    [HEADERS.droppedBytes]: body.length,
+    [HEADERS.bodySha256]: createHash("sha256").update(body).digest("hex"),
   };
+  return { ...letter, body: body.subarray(0, HEAD_BYTES), headers };
+}
+
+/** The dead letter of a job that the broker refuses to keep whole. */
+export function smallestDeadLetter(letter: Outgoing): Outgoing {
+  return { ...cutDeadLetter(letter), correlationId: undefined, replyTo: undefined };
 }
 
 export const problemOfRow = (row: ResultRow) =>

@@ -15,6 +15,7 @@ import {
   rawHash,
   readAddress,
   readHeaders,
+  refuseDirectReplyTo,
   refusedJob,
 } from "./envelope.ts";
 import { BadJson, readJson } from "./json.ts";
@@ -49,6 +50,7 @@ function read(envelope: Envelope, reception: Reception, now: number): Received {
   const { properties } = delivery.message;
   const faults: Fault[] = [];
   readAddress(envelope, properties, reception.isReplyToAllowed, faults);
+  refuseDirectReplyTo(envelope, reception.replyExchange, faults);
   const isReadable = checkContent(properties, faults);
   if (properties.headers !== undefined) readHeaders(envelope, properties.headers, faults);
   const target = readTarget(envelope, reception, faults);

@@ -11,6 +11,8 @@ export interface Reception {
   /** The most that any action of the worker takes. */
   maxInputBytes: number;
   isReplyToAllowed(replyTo: string): boolean;
+  /** REPLY_EXCHANGE; "" is the default one. */
+  replyExchange: string;
   maxAgeMs: number;
 }
 
@@ -26,28 +28,36 @@ export interface ReceptionOptions {
   names: BrokerNames;
   /** REPLY_TO_ALLOW: `*` stands for any text. */
   replyToAllow: string;
+  /** Default: "", the default exchange. */
+  replyExchange?: string;
   maxAgeMs: number;
 }
 
 export const DEFAULT_MAX_INPUT_BYTES = 1024 * 1024;
 
 export function createReception(options: ReceptionOptions): Reception {
-  const { definition, names, replyToAllow, maxAgeMs } = options;
+  const { definition, names, replyToAllow, replyExchange = "", maxAgeMs } = options;
   const { name, actions, on = {} } = definition;
   const targets = new Map<string, Target>();
   for (const [actionName, action] of Object.entries(actions))
     targets.set(jobType(name, actionName, action.version), { actionName, action, map: undefined });
   for (const [type, { action: actionName, map }] of Object.entries(on))
     targets.set(type, { actionName, action: actions[actionName] as Action, map });
-  const limits = Object.values(actions).map(({ maxInputBytes }) => maxInputBytes ?? 0);
   return {
     definition,
     names,
     targets,
-    maxInputBytes: Math.max(DEFAULT_MAX_INPUT_BYTES, ...limits),
+    maxInputBytes: maxInputBytesOf(definition),
     isReplyToAllowed: replyToCheck(names, replyToAllow),
+    replyExchange,
     maxAgeMs,
   };
+}
+
+/** The most that any action of the worker takes. */
+export function maxInputBytesOf({ actions }: WorkerDefinition): number {
+  const limits = Object.values(actions).map(({ maxInputBytes }) => maxInputBytes ?? 0);
+  return Math.max(DEFAULT_MAX_INPUT_BYTES, ...limits);
 }
 
 function replyToCheck(names: BrokerNames, allowList: string): (replyTo: string) => boolean {

@@ -7,7 +7,6 @@ import type { BrokerNames } from "../wire/names.ts";
 import type { Claims } from "./claim.ts";
 import type { Courier } from "./courier.ts";
 import {
-  bodilessDeadLetter,
   type Comeback,
   deadLetter,
   type Ending,
@@ -16,6 +15,7 @@ import {
   postponed,
   problemOfRow,
   replyMessage,
+  smallestDeadLetter,
 } from "./messages.ts";
 import { failure, type Outcome } from "./outcome.ts";
 import type { Envelope, Problem } from "./receive.ts";
@@ -30,6 +30,10 @@ export interface SettleOptions {
   /** The worker's own; burials end the jobs of others. */
   engine: string;
   names: BrokerNames;
+  /** REPLY_EXCHANGE; "" is the default one. */
+  replyExchange: string;
+  /** The most that the worker takes in, and so of a body that a dead letter keeps. */
+  maxBodyBytes: number;
   budget: RetryBudget;
   log: Logger;
   /** Ends waits when the worker gives up. */
@@ -48,6 +52,8 @@ export type Settle = (
 
 const RETURNED_DELAY_MS = 2_000;
 const REFUSED_DELAY_MS = 500;
+/** So often is the exchange of another engine's dead letters tried before it is taken to be missing. */
+const LOOKS_FOR_GRAVE = 3;
 
 export function createSettle(options: SettleOptions): Settle {
   const settler = new Settler(options);
@@ -62,8 +68,8 @@ class Settler {
   }
 
   #reply(envelope: Envelope, ending: Ending): Promise<void> | undefined {
-    const { courier } = this.#options;
-    const message = replyMessage(envelope, ending);
+    const { courier, replyExchange } = this.#options;
+    const message = replyMessage(envelope, ending, replyExchange);
     return message === undefined ? undefined : courier.reply(message, envelope.id);
   }
 
@@ -95,20 +101,33 @@ class Settler {
   }
 
   async #bury(envelope: Envelope, problem: Problem, attempt: number): Promise<void> {
-    const { engine, names, publisher, log, signal } = this.#options;
-    const letter = deadLetter(envelope, problem, attempt, names.dead(envelope.engine));
-    // What a forged or an old message says of the engine in whose queue it died may be no engine of the fleet.
-    if (envelope.engine !== engine) {
-      const first = await publisher.publish(letter, signal);
-      if (first === "routed") return;
-      if (first === "returned") letter.routingKey = names.dead(engine);
+    const { engine, names, maxBodyBytes, log } = this.#options;
+    const isOwn = envelope.engine === engine;
+    const grave = { name: names.dead(envelope.engine), maxBodyBytes };
+    const letter = deadLetter(envelope, problem, attempt, grave);
+    let buried = isOwn ? await this.#deliver(letter) : await this.#buryElsewhere(letter);
+    if (buried === "no grave") {
+      letter.exchange = names.dead(engine);
+      letter.routingKey = letter.exchange;
+      buried = await this.#deliver(letter);
     }
-    if ((await this.#deliver(letter)) === "routed") return;
+    if (buried === "routed") return;
     log.error(
       { jobId: envelope.id, alert: "dead_letter_cut" },
-      "the broker can't take a dead letter whole: it is kept without its body",
+      "the broker can't take a dead letter whole: only the head of its body is kept",
     );
-    await this.#deliver(bodilessDeadLetter(letter));
+    await this.#deliver(smallestDeadLetter(letter));
+  }
+
+  /** What a forged or an old message says of the engine in whose queue it died may be no engine of the fleet. */
+  async #buryElsewhere(letter: Outgoing): Promise<"routed" | "unsendable" | "no grave"> {
+    const { publisher, signal } = this.#options;
+    for (let looks = 1; ; looks++) {
+      const published = await publisher.publish(letter, signal);
+      if (published === "routed" || published === "unsendable") return published;
+      if (published === "returned" || looks === LOOKS_FOR_GRAVE) return "no grave";
+      await sleep(RETURNED_DELAY_MS, undefined, { signal });
+    }
   }
 
   #postpone(envelope: Envelope, tier: Tier, next: Comeback): Promise<"routed" | "unsendable"> {

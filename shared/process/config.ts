@@ -40,6 +40,14 @@ export const Environment = z.object({
     .string()
     .default("amq.rabbitmq.reply-to.*,amq.direct.reply-to.*,amq.gen-*,*.replies,*.replies.*")
     .describe("Reply-to queues that callers may name, comma-separated, * is any text"),
+  REPLY_EXCHANGE: z
+    .string()
+    .regex(/^[a-z][A-Za-z0-9_.-]{0,126}$/)
+    .or(z.literal(""))
+    .default("")
+    .describe(
+      "Direct exchange for replies, in a vhost shared with others: engine.replies, with the prefix before it; empty is the default exchange, whose right is one on every queue",
+    ),
   AMQP_HEARTBEAT_S: whole(1, 300)
     .default(30)
     .describe("AMQP heartbeat, seconds; a dead peer is seen after two"),

@@ -22,6 +22,8 @@ type Totals = Record<
   | "connectionWaits"
   | "connectionWaitMs"
   | "ownErrors"
+  | "evictedLetters"
+  | "evictedUnrouted"
   | "databaseDown",
   number
 >;
@@ -39,6 +41,8 @@ export interface Metrics {
   connectionWaited(waitedMs: number): void;
   /** An error of the runtime itself under a job. */
   ownError(): void;
+  /** What the bound of a queue dropped, and burials ended. */
+  evicted(what: "dead letter" | "unrouted job"): void;
   databaseOutage(down: boolean): void;
   /** The text of /metrics. */
   render(): Promise<string>;
@@ -65,6 +69,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
     connectionWaits: 0,
     connectionWaitMs: 0,
     ownErrors: 0,
+    evictedLetters: 0,
+    evictedUnrouted: 0,
     databaseDown: 0,
   };
   let registry: Promise<Registry> | undefined;
@@ -107,6 +113,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     ownError() {
       totals.ownErrors++;
+    },
+    evicted(what) {
+      totals[what === "dead letter" ? "evictedLetters" : "evictedUnrouted"]++;
     },
     databaseOutage(down) {
       totals.databaseDown = down ? 1 : 0;
@@ -234,6 +243,16 @@ function counters(totals: Totals): [string, string, () => number][] {
       "engine_connection_wait_seconds_total",
       "Time that jobs and batches waited for a connection to Postgres",
       () => totals.connectionWaitMs / 1000,
+    ],
+    [
+      "engine_evicted_dead_letters_total",
+      "Dead letters that the bound of their queue dropped",
+      () => totals.evictedLetters,
+    ],
+    [
+      "engine_evicted_unrouted_total",
+      "Jobs for no engine that the bound of their queue dropped",
+      () => totals.evictedUnrouted,
     ],
     ["engine_own_errors_total", "Errors of the runtime itself under a job", () => totals.ownErrors],
   ];

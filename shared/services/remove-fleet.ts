@@ -76,6 +76,7 @@ async function removeTopology({ urls, prefix, engines, queues = [] }: FleetToRem
     brokerNames(prefix),
     // Only the names matter here.
     { product: "RabbitMQ", quorum: true },
+    { replyExchange: `${prefix}.replies` },
   );
   const found = await listQueues(urls, prefix);
   const connection = await connect(urls.AMQP_URL);
@@ -85,7 +86,9 @@ async function removeTopology({ urls, prefix, engines, queues = [] }: FleetToRem
     channel.on("error", () => {});
     for (const name of new Set([...own.map((queue) => queue.name), ...queues, ...found]))
       await channel.deleteQueue(name);
-    for (const { name } of exchanges) await channel.deleteExchange(name);
+    const graves = found.filter((name) => name.endsWith(".dead"));
+    for (const name of new Set([...exchanges.map((exchange) => exchange.name), ...graves]))
+      await channel.deleteExchange(name);
   } finally {
     await connection.close();
   }

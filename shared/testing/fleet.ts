@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
 import pg from "pg";
 import { openConnection } from "../broker/connection.ts";
-import { declareTopology, topologyOf } from "../broker/topology.ts";
+import { declareTopology, type TopologyOptions, topologyOf } from "../broker/topology.ts";
 import type { WorkerDefinition } from "../engine/define-worker.ts";
 import { type Config, readConfig } from "../process/config.ts";
 import { migrate, readMigrations } from "../stores/migrate.ts";
@@ -55,11 +55,13 @@ export interface TestFleet {
 
 /**
  * @param workerFolders folders of owning engines, whose migrations must have run.
+ * @param topology what differs from what is deployed.
  * Needs AMQP_URL, DATABASE_URL and REDIS_URL in the environment, which the global set-up provides.
  */
 export async function openTestFleet(
   definitions: WorkerDefinition[],
   workerFolders: string[] = [],
+  topology: (names: BrokerNames) => TopologyOptions = () => ({}),
 ): Promise<TestFleet> {
   const openHandles = watchHandles();
   const env = ownEnvironment(`t${randomBytes(5).toString("hex")}`);
@@ -76,7 +78,7 @@ export async function openTestFleet(
   const noteRemoved = noteFleet(removable);
   const pool = await migratedPool(config, workerFolders);
   const { model, profile } = await openConnection(config, `test ${prefix}`);
-  await declareTopology(model, topologyOf(definitions, names, profile));
+  await declareTopology(model, topologyOf(definitions, names, profile, topology(names)));
   const channel = await model.createConfirmChannel();
   channel.on("error", () => {});
   const replies = await collectReplies(channel, replyTo);

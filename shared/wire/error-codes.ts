@@ -4,7 +4,7 @@
 export const ERROR_CODES = {
   invalid_input:
     "The envelope or the body breaks the contract; `details` holds the paths. Fix the job.",
-  unknown_action: "The engine has no action of that name.",
+  unknown_action: "The engine has no action of that name, or there is no such engine.",
   unknown_version: "The engine has the action, but not in that version.",
   payload_too_large: "The body is larger than the action accepts, or than the broker takes again.",
   result_too_large: "The handler's output is larger than the action may return.",

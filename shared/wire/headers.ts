@@ -20,8 +20,10 @@ export const HEADERS = {
   /** Set on dead letters: how the job ended, and the first 500 characters of why. */
   errorCode: "x-error-code",
   error: "x-error",
-  /** Set on a dead letter that the broker could not take whole: bytes of the body that is missing. */
+  /** Set on a dead letter that is not kept whole: bytes of the body as it came; what is there is its head. */
   droppedBytes: "x-dropped-bytes",
+  /** And its SHA-256 in hex, where the body was ever held. */
+  bodySha256: "x-body-sha256",
   /** Set on what we publish as mandatory, to match a basic.return to its publish. */
   publish: "x-publish",
 } as const;

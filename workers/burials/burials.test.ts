@@ -93,3 +93,22 @@ test("whatever else a message holds that no text of Postgres can, it is buried a
   expect(await fleet.rows(id)).toMatchObject([{ type: "probe.run.v1", status: "failed" }]);
   expect((await grave(id)).headers["x-error-code"]).toBe("expired");
 });
+
+test("a message of an engine that is not of the fleet is kept among the burials' own", async () => {
+  const [id, next] = [fleet.newId(), fleet.newId()];
+  for (const [messageId, engine] of [
+    [id, "gone"],
+    [next, "probe"],
+  ])
+    fleet.channel.publish(fleet.names.burials, "", Buffer.from("{}"), {
+      messageId,
+      headers: { "x-death": [{ queue: fleet.names.queue(String(engine)), reason: "expired" }] },
+    });
+  // The other one is not held up by it.
+  await grave(String(next));
+  const letter = await fleet.until("its dead letter", async () =>
+    (await fleet.deadLetters("burials")).find((dead) => dead.id === id),
+  );
+  expect(letter.headers["x-error-code"]).toBe("expired");
+  expect(await fleet.rows(String(id))).toMatchObject([{ engine: "gone", code: "expired" }]);
+});
