@@ -9,7 +9,7 @@ import { receiveBuried } from "./job/burials.ts";
 import { type Claims, createClaims } from "./job/claim.ts";
 import { type Commits, createCommits } from "./job/commit.ts";
 import { createCourier } from "./job/courier.ts";
-import { Gate } from "./job/gate.ts";
+import type { Gate } from "./job/gate.ts";
 import { createLife, type Life } from "./job/life.ts";
 import type { LiveJobs } from "./job/live-jobs.ts";
 import { createReception, type Received, receive } from "./job/receive.ts";
@@ -40,6 +40,7 @@ export interface LifeDependencies {
   log: Logger;
   metrics: Metrics;
   live: LiveJobs;
+  gate: Gate;
   redis: Redis;
   draining(): boolean;
   /** Aborts when the drain is over. */
@@ -58,7 +59,7 @@ export interface PartsDependencies extends LifeDependencies {
 
 /** Puts the steps in their order. */
 export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life {
-  const { definition, config, log, metrics, live, redis, draining, signal } = dependencies;
+  const { definition, config, log, metrics, live, gate, redis, draining, signal } = dependencies;
   const { claims, commits, connections, publisher } = parts;
   const names = brokerNames(config.ENGINE_PREFIX);
   const tools = {
@@ -73,7 +74,7 @@ export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life
   const budget = new RetryBudget(config.RETRY_BUDGET);
   return createLife({
     receive: parts.receive,
-    turns: createTurns({ claims, commits, gate: new Gate(), live, tools, log, draining }),
+    turns: createTurns({ claims, commits, gate, live, tools, log, draining }),
     run: createRun({ definition, commits, tools, log, signal }),
     commits,
     settle: createSettle({

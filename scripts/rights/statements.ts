@@ -1,4 +1,5 @@
 /** The least that one engine may do in the broker, in Postgres and in Redis. */
+import { lanesOf } from "@tl-engine/shared/broker/lanes";
 import { brokerNames, DELAY_TIERS } from "@tl-engine/shared/wire/names";
 
 /** Regular expressions over names, as both brokers take them. */
@@ -39,7 +40,7 @@ export function rightsOf({ engine, prefix, schema }: RightsOptions): Rights {
       configure: "^$",
       // The default exchange, for replies and dead letters, is amq.default in RabbitMQ and "" in LavinMQ.
       write: anyOf(["", "amq.default", names.events, ...tiers]),
-      read: anyOf([names.queue(engine)]),
+      read: anyOf(lanesOf(engine).map((lane) => names.queue(engine, lane))),
     },
     postgres: { role, statements: statementsFor(role, schema) },
     redis: {

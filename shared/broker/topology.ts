@@ -1,12 +1,12 @@
 /** Every exchange, queue and binding of the fleet, derived from the worker definitions. */
 import type { Channel, ChannelModel } from "amqplib";
 import type { WorkerDefinition } from "../engine/define-worker.ts";
-import { type BrokerNames, DELAY_TIERS } from "../wire/names.ts";
+import { type BrokerNames, DELAY_TIERS, jobKey, type Lane } from "../wire/names.ts";
 import type { BrokerProfile } from "./connection.ts";
 import { BrokerFailure } from "./explain.ts";
+import { BURIALS, lanesOf } from "./lanes.ts";
 
-/** The internal worker that ends what the broker dead-lettered; its queue is the burials queue. */
-export const BURIALS = "burials";
+export { BURIALS };
 
 /**
  * Hand-backs of rolling deploys and crashes of a neighbour count on the broker's limit too, so it is
@@ -78,7 +78,12 @@ export function topologyOf(
       }),
     ),
     ...served.flatMap((engine) => [
-      durable(names.queue(engine.name), { ...safely, "x-dead-letter-exchange": names.burials }),
+      ...lanesOf(engine.name).map((lane) =>
+        durable(names.queue(engine.name, lane), {
+          ...safely,
+          "x-dead-letter-exchange": names.burials,
+        }),
+      ),
       durable(names.dead(engine.name)),
     ]),
   ];
@@ -91,7 +96,12 @@ export function topologyOf(
       routingKey: "",
     })),
     ...served.flatMap((engine) => [
-      { queue: names.queue(engine.name), exchange: names.jobs, routingKey: engine.name },
+      ...lanesOf(engine.name).map((lane) => ({
+        queue: names.queue(engine.name, lane),
+        exchange: names.jobs,
+        routingKey: jobKey(engine.name, lane),
+      })),
+      // Events are interactive: who publishes them knows no engine, so it can choose no lane.
       ...Object.keys(engine.on ?? {}).map((routingKey) => ({
         queue: names.queue(engine.name),
         exchange: names.events,
@@ -170,13 +180,18 @@ function refused(what: string, error: unknown, onPrecondition: string): BrokerFa
  * its own.
  * @throws {MissingTopology} or {@link TopologyRefused}, or what broke the connection.
  */
-export async function verifyTopology(model: ChannelModel, engine: string, names: BrokerNames) {
+export async function verifyTopology(
+  model: ChannelModel,
+  engine: string,
+  names: BrokerNames,
+  lanes: readonly Lane[] = lanesOf(engine),
+) {
   const channel = await model.createChannel();
   channel.on("error", () => {});
   const exchanges = [names.events, ...DELAY_TIERS.map(({ name }) => names.delay(name))];
   let looking = "";
   try {
-    for (const queue of [names.queue(engine), names.dead(engine)]) {
+    for (const queue of [...lanes.map((lane) => names.queue(engine, lane)), names.dead(engine)]) {
       looking = `queue ${queue}`;
       await channel.checkQueue(queue);
     }

@@ -1,7 +1,7 @@
 /** Reads what the broker itself dead-lettered, so that it gets the row, the reply and the grave that it missed. */
 import type { Delivery } from "../broker/consume.ts";
 import { BURIALS } from "../broker/topology.ts";
-import { NAME } from "../wire/names.ts";
+import { jobKey, type Lane, NAME } from "../wire/names.ts";
 import {
   emptyEnvelope,
   type RefusedJob,
@@ -34,7 +34,9 @@ function read(delivery: Delivery, reception: Reception): RefusedJob {
     return undecodable(emptyEnvelope(delivery, BURIALS), delivery.undecodable);
   const { properties } = delivery.message;
   const death = lastDeath(properties.headers?.["x-death"]);
-  const envelope = emptyEnvelope(delivery, engineOf(death?.queue, reception.names.prefix));
+  const { engine, lane } = originOf(death?.queue, reception.names.prefix);
+  const envelope = emptyEnvelope(delivery, engine);
+  envelope.lane = lane;
   // The envelope may be as bad as any: what can't be read stays empty, and is no fault any more.
   readAddress(envelope, properties, reception.isReplyToAllowed, []);
   readHeaders(envelope, properties.headers ?? {}, []);
@@ -64,9 +66,12 @@ function lastDeath(header: unknown): Death | undefined {
   return typeof queue === "string" && typeof reason === "string" ? { queue, reason } : undefined;
 }
 
-function engineOf(queue: string | undefined, prefix: string): string {
-  const name = queue?.startsWith(`${prefix}.`) ? queue.slice(prefix.length + 1) : "";
-  return NAME.test(name) ? name : BURIALS;
+function originOf(queue: string | undefined, prefix: string): { engine: string; lane: Lane } {
+  const key = queue?.startsWith(`${prefix}.`) ? queue.slice(prefix.length + 1) : "";
+  const [name = ""] = key.split(".", 1);
+  const lane = key === jobKey(name, "bulk") ? "bulk" : "interactive";
+  if (NAME.test(name) && key === jobKey(name, lane)) return { engine: name, lane };
+  return { engine: BURIALS, lane: "interactive" };
 }
 
 function problemOfDeath(reason: string | undefined): Problem {
