@@ -1,7 +1,7 @@
 /** Opens all that a worker needs and looks that it is fit, before anything is consumed. */
 import type { Logger } from "pino";
 import { type Consumer, type Delivery, openConsumer } from "./broker/consume.ts";
-import type { LanePlan } from "./broker/lanes.ts";
+import { planLanes } from "./broker/lanes.ts";
 import { checkPolicies } from "./broker/policies.ts";
 import { openPublisher, type Publisher } from "./broker/publish.ts";
 import type { Closers } from "./drain.ts";
@@ -20,7 +20,6 @@ export interface OpeningOptions {
   definition: WorkerDefinition;
   config: Config;
   plan: ConnectionPlan;
-  lanes: LanePlan;
   /** Of the worker, whose migrations must have run. */
   folder: string | undefined;
   closers: Closers;
@@ -45,7 +44,7 @@ export interface Opened {
  *   Redis may evict, a policy overrides our queues, the port is taken.
  */
 export async function openAll(options: OpeningOptions): Promise<Opened> {
-  const { definition, config, plan, lanes, folder, closers, metrics, log, notReady } = options;
+  const { definition, config, plan, folder, closers, metrics, log, notReady } = options;
   const { name: engine } = definition;
   const redis = openRedis(config.REDIS_URL, log);
   closers.add(() => redis.disconnect());
@@ -54,8 +53,7 @@ export async function openAll(options: OpeningOptions): Promise<Opened> {
   closers.add(() => pool.end());
   const consuming = {
     engine,
-    prefetch: lanes.prefetch,
-    bulkPrefetch: lanes.bulkPrefetch,
+    ...planLanes(definition, config.MAX_PREFETCH),
     log,
     onStaleAck: metrics.staleAcks,
     onDelivery: options.onDelivery,

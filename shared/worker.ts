@@ -49,8 +49,7 @@ export async function startWorker(
   const fields = { engine, env: config.ENGINE_ENV, worker: config.WORKER_ID };
   const log = options.log ?? createLog(fields, config.LOG_LEVEL);
   const plan = planConnections(definition, config.DATABASE_POOL_MAX);
-  const lanes = planLanes(definition, config.MAX_PREFETCH);
-  const gate = new Gate(lanes.running);
+  const gate = new Gate(planLanes(definition, config.MAX_PREFETCH).running);
   const closers = new Closers(log);
   const live = new LiveJobs();
   const ending = new AbortController();
@@ -63,8 +62,8 @@ export async function startWorker(
   const drain = new Drain({
     log,
     deadlineMs: drainDeadlineMs(definition),
+    // What waits for its turn is handed back at once, not when a long job has ended.
     stopConsuming() {
-      // What waits for its turn is handed back now, not when a long job has ended.
       gate.close();
       return consumer?.cancel();
     },
@@ -87,17 +86,7 @@ export async function startWorker(
 
   try {
     const opened = await openAll({
-      ...{
-        definition,
-        config,
-        plan,
-        lanes,
-        folder: options.folder,
-        closers,
-        metrics,
-        log,
-        notReady,
-      },
+      ...{ definition, config, plan, folder: options.folder, closers, metrics, log, notReady },
       onDelivery(delivery) {
         drain.enter();
         void (life as Life)(delivery).then(() => {
