@@ -83,7 +83,11 @@ export function openReach(urls: Urls, prefix: string, engine: string): Reach {
 
   /** Without the management API only what is ready can be seen. */
   const readyCounts = async (channel: amqp.Channel) => {
-    const names = [engineQueue, ...TIERS.map((tier) => `${prefix}.delay.${tier}`)];
+    const names = [
+      engineQueue,
+      `${engineQueue}.bulk`,
+      ...TIERS.map((tier) => `${prefix}.delay.${tier}`),
+    ];
     const found: EndState["queues"] = [];
     for (const name of names)
       found.push({ name, ready: (await channel.checkQueue(name)).messageCount, unacked: 0 });
