@@ -58,6 +58,11 @@ ${actionRows(engines)}
 Publish to the direct exchange \`engine.jobs\` with the engine's name as routing key. The body is the
 input as JSON in UTF-8, with no content encoding, and nothing else.
 
+Each engine has two lanes. What somebody waits for is interactive: routing key \`<engine>\`. What may
+wait behind all of that, such as a nightly run of 200,000 jobs, belongs into the bulk lane: routing key
+\`<engine>.bulk\`. The messages are the same, and so are ids: a job is one job, whichever lane it came
+by. A job that comes back after a delay, and a replay, stay in their lane.
+
 | property | value |
 |---|---|
 | \`message_id\` | required: the job's id, which is the idempotency key, \`${JOB_ID.source}\`. Unguessable, unless it is meant to be derived from what the job is about |

@@ -1,6 +1,7 @@
 /** Opens all that a worker needs and looks that it is fit, before anything is consumed. */
 import type { Logger } from "pino";
 import { type Consumer, type Delivery, openConsumer } from "./broker/consume.ts";
+import { planLanes } from "./broker/lanes.ts";
 import { checkPolicies } from "./broker/policies.ts";
 import { openPublisher, type Publisher } from "./broker/publish.ts";
 import type { Closers } from "./drain.ts";
@@ -44,7 +45,7 @@ export interface Opened {
  */
 export async function openAll(options: OpeningOptions): Promise<Opened> {
   const { definition, config, plan, folder, closers, metrics, log, notReady } = options;
-  const { name: engine, concurrency } = definition;
+  const { name: engine } = definition;
   const redis = openRedis(config.REDIS_URL, log);
   closers.add(() => redis.disconnect());
   const database = { databaseUrl: config.DATABASE_URL, max: plan.poolMax };
@@ -52,7 +53,7 @@ export async function openAll(options: OpeningOptions): Promise<Opened> {
   closers.add(() => pool.end());
   const consuming = {
     engine,
-    prefetch: Math.min(concurrency, config.MAX_PREFETCH ?? concurrency),
+    ...planLanes(definition, config.MAX_PREFETCH),
     log,
     onStaleAck: metrics.staleAcks,
     onDelivery: options.onDelivery,

@@ -11,7 +11,7 @@ import { type Claims, createClaims } from "./job/claim.ts";
 import { type Commits, createCommits } from "./job/commit.ts";
 import { createCourier } from "./job/courier.ts";
 import { endEvictions } from "./job/evictions.ts";
-import { Gate } from "./job/gate.ts";
+import type { Gate } from "./job/gate.ts";
 import { createLife, type Life } from "./job/life.ts";
 import type { LiveJobs } from "./job/live-jobs.ts";
 import { createReception, type Received, receive } from "./job/receive.ts";
@@ -43,6 +43,7 @@ export interface LifeDependencies {
   log: Logger;
   metrics: Metrics;
   live: LiveJobs;
+  gate: Gate;
   redis: Redis;
   draining(): boolean;
   /** Aborts when the drain is over. */
@@ -61,7 +62,7 @@ export interface PartsDependencies extends LifeDependencies {
 
 /** Puts the steps in their order. */
 export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life {
-  const { definition, config, log, metrics, live, redis, draining, signal } = dependencies;
+  const { definition, config, log, metrics, live, gate, redis, draining, signal } = dependencies;
   const { claims, commits, connections, publisher } = parts;
   const names = brokerNames(config.ENGINE_PREFIX);
   const tools = {
@@ -76,7 +77,6 @@ export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life
   const courier = createCourier({ publisher, log, onUndelivered, signal });
   const budget = new RetryBudget(config.RETRY_BUDGET);
   const maxAttempts = definition.maxAttempts ?? DEFAULT_MAX_ATTEMPTS;
-  const gate = new Gate();
   const replyExchange = config.REPLY_EXCHANGE;
   const isBurials = definition.name === BURIALS;
   const life = createLife({

@@ -1,10 +1,12 @@
 /** Puts a worker together from its parts, starts it, and stops it in order. Nothing is consumed until all that can fail has succeeded. */
 import type { Logger } from "pino";
 import type { Consumer } from "./broker/consume.ts";
+import { planLanes } from "./broker/lanes.ts";
 import { Closers, Drain } from "./drain.ts";
 import { planConnections } from "./engine/connections.ts";
 import { drainDeadlineMs } from "./engine/deadlines.ts";
 import type { WorkerDefinition } from "./engine/define-worker.ts";
+import { Gate } from "./job/gate.ts";
 import { Aborted } from "./job/job-context.ts";
 import type { Life } from "./job/life.ts";
 import { beatHearts, LiveJobs, listenForCancels } from "./job/live-jobs.ts";
@@ -47,6 +49,7 @@ export async function startWorker(
   const fields = { engine, env: config.ENGINE_ENV, worker: config.WORKER_ID };
   const log = options.log ?? createLog(fields, config.LOG_LEVEL);
   const plan = planConnections(definition, config.DATABASE_POOL_MAX);
+  const gate = new Gate(planLanes(definition, config.MAX_PREFETCH).running);
   const closers = new Closers(log);
   const live = new LiveJobs();
   const ending = new AbortController();
@@ -59,7 +62,11 @@ export async function startWorker(
   const drain = new Drain({
     log,
     deadlineMs: drainDeadlineMs(definition),
-    stopConsuming: () => consumer?.cancel(),
+    // What waits for its turn is handed back at once, not when a long job has ended.
+    stopConsuming() {
+      gate.close();
+      return consumer?.cancel();
+    },
     giveBack() {
       const shutdown = new Aborted("shutdown", "the worker stops");
       for (const { context } of live.filter(() => true)) context.abort(shutdown);
@@ -98,7 +105,7 @@ export async function startWorker(
       else consumer?.resume();
     };
     const dependencies = {
-      ...{ definition, config, plan, log, metrics, live, pool, redis, publisher, onOutage },
+      ...{ definition, config, plan, log, metrics, live, gate, pool, redis, publisher, onOutage },
       draining: () => drain.draining,
       signal: ending.signal,
     };

@@ -244,7 +244,7 @@ function send(
   try {
     channel.publish(
       isBuried ? `${prefix}.burials` : `${prefix}.jobs`,
-      engine,
+      isBulk(job.id) ? `${engine}.bulk` : engine,
       Buffer.from(JSON.stringify(job.input)),
       {
         messageId: job.id,
@@ -263,6 +263,9 @@ function send(
     settle(String(error));
   }
 }
+
+/** A third of the jobs, and each in the same lane whoever sends it again. */
+const isBulk = (id: string) => id.charCodeAt(id.length - 1) % 3 === 0;
 
 /** What the broker notes on a message whose expiration has passed. */
 const deathOf = (queue: string, exchange: string, routingKey: string) => ({

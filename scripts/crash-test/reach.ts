@@ -56,6 +56,12 @@ const TIERS = ["1s", "5s", "30s", "2m", "10m", "1h"];
 
 const claimsOf = (prefix: string) => redisKeys.claim(prefix, "*", "*", "*");
 
+const jobQueues = (prefix: string, engineQueue: string) => [
+  engineQueue,
+  `${engineQueue}.bulk`,
+  ...TIERS.map((tier) => `${prefix}.delay.${tier}`),
+];
+
 export function openReach(urls: Urls, prefix: string, engine: string): Reach {
   const pool = new pg.Pool({ connectionString: urls.postgres, max: 3, application_name: OWN_NAME });
   pool.on("error", () => {});
@@ -83,9 +89,8 @@ export function openReach(urls: Urls, prefix: string, engine: string): Reach {
 
   /** Without the management API only what is ready can be seen. */
   const readyCounts = async (channel: amqp.Channel) => {
-    const names = [engineQueue, ...TIERS.map((tier) => `${prefix}.delay.${tier}`)];
     const found: EndState["queues"] = [];
-    for (const name of names)
+    for (const name of jobQueues(prefix, engineQueue))
       found.push({ name, ready: (await channel.checkQueue(name)).messageCount, unacked: 0 });
     return found;
   };

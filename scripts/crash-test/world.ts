@@ -11,6 +11,7 @@ import type { Outgoing } from "../../shared/broker/publish-frames.ts";
 import { action, defineWorker } from "../../shared/engine/define-worker.ts";
 import { type Claims, createClaims } from "../../shared/job/claim.ts";
 import type { Commits } from "../../shared/job/commit.ts";
+import { Gate } from "../../shared/job/gate.ts";
 import type { Life } from "../../shared/job/life.ts";
 import { LiveJobs } from "../../shared/job/live-jobs.ts";
 import { createReception, receive } from "../../shared/job/receive.ts";
@@ -144,7 +145,7 @@ export class World {
         if (worker.unacked.delete(message)) this.#queue.push(redelivered(message));
       },
     } as unknown as Acks;
-    void worker.life({ message, acks });
+    void worker.life({ message, acks, lane: "interactive" });
   }
 
   #crash(worker: Process): void {
@@ -230,6 +231,7 @@ export class World {
       log,
       metrics,
       live: new LiveJobs(),
+      gate: new Gate(),
       redis: this.#redis,
       draining: () => false,
       signal,

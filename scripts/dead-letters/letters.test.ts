@@ -110,6 +110,22 @@ test("a job that failed is looked at, replayed to success, once, and its letter 
   await buried(0);
 });
 
+test("a letter of the bulk lane is replayed to the bulk lane, also as a fresh copy", async () => {
+  const id = await fail("bulk", { lane: "bulk" });
+  await buried(1);
+  // A look that puts a fresh copy in its place.
+  await list(100, 0);
+  await fleet.channel.unbindQueue(fleet.names.queue("fragile"), fleet.names.jobs, "fragile");
+  broken = false;
+  try {
+    expect(await replay(id)).toEqual({ replayed: [id], left: [] });
+    await succeeded(id);
+  } finally {
+    await fleet.channel.bindQueue(fleet.names.queue("fragile"), fleet.names.jobs, "fragile");
+  }
+  await buried(0);
+});
+
 test("every letter that is there is replayed; those that fail again come back as the next generation", async () => {
   const ids = await Promise.all(Array.from({ length: 120 }, (_, n) => fail(`many ${n}`)));
   await buried(120);

@@ -1,10 +1,11 @@
 /** Dead letters of one engine: looks at them without taking them, and runs them again. */
 
 import type { Connection } from "@tl-engine/shared/broker/connection";
+import { lanesOf } from "@tl-engine/shared/broker/lanes";
 import type { Publisher } from "@tl-engine/shared/broker/publish";
 import type { Outgoing } from "@tl-engine/shared/broker/publish-frames";
 import { HEADERS } from "@tl-engine/shared/wire/headers";
-import type { BrokerNames } from "@tl-engine/shared/wire/names";
+import { type BrokerNames, jobKey, type Lane } from "@tl-engine/shared/wire/names";
 
 type Channel = Awaited<ReturnType<Connection["model"]["createChannel"]>>;
 type Message = Exclude<Awaited<ReturnType<Channel["get"]>>, false>;
@@ -91,7 +92,7 @@ export async function replayLetters(
     await deliver(publisher, {
       ...sameJob(message),
       exchange: names.jobs,
-      routingKey: engine,
+      routingKey: jobKey(engine, laneOf(message)),
       headers: {
         ...traceOf(message),
         [HEADERS.replay]: numberOf(message, HEADERS.replay) + 1,
@@ -104,7 +105,7 @@ export async function replayLetters(
   }
   try {
     // A missing queue would let the alternate exchange have the job.
-    await channel.checkQueue(names.queue(engine));
+    for (const lane of lanesOf(engine)) await channel.checkQueue(names.queue(engine, lane));
     await channel.checkQueue(queue);
     const done = new Set<string>();
     let batch: Message[] = [];
@@ -180,12 +181,16 @@ function graveOf(message: Message): Record<string, string | number> {
     ...traceOf(message),
     [HEADERS.attempt]: numberOf(message, HEADERS.attempt),
     [HEADERS.replay]: numberOf(message, HEADERS.replay),
+    ...(laneOf(message) === "bulk" && { [HEADERS.lane]: "bulk" }),
     [HEADERS.errorCode]: code,
     [HEADERS.error]: error,
     ...(cutBytes !== undefined && { [HEADERS.droppedBytes]: cutBytes }),
     ...(bodySha256 !== undefined && { [HEADERS.bodySha256]: bodySha256 }),
   };
 }
+
+const laneOf = ({ properties }: Message): Lane =>
+  properties.headers?.[HEADERS.lane] === "bulk" ? "bulk" : "interactive";
 
 function traceOf({ properties }: Message): Record<string, string> {
   const traceparent = text(properties.headers?.[HEADERS.traceparent]);

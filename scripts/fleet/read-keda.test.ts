@@ -4,8 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { managementUrl } from "../autoscaler/management.ts";
-import type { RabbitMqTrigger } from "../autoscaler/scaled-object.ts";
+import { openTestFleet } from "../../shared/testing/fleet.ts";
+import activities from "../../workers/activities/index.ts";
+import { createAutoscaler } from "../autoscaler/autoscaler.ts";
+import { askTrigger, managementUrl } from "../autoscaler/management.ts";
+import type { RabbitMqTrigger, ScaledObject } from "../autoscaler/scaled-object.ts";
 import { BadFiles } from "../kubernetes/bad-files.ts";
 import { workerFolders } from "../workers.ts";
 import { gracePeriods } from "./grace-period.ts";
@@ -33,6 +36,37 @@ test("the repository's own files scale each engine, on this broker", async () =>
   );
   expect(urls[0]).toBe("http://guest:guest@127.0.0.1:15672/api/queues/%2Fengine/engine.activities");
 });
+
+test.runIf(process.env.RABBITMQ_MANAGEMENT_URL)(
+  "a job in the bulk queue alone wakes its engine; a backlog there raises it by its own target",
+  async () => {
+    const fleet = await openTestFleet([activities]);
+    try {
+      await fleet.publish("activities", "record", {}, { lane: "bulk" });
+      const [scaledObject] = readKeda({
+        ...options,
+        amqpUrl: fleet.config.AMQP_URL,
+        managementUrl: process.env.RABBITMQ_MANAGEMENT_URL ?? "",
+        prefix: fleet.names.prefix,
+      });
+      const { triggers } = scaledObject as ScaledObject;
+      const none = { value: 0, active: false };
+      const readings = await fleet.until("the bulk job in the figures", async () => {
+        const asked = await Promise.all(triggers.map(askTrigger));
+        return asked.some((reading) => "value" in reading && reading.value > 0) ? asked : undefined;
+      });
+      expect(readings).toEqual([none, { value: 1, active: true }]);
+      const autoscaler = createAutoscaler(scaledObject as ScaledObject, 0);
+      expect(autoscaler.step(0, 0, readings)).toBe(1);
+      const backlog = [none, { value: 150_000, active: true }];
+      expect(autoscaler.step(autoscaler.nextMs, 1, backlog)).toBe(1);
+      expect(autoscaler.step(autoscaler.nextMs, 1, backlog)).toBe(2);
+    } finally {
+      await fleet.close();
+    }
+  },
+  30_000,
+);
 
 test("another prefix, and no more replicas than the machine may have", () => {
   const [first] = readKeda({ ...options, prefix: "t1", maxReplicas: 1 });

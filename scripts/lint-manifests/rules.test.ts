@@ -227,6 +227,27 @@ const MUTATIONS: Mutation[] = [
   },
   {
     rule: "queue-name",
+    file: SCALER,
+    from: "queueName: engine.activities.bulk",
+    to: "queueName: engine.activities",
+    line: /queueName: engine.activities$/,
+  },
+  {
+    rule: "target-value",
+    file: SCALER,
+    from: 'value: "96000"',
+    to: 'value: "8000"',
+    line: /value: "8000"/,
+  },
+  {
+    rule: "target-value",
+    file: SCALER,
+    from: 'tl-engine/bulk-target-wait-seconds: "60"',
+    to: "",
+    line: /annotations|metadata/,
+  },
+  {
+    rule: "queue-name",
     file: VARIABLES,
     from: "ENGINE_PREFIX=engine",
     to: "ENGINE_PREFIX=other",

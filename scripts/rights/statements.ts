@@ -1,6 +1,6 @@
 /** The least that one engine may do in the broker, in Postgres and in Redis. */
 import type { WorkerDefinition } from "@tl-engine/shared";
-import { BURIALS } from "@tl-engine/shared/broker/topology";
+import { BURIALS, lanesOf } from "@tl-engine/shared/broker/lanes";
 import { brokerNames, DELAY_TIERS } from "@tl-engine/shared/wire/names";
 import { roleStatements } from "./postgres.ts";
 import { redisEngineRules } from "./redis-rules.ts";
@@ -72,7 +72,7 @@ export function rightsOf(options: RightsOptions): Rights {
         ...[...replyExchanges(replyExchange), names.events, ...tiers].map(escaped),
         graves(engine, prefix),
       ].join("|")})$`,
-      read: anyOf([names.queue(engine)]),
+      read: anyOf(lanesOf(engine).map((lane) => names.queue(engine, lane))),
       topic: {
         exchange: names.events,
         write: emits.length === 0 ? NOTHING : anyOf([...emits]),

@@ -1,7 +1,10 @@
 /** What the scaler reads in virtual time: the management API's figures, some seconds old, as KEDA makes readings of them. */
+import { jobKey } from "../../shared/wire/names.ts";
 import type { TriggerReading } from "../autoscaler/autoscaler.ts";
 import type { RabbitMqTrigger } from "../autoscaler/scaled-object.ts";
 import type { Random } from "../demo/prng.ts";
+
+const BULK = jobKey("", "bulk");
 
 /**
  * RabbitMQ's `collect_statistics_interval`. It passes twice: a queue tells its figures every 5 s, and the
@@ -53,6 +56,8 @@ export class BrokerFigures {
   }
 
   read(trigger: RabbitMqTrigger): TriggerReading {
+    // The loads are what people wait for; a bulk lane is another line, and empty here.
+    if (trigger.queueName.endsWith(BULK)) return { value: 0, active: false };
     // A passive declare asks the queue itself, and knows ready messages only.
     const figures = trigger.protocol === "amqp" ? this.#now : this.#seen;
     const counted = trigger.protocol === "http" && !trigger.excludeUnacknowledged;

@@ -1,8 +1,8 @@
-/** One connection that consumes from one queue: each delivery goes on with the acks of its channel. */
+/** One connection that consumes an engine's queues, a channel for each: each delivery goes on with the acks of its channel. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Channel, ConsumeMessage } from "amqplib";
+import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import type { Config } from "../process/config.ts";
-import { brokerNames } from "../wire/names.ts";
+import { brokerNames, type Lane } from "../wire/names.ts";
 import { Acks } from "./acks.ts";
 import { closeConnection, openConnection } from "./connection.ts";
 import type { ConsumerOptions } from "./consume.ts";
@@ -25,13 +25,18 @@ const LOOKS = 3;
 const LOOK_DELAY_MS = 500;
 
 export interface ConsumeLink {
-  /** Of the consumer, while there is one. */
-  tag: string | undefined;
+  /** Whether each queue has its consumer. */
+  readonly consuming: boolean;
   /** @throws {QueueFailed} */
   consume(): Promise<void>;
   cancel(): Promise<void>;
-  /** @throws {QueueFailed} where the broker sees no consumer on the queue. */
+  /** @throws {QueueFailed} where the broker sees no consumer on a queue. */
   verify(): Promise<void>;
+}
+
+interface LaneLink extends ConsumeLink {
+  channel: Channel;
+  acks: Acks;
 }
 
 export async function openConsumeLink(
@@ -39,51 +44,89 @@ export async function openConsumeLink(
   options: ConsumerOptions,
   lost: (reason: Error) => void,
 ): Promise<Opened<ConsumeLink>> {
-  const { engine, prefetch, onStaleAck, maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
+  const { engine, prefetch, bulkPrefetch, maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
   const names = brokerNames(config.ENGINE_PREFIX);
   const name = `${engine} consumer ${config.WORKER_ID}`;
+  const wanted: [Lane, number][] = [["interactive", prefetch]];
+  if (bulkPrefetch !== undefined) wanted.push(["bulk", bulkPrefetch]);
   const { model } = await openConnection(config, name, maxBodyBytes);
   try {
-    await verifyTopology(model, engine, names, config.REPLY_EXCHANGE);
-    const channel = await model.createChannel();
-    const acks = new Acks(channel, onStaleAck);
-    let reason = new Error("the connection was closed");
-    const end = (error?: Error) => {
-      if (error !== undefined) reason = error;
-      if (!acks.closed) acks.close();
-      lost(reason);
-    };
-    channel.on("error", (error) => {
-      reason = error;
-    });
-    channel.on("close", () => end());
-    model.on("close", (error) => end(error));
-    await channel.prefetch(prefetch);
-    const link = consuming(channel, names.queue(engine), acks, options, end, () => reason);
+    const needed = { lanes: wanted.map(([lane]) => lane), replyExchange: config.REPLY_EXCHANGE };
+    await verifyTopology(model, engine, names, needed);
+    const lanes: LaneLink[] = [];
+    for (const [lane, most] of wanted) {
+      const queue = names.queue(engine, lane);
+      lanes.push(await openLane(model, { ...options, prefetch: most, queue, lane, lost }));
+    }
     const close = async () => {
-      acks.flush();
-      acks.close();
-      await closeConnection(model, channel);
+      for (const { acks } of lanes) {
+        acks.flush();
+        acks.close();
+      }
+      await Promise.all(lanes.slice(1).map(({ channel }) => channel.close().catch(() => {})));
+      await closeConnection(model, lanes[0]?.channel);
     };
-    return { link, close };
+    return { link: together(lanes), close };
   } catch (error) {
     await closeConnection(model);
     throw error;
   }
 }
 
+/** One lane without its consumer would starve its jobs unseen, so none consumes unless all do. */
+function together(lanes: readonly ConsumeLink[]): ConsumeLink {
+  return {
+    get consuming() {
+      return lanes.every(({ consuming }) => consuming);
+    },
+    async consume() {
+      for (const lane of lanes) if (!lane.consuming) await lane.consume();
+    },
+    async cancel() {
+      await Promise.all(lanes.map((lane) => lane.cancel()));
+    },
+    async verify() {
+      await Promise.all(lanes.map((lane) => lane.verify()));
+    },
+  };
+}
+
+interface LaneOptions extends ConsumerOptions {
+  queue: string;
+  lane: Lane;
+  lost(reason: Error): void;
+}
+
+async function openLane(model: ChannelModel, options: LaneOptions): Promise<LaneLink> {
+  const channel = await model.createChannel();
+  const acks = new Acks(channel, options.onStaleAck);
+  let reason = new Error("the connection was closed");
+  const end = (error?: Error) => {
+    if (error !== undefined) reason = error;
+    if (!acks.closed) acks.close();
+    options.lost(reason);
+  };
+  channel.on("error", (error) => {
+    reason = error;
+  });
+  channel.on("close", () => end());
+  model.on("close", (error) => end(error));
+  await channel.prefetch(options.prefetch);
+  return consuming(channel, acks, options, end, () => reason);
+}
+
 function consuming(
   channel: Channel,
-  queue: string,
   acks: Acks,
-  { onDelivery, log }: ConsumerOptions,
+  { queue, lane, onDelivery, log }: LaneOptions,
   end: (reason: Error) => void,
   reason: () => Error,
-): ConsumeLink {
+): LaneLink {
+  let tag: string | undefined;
   function deliver(message: ConsumeMessage): void {
     const { undecodable, tooLargeBytes } = message.properties as Oddity;
     if (undecodable === undefined && tooLargeBytes === undefined) {
-      onDelivery({ message, acks });
+      onDelivery({ message, acks, lane });
       return;
     }
     if (undecodable !== undefined)
@@ -91,20 +134,25 @@ function consuming(
     onDelivery({
       message,
       acks,
+      lane,
       ...(undecodable && { undecodable }),
       ...(tooLargeBytes && { tooLargeBytes }),
     });
   }
 
-  const link: ConsumeLink = {
-    tag: undefined,
+  const link: LaneLink = {
+    channel,
+    acks,
+    get consuming() {
+      return tag !== undefined;
+    },
     async consume() {
       try {
         const { consumerTag } = await channel.consume(queue, (message) => {
           if (message === null) end(new Error(`the broker cancelled the consumer of ${queue}`));
           else deliver(message);
         });
-        link.tag = consumerTag;
+        tag = consumerTag;
       } catch (error) {
         if (!isInternalError(reason())) throw error;
         const message = `the broker fails on ${queue} (541 INTERNAL-ERROR): a quorum queue without a leader must be started again, or the broker`;
@@ -113,14 +161,14 @@ function consuming(
       await link.verify();
     },
     async cancel() {
-      const tag = link.tag;
-      link.tag = undefined;
-      if (tag !== undefined) await channel.cancel(tag);
+      const cancelled = tag;
+      tag = undefined;
+      if (cancelled !== undefined) await channel.cancel(cancelled);
     },
     async verify() {
       // A queue that LavinMQ closed after a torn write answers `consume`, yet it shows no consumer.
       for (let looks = 1; (await consumerCount(channel, queue)) === 0; looks++) {
-        if (link.tag === undefined) return;
+        if (tag === undefined) return;
         if (looks === LOOKS)
           throw new QueueFailed(
             `${queue} shows no consumer: the broker has closed it; restart the queue, or the broker`,

@@ -1,7 +1,8 @@
-/** Keeps one consumer on an engine's queue and hands every delivery on. */
+/** Keeps a consumer on each of an engine's queues and hands every delivery on. */
 import type { ConsumeMessage, MessageProperties } from "amqplib";
 import type { Logger } from "pino";
 import type { Config } from "../process/config.ts";
+import type { Lane } from "../wire/names.ts";
 import type { Acks } from "./acks.ts";
 import { type ConsumeLink, openConsumeLink, QueueFailed } from "./consume-link.ts";
 import type { Oddity } from "./content-header.ts";
@@ -14,12 +15,14 @@ export type { MessageProperties };
 export interface Delivery extends Oddity {
   message: ConsumeMessage;
   acks: Acks;
+  /** Of the queue that it came from. */
+  lane: Lane;
 }
 
 export interface Consumer {
   /** Begins to consume; before, the queue was only found. To be called once. */
   start(): Promise<void>;
-  /** Whether the broker delivers to us now. */
+  /** Whether the broker delivers to us now, of each queue. */
   ready(): boolean;
   /** No more deliveries; those that still arrive before cancel-ok come through as usual. */
   cancel(): Promise<void>;
@@ -32,6 +35,8 @@ export interface Consumer {
 export interface ConsumerOptions {
   engine: string;
   prefetch: number;
+  /** Of its bulk queue. Undefined: that is not consumed. */
+  bulkPrefetch?: number | undefined;
   /** A larger body is not taken in: the delivery says {@link Oddity.tooLargeBytes}. Default: 16 MiB. */
   maxBodyBytes?: number;
   /** How often it is seen to that the broker has the consumer. Default: 2 min. */
@@ -96,7 +101,7 @@ class QueueConsumer implements Consumer {
   }
 
   ready(): boolean {
-    return this.#links?.current()?.tag !== undefined;
+    return this.#links?.current()?.consuming === true;
   }
 
   cancel(): Promise<void> {
@@ -156,7 +161,7 @@ class QueueConsumer implements Consumer {
   async #check(): Promise<void> {
     const link = this.#links?.current();
     // A link that was being opened while `paused` changed may have missed it.
-    if (link?.tag === undefined) return this.#alignSoon();
+    if (link?.consuming !== true) return this.#alignSoon();
     if (link === this.#verifying) return;
     this.#verifying = link;
     try {
@@ -179,8 +184,8 @@ class QueueConsumer implements Consumer {
     if (link === undefined) return;
     const isWanted = !this.#paused && !this.#stopped;
     try {
-      if (!isWanted && link.tag !== undefined) await link.cancel();
-      else if (isWanted && link.tag === undefined) await link.consume();
+      if (!isWanted) await link.cancel();
+      else if (!link.consuming) await link.consume();
     } catch (error) {
       this.#giveUp(link, error);
     }

@@ -4,6 +4,7 @@ import type { Config } from "../process/config.ts";
 import { type BrokerNames, brokerNames } from "../wire/names.ts";
 import { vhostOf } from "./address.ts";
 import { BrokerFailure } from "./explain.ts";
+import { lanesOf } from "./lanes.ts";
 import { ask } from "./management.ts";
 import { fillingQueues } from "./queue-states.ts";
 
@@ -46,7 +47,8 @@ async function refusePolicies(
         `the policy ${JSON.stringify(policy)} sets ${bad.join(", ")} on ${queue}; exclude ${names.prefix}.* from its pattern`,
       );
   };
-  await Promise.all([refuse(names.queue(engine)), refuse(names.dead(engine))]);
+  const queues = [...lanesOf(engine).map((lane) => names.queue(engine, lane)), names.dead(engine)];
+  await Promise.all(queues.map(refuse));
 }
 
 interface QueueInfo {

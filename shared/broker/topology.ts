@@ -1,12 +1,12 @@
 /** Every exchange, queue and binding of the fleet, derived from the worker definitions. */
 import type { Channel, ChannelModel } from "amqplib";
 import type { WorkerDefinition } from "../engine/define-worker.ts";
-import { type BrokerNames, DELAY_TIERS } from "../wire/names.ts";
+import { type BrokerNames, DELAY_TIERS, jobKey, type Lane } from "../wire/names.ts";
 import type { BrokerProfile } from "./connection.ts";
 import { BrokerFailure } from "./explain.ts";
+import { BURIALS, lanesOf } from "./lanes.ts";
 
-/** The internal worker that ends what the broker dead-lettered; its queue is the burials queue. */
-export const BURIALS = "burials";
+export { BURIALS };
 
 /**
  * Hand-backs of rolling deploys and crashes of a neighbour count on the broker's limit too, so it is
@@ -97,8 +97,13 @@ export function topologyOf(
         "x-dead-letter-exchange": names.jobs,
       }),
     ),
-    ...served.map((engine) =>
-      durable(names.queue(engine.name), { ...safely, "x-dead-letter-exchange": names.burials }),
+    ...served.flatMap((engine) =>
+      lanesOf(engine.name).map((lane) =>
+        durable(names.queue(engine.name, lane), {
+          ...safely,
+          "x-dead-letter-exchange": names.burials,
+        }),
+      ),
     ),
   ];
   const bindings: Binding[] = [
@@ -111,7 +116,12 @@ export function topologyOf(
       routingKey: "",
     })),
     ...served.flatMap((engine) => [
-      { queue: names.queue(engine.name), exchange: names.jobs, routingKey: engine.name },
+      ...lanesOf(engine.name).map((lane) => ({
+        queue: names.queue(engine.name, lane),
+        exchange: names.jobs,
+        routingKey: jobKey(engine.name, lane),
+      })),
+      // Events are interactive: who publishes them knows no engine, so it can choose no lane.
       ...Object.keys(engine.on ?? {}).map((routingKey) => ({
         queue: names.queue(engine.name),
         exchange: names.events,
@@ -185,6 +195,14 @@ function refused(what: string, error: unknown, onPrecondition: string): BrokerFa
   });
 }
 
+/** What a worker needs beside its dead letters, the events and the tiers. */
+interface Needed {
+  /** Default: all that the engine has. */
+  lanes?: readonly Lane[];
+  /** REPLY_EXCHANGE; "" is the default exchange, which is always there. */
+  replyExchange?: string;
+}
+
 /**
  * Passively looks for what one worker needs. A missing name closes the channel, so it is given one of
  * its own.
@@ -195,7 +213,7 @@ export async function verifyTopology(
   model: ChannelModel,
   engine: string,
   names: BrokerNames,
-  replyExchange = "",
+  { lanes = lanesOf(engine), replyExchange = "" }: Needed = {},
 ) {
   const channel = await model.createChannel();
   channel.on("error", () => {});
@@ -204,7 +222,7 @@ export async function verifyTopology(
   if (replyExchange !== "") exchanges.push(replyExchange);
   let looking = "";
   try {
-    for (const queue of [names.queue(engine), names.dead(engine)]) {
+    for (const queue of [...lanes.map((lane) => names.queue(engine, lane)), names.dead(engine)]) {
       looking = `queue ${queue}`;
       await channel.checkQueue(queue);
     }

@@ -49,6 +49,18 @@ test("send resolves after the confirm, with the id", async () => {
   expect(id).toMatch(/^[\da-f-]{36}$/);
 });
 
+test("a job goes into the lane that is named, interactive if none is", async () => {
+  await using client = await open();
+  const say = { value: 7 };
+  expect(await client.call("echo", "say", say, { id: "lane:bulk", lane: "bulk" })).toEqual(say);
+  await client.call("echo", "say", say, { id: "lane:interactive", lane: "interactive" });
+  await client.call("echo", "say", say, { id: "lane:none" });
+  const came = ["lane:bulk", "lane:interactive", "lane:none"].map((id) =>
+    worker.routingKeys.get(id),
+  );
+  expect(came).toEqual(["echo.bulk", "echo", "echo"]);
+});
+
 test("a job's error arrives with its code", async () => {
   await using client = await open();
   await expect(client.call("echo", "say", { value: 1, answer: "fail" })).rejects.toMatchObject({
@@ -86,6 +98,8 @@ test("wrong names, ids, options and inputs are refused before publishing", async
   await expect(send("echo", "say", {}, { id: ".." })).rejects.toMatchObject(refused("invalid_id"));
   await expect(send("echo", "say", undefined)).rejects.toMatchObject(refused("invalid_input"));
   await expect(send("echo", "say", 1n)).rejects.toMatchObject(refused("invalid_input"));
+  const lane = send("echo", "say", {}, { lane: "fast" });
+  await expect(lane).rejects.toMatchObject(refused("invalid_option"));
   const large = "x".repeat(1_100_000);
   await expect(send("echo", "say", large)).rejects.toMatchObject(refused("payload_too_large"));
   const long = "ñ".repeat(128); // 256 bytes

@@ -125,7 +125,7 @@ export interface Subscription {
 export interface WorkerDefinition {
   /** Engine name: queue, image, log field, metric label. 1 to 40 characters of `a-z 0-9 -`, a letter first. */
   name: string;
-  /** Jobs that run at once, 1 to 10,000; also the prefetch, unless MAX_PREFETCH is lower. */
+  /** Jobs that run at once, 1 to 10,000; also the prefetch, beside that of the bulk lane, unless MAX_PREFETCH is lower. */
   concurrency: number;
   /** Ceiling of one run of a handler, in milliseconds, 100 to 1,500,000; all other timeouts derive from it. */
   timeoutMs: number;

@@ -1,7 +1,7 @@
 /** Reads what the broker itself dead-lettered, so that it gets the row, the reply and the grave that it missed. */
 import type { Delivery } from "../broker/consume.ts";
 import { BURIALS } from "../broker/topology.ts";
-import { type BrokerNames, NAME } from "../wire/names.ts";
+import { type BrokerNames, jobKey, type Lane, NAME } from "../wire/names.ts";
 import {
   emptyEnvelope,
   type RefusedJob,
@@ -35,10 +35,9 @@ function read(delivery: Delivery, reception: Reception): RefusedJob {
     return undecodable(emptyEnvelope(delivery, BURIALS), delivery.undecodable);
   const { properties } = delivery.message;
   const death = lastDeath(properties.headers?.["x-death"]);
-  const envelope = emptyEnvelope(
-    delivery,
-    engineOf(death?.queue, properties.type, reception.names),
-  );
+  const { engine, lane } = originOf(death?.queue, properties.type, reception.names);
+  const envelope = emptyEnvelope(delivery, engine);
+  envelope.lane = lane;
   // The envelope may be as bad as any: what can't be read stays empty, and is no fault any more.
   readAddress(envelope, properties, reception.isReplyToAllowed, []);
   refuseDirectReplyTo(envelope, reception.replyExchange, []);
@@ -69,14 +68,24 @@ export function lastDeath(header: unknown): Death | undefined {
   return typeof queue === "string" && typeof reason === "string" ? { queue, reason } : undefined;
 }
 
+interface Origin {
+  engine: string;
+  lane: Lane;
+}
+
 /** In whose queue it died, its own or that of its dead letters; what was unrouted says itself for whom it was. */
-function engineOf(queue: string | undefined, type: unknown, names: BrokerNames): string {
-  const name =
+function originOf(queue: string | undefined, type: unknown, names: BrokerNames): Origin {
+  const prefix = `${names.prefix}.`;
+  const key =
     queue === names.unrouted
-      ? String(type).split(".", 1)[0]
-      : queue?.startsWith(`${names.prefix}.`) && queue.slice(names.prefix.length + 1);
-  const engine = name ? name.replace(/\.dead$/, "") : "";
-  return NAME.test(engine) ? engine : BURIALS;
+      ? (String(type).split(".", 1)[0] ?? "")
+      : queue?.startsWith(prefix)
+        ? queue.slice(prefix.length).replace(/\.dead$/, "")
+        : "";
+  const [name = ""] = key.split(".", 1);
+  const lane = key === jobKey(name, "bulk") ? "bulk" : "interactive";
+  if (NAME.test(name) && key === jobKey(name, lane)) return { engine: name, lane };
+  return { engine: BURIALS, lane: "interactive" };
 }
 
 function problemOfDeath(reason: string | undefined): Problem {

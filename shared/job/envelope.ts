@@ -2,7 +2,7 @@
 import type { Delivery, MessageProperties } from "../broker/consume.ts";
 import type { Action } from "../engine/define-worker.ts";
 import { HEADERS } from "../wire/headers.ts";
-import { JOB_ID } from "../wire/names.ts";
+import { JOB_ID, type Lane } from "../wire/names.ts";
 import { digest } from "./json.ts";
 import type { Fault, Problem } from "./problem.ts";
 
@@ -10,6 +10,8 @@ import type { Fault, Problem } from "./problem.ts";
 export interface Envelope {
   delivery: Delivery;
   engine: string;
+  /** Where it comes back to, and what a replay of its dead letter returns to. */
+  lane: Lane;
   /** Undefined where the message has no usable id: such a job can have no row. */
   id: string | undefined;
   /** Message type, or "" where it is unusable. */
@@ -70,6 +72,7 @@ export function emptyEnvelope(delivery: Delivery, engine: string): Envelope {
   return {
     delivery,
     engine,
+    lane: delivery.lane,
     id: undefined,
     type: "",
     inputHash: "",

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Outgoing } from "../broker/publish-frames.ts";
 import { HEADERS } from "../wire/headers.ts";
-import type { BrokerNames } from "../wire/names.ts";
+import { type BrokerNames, jobKey } from "../wire/names.ts";
 import { type JobError, replyId } from "../wire/reply.ts";
 import { isShort, MAX_COUNT } from "./envelope.ts";
 import type { StoredEvent } from "./job-context.ts";
@@ -97,6 +97,7 @@ export function deadLetter(
       [HEADERS.replay]: envelope.generation,
       [HEADERS.errorCode]: code,
       [HEADERS.error]: message.slice(0, 500),
+      ...(envelope.lane === "bulk" && { [HEADERS.lane]: envelope.lane }),
       ...(tooLargeBytes === undefined ? {} : { [HEADERS.droppedBytes]: tooLargeBytes }),
     }),
   };
@@ -141,8 +142,8 @@ export function postponed(
   return {
     ...sameJob(envelope),
     exchange: names.delay(tier.name),
-    // Always the engine, also for what came as an event: it must return to this engine alone.
-    routingKey: envelope.engine,
+    // Always the engine's own, also for what came as an event: it must return to this engine alone, in its lane.
+    routingKey: jobKey(envelope.engine, envelope.lane),
     headers: headersOf(envelope, {
       [HEADERS.attempt]: next.attempt,
       [HEADERS.crashes]: next.crashes,

@@ -54,6 +54,7 @@ function delivered({ body = '{"password":"hunter2"}', delivery = {}, ...properti
       },
     },
     acks: {},
+    lane: "interactive",
     ...delivery,
   } as unknown as Delivery;
 }

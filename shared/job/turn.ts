@@ -77,7 +77,7 @@ class ClaimedTurns implements Turns {
     if (received.kind === "refused") return refused(received.problem, log, received);
     const earlyMs = received.notBefore === 0 ? 0 : received.notBefore - Date.now();
     if (earlyMs > 0) return tooEarly(received, earlyMs);
-    if (!gate.tryEnter()) await gate.enter();
+    if (!gate.tryEnter()) await gate.enter(received.lane);
     let turn: Turn | undefined;
     try {
       if (draining()) return stopping();

@@ -51,9 +51,11 @@ export const Environment = z.object({
   AMQP_HEARTBEAT_S: whole(1, 300)
     .default(30)
     .describe("AMQP heartbeat, seconds; a dead peer is seen after two"),
-  MAX_PREFETCH: whole(1, 65_535)
+  MAX_PREFETCH: whole(2, 65_535)
     .optional()
-    .describe("Caps each worker's concurrency, where the plan limits unacked messages"),
+    .describe(
+      "Caps what each worker holds of both its queues, and so its concurrency, where the plan limits unacked messages",
+    ),
   LEASE_MS: whole(500, 600_000)
     .default(10_000)
     .describe("Length of a claim, milliseconds; renewed for jobs that run longer than half of it"),

@@ -7,7 +7,7 @@ import { declareTopology, type TopologyOptions, topologyOf } from "../broker/top
 import type { WorkerDefinition } from "../engine/define-worker.ts";
 import { type Config, readConfig } from "../process/config.ts";
 import { migrate, readMigrations } from "../stores/migrate.ts";
-import { type BrokerNames, brokerNames, jobType } from "../wire/names.ts";
+import { type BrokerNames, brokerNames, jobKey, jobType, type Lane } from "../wire/names.ts";
 import type { Reply } from "../wire/reply.ts";
 import { type RunningWorker, type StartOptions, startWorker } from "../worker.ts";
 import { closeFleet } from "./close-fleet.ts";
@@ -37,7 +37,7 @@ export interface TestFleet {
     engine: string,
     action: string,
     input: unknown,
-    properties?: Options.Publish & { body?: Buffer },
+    properties?: Options.Publish & { body?: Buffer; lane?: Lane },
   ): Promise<string>;
   /** The reply with this correlation id (the job's id, if none was given); the n-th, from 1. */
   reply(jobId: string, nth?: number): Promise<Seen & { reply: Reply }>;
@@ -165,7 +165,7 @@ function publisherOn(
   replyTo: string,
   newId: () => string,
 ): TestFleet["publish"] {
-  return async (engine, action, input, { body, ...properties } = {}) => {
+  return async (engine, action, input, { body, lane, ...properties } = {}) => {
     const id = properties.messageId ?? newId();
     const good = {
       persistent: true,
@@ -179,7 +179,7 @@ function publisherOn(
     await new Promise<void>((resolve, reject) =>
       channel.publish(
         names.jobs,
-        engine,
+        jobKey(engine, lane),
         body ?? Buffer.from(JSON.stringify(input)),
         { ...good, ...properties },
         (error) => (error ? reject(error) : resolve()),

@@ -16,6 +16,8 @@ export const HEADERS = {
   notBefore: "x-not-before",
   /** Set by retries, replays and dead letters: the broker user that published the job. */
   publisher: "x-publisher",
+  /** Set on dead letters of the bulk lane: `bulk`, so that a replay returns to it. */
+  lane: "x-lane",
   traceparent: "traceparent",
   /** Set on dead letters: how the job ended, and the first 500 characters of why. */
   errorCode: "x-error-code",

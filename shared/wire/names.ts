@@ -16,11 +16,18 @@ export const DELAY_TIERS = [
   { name: "1h", delayMs: 3_600_000 },
 ] as const;
 
+/** Who waits: a person, or only a backlog. Each engine has a queue for both; its interactive jobs go first. */
+export type Lane = "interactive" | "bulk";
+
+/** The routing key on `<prefix>.jobs` that a lane of an engine is bound by. No engine's name has a dot. */
+export const jobKey = (engine: string, lane: Lane = "interactive") =>
+  lane === "bulk" ? `${engine}.bulk` : engine;
+
 /** All broker names, derived from the prefix (default `engine`) so that a vhost can be shared. */
 export function brokerNames(prefix = "engine") {
   return {
     prefix,
-    /** Direct exchange; routing key = engine name. */
+    /** Direct exchange; routing key = engine name, or `<engine>.bulk`. */
     jobs: `${prefix}.jobs`,
     /** Topic exchange; routing key = event type. */
     events: `${prefix}.events`,
@@ -28,7 +35,7 @@ export function brokerNames(prefix = "engine") {
     unrouted: `${prefix}.unrouted`,
     /** Dead-letter exchange of engine queues, and the queue of the internal worker that ends what the broker dropped. */
     burials: `${prefix}.burials`,
-    queue: (engine: string) => `${prefix}.${engine}`,
+    queue: (engine: string, lane?: Lane) => `${prefix}.${jobKey(engine, lane)}`,
     dead: (engine: string) => `${prefix}.${engine}.dead`,
     /** Fanout exchange and queue of a delay tier. */
     delay: (tier: string) => `${prefix}.delay.${tier}`,

@@ -36,6 +36,14 @@ test("a job whose expiration passed with no worker running ends as expired", asy
   expect(JSON.parse(letter.text)).toEqual({ value: "late" });
 });
 
+test("a job that expired in the bulk lane is its engine's, and its dead letter says the lane", async () => {
+  const properties = { expiration: "1", lane: "bulk" } as const;
+  const id = await fleet.publish("probe", "run", { value: "late" }, properties);
+  expect((await fleet.reply(id)).reply).toMatchObject({ error: { code: "expired" } });
+  expect(await fleet.rows(id)).toMatchObject([{ engine: "probe", code: "expired" }]);
+  expect((await grave(id)).headers["x-lane"]).toBe("bulk");
+});
+
 test("a job that had succeeded before keeps its result", async () => {
   const worker = await fleet.start(probe);
   const id = await fleet.publish("probe", "run", { value: "done" });

@@ -1,4 +1,5 @@
 /** At their maximum the pods fit what the namespace and the servers' plans allow. */
+import { planLanes } from "../../../shared/broker/lanes.ts";
 import { planConnections } from "../../../shared/engine/connections.ts";
 import type { AppliedObject } from "../../kubernetes/kustomize/placed.ts";
 import { quantity } from "../../kubernetes/quantity.ts";
@@ -152,14 +153,11 @@ const unackedMessages: Rule = {
   reason: "a shared plan of CloudAMQP cuts a connection with more unacked messages than it allows",
   check(world, report) {
     const cap = Number(settingOf(world, "MAX_PREFETCH") || Number.POSITIVE_INFINITY);
-    for (const { name, concurrency } of world.engines)
-      fits(
-        world,
-        report,
-        "unackedMessagesPerConnection",
-        Math.min(concurrency, cap),
-        `the prefetch of ${name}`,
-      );
+    for (const engine of world.engines) {
+      const { prefetch, bulkPrefetch = 0 } = planLanes(engine, cap);
+      const held = prefetch + bulkPrefetch;
+      fits(world, report, "unackedMessagesPerConnection", held, `the prefetch of ${engine.name}`);
+    }
   },
 };
 

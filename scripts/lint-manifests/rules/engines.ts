@@ -1,10 +1,10 @@
 /** Every engine has all of its parts in the cluster, under the names that the code gives. */
 import { basename } from "node:path/posix";
+import { lanesOf } from "../../../shared/broker/lanes.ts";
 import { brokerNames } from "../../../shared/wire/names.ts";
 import { CLUSTER_KINDS } from "../../kubernetes/kustomize/change-objects.ts";
 import { listIn, mapIn, textIn, valueAt } from "../../kubernetes/value-at.ts";
 import {
-  eachTrigger,
   find,
   ofKind,
   podsOf,
@@ -117,17 +117,26 @@ const queueNames: Rule = {
     "KEDA errs for a queue that does not exist, and scales by the wrong one for another engine's",
   check(world, report) {
     const names = brokerNames(settingOf(world, "ENGINE_PREFIX") || undefined);
-    eachTrigger(world, (object, at) => {
-      const path = [...at, "metadata", "queueName"];
-      const queue = textIn(object, path);
-      const wanted = names.queue(object.name);
-      if (queue !== wanted)
+    for (const object of ofKind(world, "ScaledObject")) {
+      const missing = new Set(lanesOf(object.name).map((lane) => names.queue(object.name, lane)));
+      const wanted = [...missing].join(" or ");
+      for (const index of listIn(object, ["spec", "triggers"]).keys()) {
+        const path = ["spec", "triggers", index, "metadata", "queueName"];
+        const queue = textIn(object, path);
+        if (missing.delete(queue)) continue;
         report(
           object.placeOf(path),
           `${object.name} is scaled by the queue "${queue}"`,
-          `write ${wanted}, which the topology declares`,
+          `write ${wanted}, which the topology declares, each once`,
         );
-    });
+      }
+      for (const queue of missing)
+        report(
+          object.placeOf(["spec", "triggers"]),
+          `${object.name} has no trigger for the queue ${queue}, so that jobs in it alone never wake it`,
+          `add a trigger with queueName: ${queue}`,
+        );
+    }
   },
 };
 

@@ -1,9 +1,11 @@
 /** ScaledObjects that do what their author meant, and the time that a pod gets to leave. */
+import { hasBulkLane } from "../../../shared/broker/lanes.ts";
 import { drainDeadlineMs, exitDeadlineMs } from "../../../shared/engine/deadlines.ts";
+import { brokerNames } from "../../../shared/wire/names.ts";
 import { quantity } from "../../kubernetes/quantity.ts";
 import { listIn, textIn, valueAt } from "../../kubernetes/value-at.ts";
 import { graceSecondsOf } from "../../kubernetes/workload.ts";
-import { eachTrigger, find, ofKind, type Rule } from "../world.ts";
+import { eachTrigger, find, ofKind, type Rule, settingOf } from "../world.ts";
 
 /** RabbitMQ's default, 30 min: https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout */
 const CONSUMER_TIMEOUT_S = 1_800;
@@ -122,14 +124,16 @@ const fallbackCost: Rule = {
 
 const RATE = "tl-engine/jobs-per-second-per-replica";
 const WAIT = "tl-engine/target-wait-seconds";
+const BULK_WAIT = "tl-engine/bulk-target-wait-seconds";
 
 const targetValue: Rule = {
   name: "target-value",
   reason:
     "a target is what one replica does in a second, times the seconds that a job may wait; anything else is a guess",
   check(world, report) {
+    const names = brokerNames(settingOf(world, "ENGINE_PREFIX") || undefined);
     for (const object of ofKind(world, "ScaledObject")) {
-      const given = [RATE, WAIT].map((key) => {
+      const read = (key: string) => {
         const found = Number(textIn(object, ["metadata", "annotations", key]) || Number.NaN);
         if (!(found > 0))
           report(
@@ -138,16 +142,20 @@ const targetValue: Rule = {
             "annotate it with a number: measured jobs per second, seconds of waiting",
           );
         return found;
-      });
-      const wanted = Math.round((given[0] ?? Number.NaN) * (given[1] ?? Number.NaN));
-      if (Number.isNaN(wanted)) continue;
-      for (const [index] of listIn(object, ["spec", "triggers"]).entries()) {
-        const path = ["spec", "triggers", index, "metadata", "value"];
-        const value = quantity(textIn(object, path));
-        if (value !== wanted)
+      };
+      const rate = read(RATE);
+      const waitS = read(WAIT);
+      const bulkWaitS = hasBulkLane(object.name) ? read(BULK_WAIT) : Number.NaN;
+      const bulkQueue = names.queue(object.name, "bulk");
+      for (const index of listIn(object, ["spec", "triggers"]).keys()) {
+        const at = ["spec", "triggers", index, "metadata"];
+        const mayWaitS = textIn(object, [...at, "queueName"]) === bulkQueue ? bulkWaitS : waitS;
+        const wanted = Math.round(rate * mayWaitS);
+        const value = quantity(textIn(object, [...at, "value"]));
+        if (!Number.isNaN(wanted) && value !== wanted)
           report(
-            object.placeOf(path),
-            `the value of ${object.name} is ${value}, and ${given[0]} jobs/s × ${given[1]} s is ${wanted}`,
+            object.placeOf([...at, "value"]),
+            `the value of ${object.name} is ${value}, and ${rate} jobs/s × ${mayWaitS} s is ${wanted}`,
             `write "${wanted}", or correct the annotations`,
           );
       }

@@ -1,12 +1,14 @@
 /** A stand-in for a worker: answers jobs as the wire says, and misbehaves when the input asks for it. */
 import amqplib from "amqplib";
 import { HEADERS } from "../../wire/headers.ts";
-import { brokerNames } from "../../wire/names.ts";
+import { brokerNames, jobKey } from "../../wire/names.ts";
 import { replyId } from "../../wire/reply.ts";
 
 export interface StandIn {
   /** How often each job id arrived. */
   readonly arrivals: Map<string, number>;
+  /** The routing key that each job id came with. */
+  readonly routingKeys: Map<string, string>;
   /** Announces an event. */
   announce(type: string, body: unknown, id: string): Promise<void>;
   close(): Promise<void>;
@@ -28,6 +30,8 @@ export async function declareTopology(url: string, prefix: string, engine = "ech
   // Classic: RabbitMQ 3.10 can forget a quorum queue that was declared just before a kill -9.
   await channel.assertQueue(names.queue(engine), { durable: true });
   await channel.bindQueue(names.queue(engine), names.jobs, engine);
+  await channel.assertQueue(names.queue(engine, "bulk"), { durable: true });
+  await channel.bindQueue(names.queue(engine, "bulk"), names.jobs, jobKey(engine, "bulk"));
   await connection.close();
 }
 
@@ -36,6 +40,7 @@ export async function removeTopology(url: string, prefix: string, engine = "echo
   const connection = await amqplib.connect(url);
   const channel = await connection.createChannel();
   await channel.deleteQueue(names.queue(engine));
+  await channel.deleteQueue(names.queue(engine, "bulk"));
   for (const queue of [`app.${prefix}.replies`, `app.${prefix}.events`])
     await channel.deleteQueue(queue);
   await channel.deleteExchange(names.jobs);
@@ -51,6 +56,7 @@ export async function startStandIn(url: string, prefix: string, engine = "echo")
   const channel = await connection.createConfirmChannel();
   channel.on("error", () => {});
   const arrivals = new Map<string, number>();
+  const routingKeys = new Map<string, string>();
   await channel.prefetch(500);
   const send = (queue: string, body: unknown, properties: amqplib.Options.Publish) =>
     channel.sendToQueue(queue, Buffer.from(JSON.stringify(body)), {
@@ -58,27 +64,31 @@ export async function startStandIn(url: string, prefix: string, engine = "echo")
       persistent: true,
       ...properties,
     });
-  await channel.consume(names.queue(engine), (message) => {
+  const answer = (message: amqplib.ConsumeMessage | null) => {
     if (!message) return;
     const { messageId: id, replyTo, correlationId } = message.properties;
+    routingKeys.set(id, message.fields.routingKey);
     arrivals.set(id, (arrivals.get(id) ?? 0) + 1);
-    const { value, answer }: EchoInput = JSON.parse(message.content.toString());
-    const failed = answer === "fail";
+    const { value, answer: how }: EchoInput = JSON.parse(message.content.toString());
+    const failed = how === "fail";
     const error = { code: "rejected", message: "no", retriable: false, attempt: 1 };
     const good = { status: "succeeded", output: { value } };
-    const body = answer === "garbage" ? 1 : failed ? { status: "failed", error } : good;
+    const body = how === "garbage" ? 1 : failed ? { status: "failed", error } : good;
     const properties = {
       messageId: replyId(engine, id, 0, failed ? "failed" : "succeeded"),
       correlationId: correlationId ?? id,
       type: `${engine}.say.v1.${failed ? "error" : "result"}`,
       headers: { [HEADERS.attempt]: 1 },
     };
-    const copies = answer === "none" ? 0 : answer === "twice" ? 2 : 1;
+    const copies = how === "none" ? 0 : how === "twice" ? 2 : 1;
     if (replyTo) for (let i = 0; i < copies; i++) send(replyTo, body, properties);
     channel.ack(message);
-  });
+  };
+  for (const lane of ["interactive", "bulk"] as const)
+    await channel.consume(names.queue(engine, lane), answer);
   return {
     arrivals,
+    routingKeys,
     async announce(type, body, messageId) {
       const content = Buffer.from(JSON.stringify(body));
       channel.publish(names.events, type, content, { type, messageId, persistent: true });
