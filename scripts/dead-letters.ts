@@ -10,6 +10,7 @@ import { createLog } from "@tl-engine/shared/process/log";
 import { brokerNames } from "@tl-engine/shared/wire/names";
 import { type Letter, listLetters, type Replayed, replayLetters } from "./dead-letters/letters.ts";
 import { readEnvironment } from "./environment.ts";
+import { printable } from "./terminal/printable.ts";
 import { loadWorkers } from "./workers.ts";
 
 const DEFAULT_LIMIT = 20;
@@ -29,15 +30,17 @@ const AGE_UNITS = [
 
 function printLetters(engine: string, count: number, letters: Letter[]): void {
   console.log(`${engine}: ${count}`);
-  const rows = letters.map(({ id, type, code, attempt, generation, publishedAtMs, message }) => [
-    id || "(no id)",
-    type || "(no type)",
-    code,
-    `attempt ${attempt}`,
-    generation === 0 ? "" : `replay ${generation}`,
-    ageOf(publishedAtMs, Date.now()),
-    message.replaceAll(/\s+/g, " ").slice(0, 80),
-  ]);
+  const rows = letters.map(({ id, type, code, attempt, generation, publishedAtMs, message }) =>
+    [
+      id || "(no id)",
+      type || "(no type)",
+      code,
+      `attempt ${attempt}`,
+      generation === 0 ? "" : `replay ${generation}`,
+      ageOf(publishedAtMs, Date.now()),
+      message.replaceAll(/\s+/g, " ").slice(0, 80),
+    ].map(printable),
+  );
   const widths = rows.reduce<number[]>(
     (widths, row) => row.map((cell, i) => Math.max(widths[i] ?? 0, cell.length)),
     [],
@@ -110,9 +113,11 @@ async function main(verb: string): Promise<void> {
 function report(engine: string, id: string | undefined, { replayed, left }: Replayed): void {
   console.log(`${engine}: replayed=${replayed.length} left=${left.length}`);
   for (const letter of left)
-    console.log(`  ${letter.id || "(no id)"}: ${letter.why}; publish it anew under a new id.`);
+    console.log(
+      `  ${printable(letter.id) || "(no id)"}: ${letter.why}; publish it anew under a new id.`,
+    );
   if (id !== undefined && replayed.length + left.length === 0) {
-    process.stderr.write(`No dead letter of ${engine} has the id ${id}.\n`);
+    process.stderr.write(`No dead letter of ${engine} has the id ${printable(id)}.\n`);
     process.exitCode = 1;
   }
 }

@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { parseArgs } from "node:util";
 import { connect, EngineError } from "@tl-engine/client";
+import { printable } from "./terminal/printable.ts";
 
 /** Lines under way at once; reading waits while there are more. */
 const IN_FLIGHT = 256;
@@ -44,8 +45,8 @@ async function* readJobs(file: string): AsyncGenerator<string> {
 }
 
 function lineOf(error: unknown): string {
-  if (error instanceof EngineError) return `${error.code}: ${error.message}`;
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof EngineError) return printable(`${error.code}: ${error.message}`);
+  return printable(error instanceof Error ? error.message : String(error));
 }
 
 async function main(options: Options): Promise<number> {
@@ -67,7 +68,7 @@ async function main(options: Options): Promise<number> {
       const input = JSON.parse(text);
       const run = wait ? untyped.call : untyped.send;
       const answer = await run.call(client, name, action, input, { id });
-      console.log(wait ? `${id} ${JSON.stringify(answer)}` : id);
+      console.log(wait ? `${id} ${printable(JSON.stringify(answer))}` : id);
       counts.sent++;
     } catch (error) {
       console.log(`${id} failed ${lineOf(error)}`);

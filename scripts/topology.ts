@@ -6,6 +6,7 @@ import { declareTopology, topologyOf } from "@tl-engine/shared/broker/topology";
 import { StartFailure } from "@tl-engine/shared/process/start-failure";
 import { brokerNames } from "@tl-engine/shared/wire/names";
 import { readEnvironment } from "./environment.ts";
+import { printable, printableLines } from "./terminal/printable.ts";
 import { loadWorkers } from "./workers.ts";
 
 const EXIT_TEMPORARY = 1;
@@ -45,7 +46,9 @@ async function tellClosed(queues: string[]): Promise<void> {
     for (const { name, state, repair } of await closedQueues(managementUrl, AMQP_URL, queues))
       console.error(`topology: the queue ${name} is ${state} and gives nothing: ${repair}`);
   } catch (error) {
-    console.error(`topology: whether a queue is closed can't be seen: ${(error as Error).message}`);
+    console.error(
+      `topology: whether a queue is closed can't be seen: ${printable((error as Error).message)}`,
+    );
   }
 }
 
@@ -53,6 +56,6 @@ try {
   await declare();
 } catch (error) {
   if (!(error instanceof StartFailure)) throw error;
-  console.error(`topology: ${error.message}`);
+  console.error(`topology: ${printableLines(error.message)}`);
   process.exitCode = error.temporary ? EXIT_TEMPORARY : EXIT_MISCONFIGURED;
 }

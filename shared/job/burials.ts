@@ -9,6 +9,7 @@ import {
   readAddress,
   readHeaders,
   refusedJob,
+  storableType,
 } from "./envelope.ts";
 import { readJson } from "./json.ts";
 import type { Problem } from "./problem.ts";
@@ -31,7 +32,7 @@ export function receiveBuried(delivery: Delivery, reception: Reception): Refused
 
 function read(delivery: Delivery, reception: Reception): RefusedJob {
   if (delivery.undecodable !== undefined)
-    return undecodable(emptyEnvelope(delivery, BURIALS), delivery.undecodable);
+    return undecodable(emptyEnvelope(delivery, BURIALS), reception, delivery.undecodable);
   const { properties } = delivery.message;
   const death = lastDeath(properties.headers?.["x-death"]);
   const envelope = emptyEnvelope(delivery, engineOf(death?.queue, reception.names.prefix));
@@ -41,19 +42,6 @@ function read(delivery: Delivery, reception: Reception): RefusedJob {
   envelope.type = storableType(properties.type);
   envelope.inputHash = hashOf(delivery);
   return refusedJob(envelope, problemOfDeath(death?.reason));
-}
-
-/** AMQP's short strings end here, and a reply's type has `.result` behind it. */
-const MAX_TYPE_BYTES = 255 - ".result".length;
-
-/** Postgres takes no NUL in a text, and no type of a job or an event has control characters. */
-function storableType(type: unknown): string {
-  const isUsable =
-    typeof type === "string" &&
-    Buffer.byteLength(type) <= MAX_TYPE_BYTES &&
-    type.isWellFormed() &&
-    !/\p{Cc}/u.test(type);
-  return isUsable ? type : "";
 }
 
 /** The broker puts the latest death first. */

@@ -64,6 +64,19 @@ const MAX_SHORT_BYTES = 255;
 export const isShort = (text: string) =>
   text.length * 3 <= MAX_SHORT_BYTES || Buffer.byteLength(text) <= MAX_SHORT_BYTES;
 
+/** A reply's type has `.result` behind that of its job. */
+export const MAX_TYPE_BYTES = MAX_SHORT_BYTES - ".result".length;
+
+/** Postgres takes no NUL in a text, and no type of a job or an event has control characters. */
+export function storableType(type: unknown): string {
+  const isUsable =
+    typeof type === "string" &&
+    Buffer.byteLength(type) <= MAX_TYPE_BYTES &&
+    type.isWellFormed() &&
+    !/\p{Cc}/u.test(type);
+  return isUsable ? type : "";
+}
+
 export function emptyEnvelope(delivery: Delivery, engine: string): Envelope {
   return {
     delivery,

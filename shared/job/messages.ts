@@ -3,7 +3,7 @@ import type { Outgoing } from "../broker/publish-frames.ts";
 import { HEADERS } from "../wire/headers.ts";
 import type { BrokerNames } from "../wire/names.ts";
 import { type JobError, replyId } from "../wire/reply.ts";
-import { isShort } from "./envelope.ts";
+import { isShort, MAX_TYPE_BYTES } from "./envelope.ts";
 import type { StoredEvent } from "./job-context.ts";
 import type { Envelope, Problem } from "./receive.ts";
 import type { ResultRow } from "./result-rows.ts";
@@ -24,9 +24,6 @@ export const endingOf = (row: ResultRow): Ending => ({
   generation: row.generation,
   attempt: row.attempt,
 });
-
-/** Leaves room for the suffix within the 255 bytes of a short string; what is longer was never a type of ours. */
-const MAX_TYPE_BYTES = 240;
 
 /** Undefined where no reply is wanted, or allowed. */
 export function replyMessage(envelope: Envelope, ending: Ending): Outgoing | undefined {
