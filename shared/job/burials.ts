@@ -3,6 +3,7 @@ import type { Delivery } from "../broker/consume.ts";
 import { BURIALS } from "../broker/topology.ts";
 import { NAME } from "../wire/names.ts";
 import {
+  type Envelope,
   emptyEnvelope,
   type RefusedJob,
   rawHash,
@@ -10,6 +11,7 @@ import {
   readHeaders,
   refusedJob,
   storableType,
+  type UntriedJob,
 } from "./envelope.ts";
 import { readJson } from "./json.ts";
 import type { Problem } from "./problem.ts";
@@ -21,8 +23,11 @@ interface Death {
   reason: string;
 }
 
-/** A buried message is a refused job of the engine in whose queue it died. Never throws. */
-export function receiveBuried(delivery: Delivery, reception: Reception): RefusedJob {
+/**
+ * A buried message is a refused job of the engine in whose queue it died, or one that may still have its turn there.
+ * Never throws.
+ */
+export function receiveBuried(delivery: Delivery, reception: Reception): RefusedJob | UntriedJob {
   try {
     return read(delivery, reception);
   } catch {
@@ -30,7 +35,7 @@ export function receiveBuried(delivery: Delivery, reception: Reception): Refused
   }
 }
 
-function read(delivery: Delivery, reception: Reception): RefusedJob {
+function read(delivery: Delivery, reception: Reception): RefusedJob | UntriedJob {
   if (delivery.undecodable !== undefined)
     return undecodable(emptyEnvelope(delivery, BURIALS), reception, delivery.undecodable);
   const { properties } = delivery.message;
@@ -41,8 +46,25 @@ function read(delivery: Delivery, reception: Reception): RefusedJob {
   readHeaders(envelope, properties.headers ?? {}, []);
   envelope.type = storableType(properties.type);
   envelope.inputHash = hashOf(delivery);
+  if (death?.reason === "delivery_limit" && isUntried(envelope)) {
+    envelope.returns++;
+    return Object.assign(envelope, { kind: "untried" as const });
+  }
   return refusedJob(envelope, problemOfDeath(death?.reason));
 }
+
+/** So often is a job given back that the broker's limit took. Each time is as many deliveries as the limit says. */
+const MAX_RETURNS = 1;
+
+/**
+ * The broker counts each delivery whose connection was lost, also that of a job beside which another one brought
+ * its worker down: only our own count tells them apart. A body that was not taken in can't be given back.
+ */
+const isUntried = ({ delivery, engine, crashes, returns }: Envelope) =>
+  crashes === 0 &&
+  returns < MAX_RETURNS &&
+  engine !== BURIALS &&
+  delivery.tooLargeBytes === undefined;
 
 /** The broker puts the latest death first. */
 function lastDeath(header: unknown): Death | undefined {

@@ -25,6 +25,8 @@ export interface Envelope {
   crashes: number;
   /** Earlier deliveries of this message that the broker counted, for whatever reason. */
   redeliveries: number;
+  /** How often the broker's delivery limit took it before it had run. */
+  returns: number;
   /** Epoch ms. */
   deadline: number | undefined;
   /** Epoch ms before which it must not run, or 0: a wait that is longer than the longest tier. */
@@ -49,7 +51,12 @@ export interface RefusedJob extends Envelope {
   problem: Problem;
 }
 
-export type Received = ReceivedJob | RefusedJob;
+/** Dead-lettered by the broker without having run: its engine is to have it again. */
+export interface UntriedJob extends Envelope {
+  kind: "untried";
+}
+
+export type Received = ReceivedJob | RefusedJob | UntriedJob;
 
 const MAX_COUNT = 1_000;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -89,6 +96,7 @@ export function emptyEnvelope(delivery: Delivery, engine: string): Envelope {
     attempt: 1,
     crashes: 0,
     redeliveries: 0,
+    returns: 0,
     deadline: undefined,
     notBefore: 0,
     replyTo: undefined,
@@ -148,6 +156,7 @@ export function readHeaders(
   envelope.generation = count(headers, HEADERS.replay, 0, faults);
   envelope.attempt = Math.max(1, count(headers, HEADERS.attempt, 1, faults));
   envelope.crashes = count(headers, HEADERS.crashes, 0, faults);
+  envelope.returns = count(headers, HEADERS.returns, 0, faults);
   const redeliveries = headers["x-delivery-count"];
   if (typeof redeliveries === "number" && redeliveries > 0) envelope.redeliveries = redeliveries;
   const notBefore = headers[HEADERS.notBefore];

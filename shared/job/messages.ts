@@ -119,6 +119,7 @@ export function postponed(
       [HEADERS.attempt]: next.attempt,
       [HEADERS.crashes]: next.crashes,
       [HEADERS.replay]: envelope.generation,
+      ...(envelope.returns === 0 ? {} : { [HEADERS.returns]: envelope.returns }),
       ...(envelope.deadline === undefined ? {} : { [HEADERS.deadline]: envelope.deadline }),
       ...(next.notBefore === undefined ? {} : { [HEADERS.notBefore]: next.notBefore }),
     }),

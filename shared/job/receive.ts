@@ -23,7 +23,7 @@ import { type Fault, type Problem, problemOf } from "./problem.ts";
 import { DEFAULT_MAX_INPUT_BYTES, type Reception, type Target } from "./reception.ts";
 import { issuesIn, nameOf, parseWith } from "./schema.ts";
 
-export type { Envelope, Received, ReceivedJob, RefusedJob } from "./envelope.ts";
+export type { Envelope, Received, ReceivedJob, RefusedJob, UntriedJob } from "./envelope.ts";
 export type { Problem } from "./problem.ts";
 export { createReception, type Reception } from "./reception.ts";
 
