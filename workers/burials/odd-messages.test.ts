@@ -92,6 +92,9 @@ test.each(ODDITIES)("a worker: %s among 50 good jobs", async (what, some, count)
     return messageCount === 0 ? true : undefined;
   });
   expect(worker.notReady()).toBeUndefined();
+  const metrics = await (await fetch(`http://127.0.0.1:${worker.healthPort}/metrics`)).text();
+  const undecodable = what.includes("nested") ? count : 0;
+  expect(metrics).toMatch(new RegExp(`^engine_undecodable_total\\{.*\\} ${undecodable}$`, "m"));
   await worker.stop();
 });
 
