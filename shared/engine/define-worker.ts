@@ -127,7 +127,7 @@ export interface WorkerDefinition {
   concurrency: number;
   /** Ceiling of one run of a handler, in milliseconds, 100 to 1,500,000; all other timeouts derive from it. */
   timeoutMs: number;
-  /** Counted runs of a job that throws, before it ends as `attempts_exhausted`. Default 5; 1: no retry. */
+  /** Counted runs of a job that throws, before it ends as `attempts_exhausted`, 1 to 1,000. Default 5; 1: no retry. */
   maxAttempts?: number;
   /**
    * Jobs that hold a transaction (`job.tx()`) at once, 0 to 100; others wait for theirs, which is neither their
@@ -142,6 +142,8 @@ export interface WorkerDefinition {
 }
 
 export const DEFAULT_MAX_ATTEMPTS = 5;
+/** What a message's count of attempts may say. */
+const MAX_ATTEMPTS = 1_000;
 const MAX_TRANSACTIONS = 100;
 
 /** Checks a definition's names and numbers, and returns it. Throws a TypeError that says what is wrong. */
@@ -157,10 +159,17 @@ export function defineWorker<const Definition extends WorkerDefinition>(
     fail("concurrency must be a whole number from 1 to 10,000");
   if (!Number.isInteger(timeoutMs) || timeoutMs < 100 || timeoutMs > 1_500_000)
     fail("timeoutMs must be from 100 to 1,500,000 (25 min: the broker's consumer timeout is 30)");
-  const { transactions = 0 } = definition;
+  const { transactions = 0, maxAttempts = DEFAULT_MAX_ATTEMPTS } = definition;
+  if (!Number.isInteger(maxAttempts) || maxAttempts < 1 || maxAttempts > MAX_ATTEMPTS)
+    fail(`maxAttempts must be a whole number from 1 to ${MAX_ATTEMPTS.toLocaleString("en-US")}`);
   if (!Number.isInteger(transactions) || transactions < 0 || transactions > MAX_TRANSACTIONS)
     fail(`transactions must be a whole number from 0 to ${MAX_TRANSACTIONS}`);
-  for (const [key, { version, input, output, emits = {} }] of Object.entries(actions)) {
+  for (const [key, { version, input, output, emits = {}, ...limits }] of Object.entries(actions)) {
+    for (const name of ["maxInputBytes", "maxOutputBytes"] as const) {
+      const bytes: unknown = limits[name];
+      if (bytes !== undefined && !(Number.isSafeInteger(bytes) && Number(bytes) > 0))
+        fail(`${key}.${name} must be a whole number from 1`);
+    }
     if (!NAME.test(key)) fail(`the action name ${JSON.stringify(key)} must match ${NAME}`);
     if (!Number.isInteger(version) || version < 1)
       fail(`${key}.version must be a whole number from 1`);
