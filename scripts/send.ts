@@ -1,6 +1,5 @@
 /** `make send NAME=activities ACTION=record FILE=job.json [WAIT=1]`: publishes jobs from a file or standard input. */
 import { open } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { parseArgs } from "node:util";
 import { connect, EngineError } from "@tl-engine/client";
@@ -40,8 +39,22 @@ async function* readJobs(file: string): AsyncGenerator<string> {
   }
   await using handle = file === "-" ? undefined : await open(file);
   const input: Readable = handle?.createReadStream() ?? process.stdin;
-  for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY }))
-    if (line.trim() !== "") yield line;
+  for await (const line of linesOf(input)) if (line.trim() !== "") yield line;
+}
+
+/** Node's readline ends a line at U+2028 as well, which JSON may hold in a text. */
+async function* linesOf(input: Readable): AsyncGenerator<string> {
+  input.setEncoding("utf8");
+  let begun: string[] = [];
+  for await (const chunk of input) {
+    const [first = "", ...others] = String(chunk).split("\n");
+    begun.push(first);
+    for (const next of others) {
+      yield begun.join("");
+      begun = [next];
+    }
+  }
+  yield begun.join("");
 }
 
 function lineOf(error: unknown): string {

@@ -66,5 +66,5 @@ function describeError(err: unknown): string {
     .filter((line) => !line.includes("node_modules") && !line.includes("node:"))
     .map((line) => /((?:shared|workers|scripts)\/[^\s()]+:\d+:\d+)/.exec(line)?.[1])
     .find((found) => found !== undefined);
-  return `${styleText("red", oneLine(message ?? err))}${place === undefined ? "" : ` at ${place}`}`;
+  return `${styleText("red", oneLine(message ?? err))}${place === undefined ? "" : ` at ${printable(place)}`}`;
 }
