@@ -3,6 +3,7 @@ import { open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { parseArgs } from "node:util";
 import { connect, EngineError } from "@tl-engine/client";
+import { linesOf } from "./ndjson.ts";
 import { printable } from "./terminal/printable.ts";
 
 /** Lines under way at once; reading waits while there are more. */
@@ -40,21 +41,6 @@ async function* readJobs(file: string): AsyncGenerator<string> {
   await using handle = file === "-" ? undefined : await open(file);
   const input: Readable = handle?.createReadStream() ?? process.stdin;
   for await (const line of linesOf(input)) if (line.trim() !== "") yield line;
-}
-
-/** Node's readline ends a line at U+2028 as well, which JSON may hold in a text. */
-async function* linesOf(input: Readable): AsyncGenerator<string> {
-  input.setEncoding("utf8");
-  let begun: string[] = [];
-  for await (const chunk of input) {
-    const [first = "", ...others] = String(chunk).split("\n");
-    begun.push(first);
-    for (const next of others) {
-      yield begun.join("");
-      begun = [next];
-    }
-  }
-  yield begun.join("");
 }
 
 function lineOf(error: unknown): string {
