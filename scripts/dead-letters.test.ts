@@ -72,6 +72,11 @@ test("what would speak to the terminal is spelt out, in ids, types, codes and er
   await fleet.channel.purgeQueue(fleet.names.dead(NAME));
 });
 
+test("a broker that is not there is named in one line", async () => {
+  const told = await run("list", { AMQP_URL: "amqp://127.0.0.1:1" });
+  expect(told).toMatch(/^the broker at 127\.0\.0\.1:1 \(AMQP_URL\) can't be reached.*\n$/);
+});
+
 test("a letter that can't be decoded is listed and replayed by what it says beside its headers, like those around it", async () => {
   const odd = Buffer.alloc(100, 0xff);
   await bury(

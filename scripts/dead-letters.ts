@@ -3,14 +3,15 @@
  * `dead-letters.ts replay`, with NAME, ID, ALL and LIMIT in the environment.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { openConnection } from "@tl-engine/shared/broker/connection";
+import { openFirstConnection } from "@tl-engine/shared/broker/connection";
 import { openPublisher } from "@tl-engine/shared/broker/publish";
 import { BURIALS } from "@tl-engine/shared/broker/topology";
 import { createLog } from "@tl-engine/shared/process/log";
+import { StartFailure } from "@tl-engine/shared/process/start-failure";
 import { brokerNames } from "@tl-engine/shared/wire/names";
 import { type Letter, listLetters, type Replayed, replayLetters } from "./dead-letters/letters.ts";
 import { readEnvironment } from "./environment.ts";
-import { printable } from "./terminal/printable.ts";
+import { printable, printableLines } from "./terminal/printable.ts";
 import { loadWorkers } from "./workers.ts";
 
 const DEFAULT_LIMIT = 20;
@@ -84,7 +85,7 @@ async function main(verb: string): Promise<void> {
     LOG_LEVEL: true,
   });
   const names = brokerNames(config.ENGINE_PREFIX);
-  const connection = await openConnection(config, "dead letters");
+  const connection = await openFirstConnection(config, "dead letters");
   const publisher = await openPublisher(
     { ...config, WORKER_ID: String(process.pid) },
     "dead letters",
@@ -122,4 +123,12 @@ function report(engine: string, id: string | undefined, { replayed, left }: Repl
   }
 }
 
-if (import.meta.main) await main(process.argv[2] ?? "list");
+if (import.meta.main) {
+  try {
+    await main(process.argv[2] ?? "list");
+  } catch (error) {
+    if (!(error instanceof StartFailure)) throw error;
+    console.error(printableLines(error.message));
+    process.exitCode = error.temporary ? 1 : 2;
+  }
+}
