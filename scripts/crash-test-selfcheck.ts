@@ -9,11 +9,12 @@ import { once } from "node:events";
 import { LANED_BUGS, LONE_BUGS } from "./crash-test/bugs/index.ts";
 import { ALL_FAULTS, type Caught, type Hunt, hunt } from "./crash-test/hunt.ts";
 import { openServices } from "./crash-test/services.ts";
+import { printableLines } from "./terminal/printable.ts";
 
 /** Parts of a plan: most bugs need few faults; those that are left share the next part among fewer. */
 const PARTS = [16, 34, 50];
 
-const say = (line: string) => process.stdout.write(`${line}\n`);
+const say = (line: string) => process.stdout.write(`${printableLines(line)}\n`);
 const listOf = (text = "") => text.split(",").filter((one) => one !== "");
 const whole = (name: string, fallback: number) => Number(process.env[name] || fallback);
 

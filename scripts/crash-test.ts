@@ -6,8 +6,9 @@
 import { isRefused, runCrashTest, summarize } from "./crash-test/run.ts";
 import { openServices } from "./crash-test/services.ts";
 import { evidenceFolder } from "./crash-test/stage.ts";
+import { printableLines } from "./terminal/printable.ts";
 
-const say = (line: string) => process.stdout.write(`${line}\n`);
+const say = (line: string) => process.stdout.write(`${printableLines(line)}\n`);
 const MAX_SHOWN = 40;
 
 function whole(name: string, fallback: number): number {

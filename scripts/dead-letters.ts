@@ -3,13 +3,15 @@
  * `dead-letters.ts replay`, with NAME, ID, ALL and LIMIT in the environment.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { openConnection } from "@tl-engine/shared/broker/connection";
+import { openFirstConnection } from "@tl-engine/shared/broker/connection";
 import { openPublisher } from "@tl-engine/shared/broker/publish";
 import { BURIALS } from "@tl-engine/shared/broker/topology";
 import { createLog } from "@tl-engine/shared/process/log";
+import { StartFailure } from "@tl-engine/shared/process/start-failure";
 import { brokerNames } from "@tl-engine/shared/wire/names";
 import { type Letter, listLetters, type Replayed, replayLetters } from "./dead-letters/letters.ts";
 import { readEnvironment } from "./environment.ts";
+import { printable, printableLines } from "./terminal/printable.ts";
 import { loadWorkers } from "./workers.ts";
 
 const DEFAULT_LIMIT = 20;
@@ -29,16 +31,18 @@ const AGE_UNITS = [
 
 function printLetters(engine: string, count: number, letters: Letter[]): void {
   console.log(`${engine}: ${count}`);
-  const rows = letters.map(({ id, type, code, attempt, generation, message, ...letter }) => [
-    id || "(no id)",
-    type || "(no type)",
-    code,
-    `attempt ${attempt}`,
-    generation === 0 ? "" : `replay ${generation}`,
-    letter.cutBytes === undefined ? "" : `cut from ${letter.cutBytes} bytes`,
-    ageOf(letter.publishedAtMs, Date.now()),
-    message.replaceAll(/\s+/g, " ").slice(0, 80),
-  ]);
+  const rows = letters.map(({ id, type, code, attempt, generation, message, ...letter }) =>
+    [
+      id || "(no id)",
+      type || "(no type)",
+      code,
+      `attempt ${attempt}`,
+      generation === 0 ? "" : `replay ${generation}`,
+      letter.cutBytes === undefined ? "" : `cut from ${letter.cutBytes} bytes`,
+      ageOf(letter.publishedAtMs, Date.now()),
+      message.replaceAll(/\s+/g, " ").slice(0, 80),
+    ].map(printable),
+  );
   const widths = rows.reduce<number[]>(
     (widths, row) => row.map((cell, i) => Math.max(widths[i] ?? 0, cell.length)),
     [],
@@ -82,7 +86,7 @@ async function main(verb: string): Promise<void> {
     LOG_LEVEL: true,
   });
   const names = brokerNames(config.ENGINE_PREFIX);
-  const connection = await openConnection(config, "dead letters");
+  const connection = await openFirstConnection(config, "dead letters");
   const publisher = await openPublisher(
     { ...config, WORKER_ID: String(process.pid) },
     "dead letters",
@@ -111,11 +115,21 @@ async function main(verb: string): Promise<void> {
 function report(engine: string, id: string | undefined, { replayed, left }: Replayed): void {
   console.log(`${engine}: replayed=${replayed.length} left=${left.length}`);
   for (const letter of left)
-    console.log(`  ${letter.id || "(no id)"}: ${letter.why}; publish it anew under a new id.`);
+    console.log(
+      `  ${printable(letter.id) || "(no id)"}: ${letter.why}; publish it anew under a new id.`,
+    );
   if (id !== undefined && replayed.length + left.length === 0) {
-    process.stderr.write(`No dead letter of ${engine} has the id ${id}.\n`);
+    process.stderr.write(`No dead letter of ${engine} has the id ${printable(id)}.\n`);
     process.exitCode = 1;
   }
 }
 
-if (import.meta.main) await main(process.argv[2] ?? "list");
+if (import.meta.main) {
+  try {
+    await main(process.argv[2] ?? "list");
+  } catch (error) {
+    if (!(error instanceof StartFailure)) throw error;
+    console.error(printableLines(error.message));
+    process.exitCode = error.temporary ? 1 : 2;
+  }
+}

@@ -14,6 +14,7 @@ import { type RunResult, runDemo } from "./demo/run.ts";
 import { prepareServices, SetUpFailed } from "./demo/set-up.ts";
 import { SUMMARY_COLUMNS, summaryRow } from "./demo/summary.ts";
 import { count, painter, wantsColor } from "./terminal/paint.ts";
+import { printable, printableLines } from "./terminal/printable.ts";
 import { renderTable } from "./terminal/table.ts";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
@@ -131,8 +132,8 @@ function report(
   say(
     ` latency p50 ${count(answered.p50Ms)} ms, p99 ${count(answered.p99Ms)} ms from publishing to reply with all that waits in between; in the worker ${inWorker.p50Ms} and ${inWorker.p99Ms} ms`,
   );
-  for (const warning of warnings) say(` warning: ${warning}`);
-  for (const example of findings.examples) say(paint("red", ` ${example}`));
+  for (const warning of warnings) say(` warning: ${printable(warning)}`);
+  for (const example of findings.examples) say(paint("red", ` ${printable(example)}`));
   const verdict = findings.clean
     ? "Each job has one result and one reply, and the flow equals a brute-force replay of the history."
     : "The check found faults.";
@@ -177,10 +178,10 @@ try {
     console.error("demo: interrupted, everything that it started is stopped");
     process.exitCode = EXIT_INTERRUPTED;
   } else if (error instanceof HistoryError || error instanceof Misuse) {
-    console.error(`demo: ${error.message}`);
+    console.error(`demo: ${printableLines(error.message)}`);
     process.exitCode = EXIT_MISUSED;
   } else {
-    console.error(isKnown(error) ? `demo: ${error.message}` : error);
+    console.error(isKnown(error) ? `demo: ${printableLines(error.message)}` : error);
     process.exitCode = EXIT_FAILED;
   }
 }

@@ -6,6 +6,7 @@ import { awaitRollout, pausedEngines } from "./deploy/rollout.ts";
 import { runSetupJob } from "./deploy/setup-job.ts";
 import { allowedCluster, environmentOf } from "./deploy/target.ts";
 import type { SourceObject } from "./kubernetes/documents.ts";
+import { printableLines } from "./terminal/printable.ts";
 
 /** These wait for the setup Job: new workers refuse to start without its tables and queues. */
 const AFTER_SETUP = ["Deployment", "ScaledObject"];
@@ -20,14 +21,14 @@ function showDifference(run: Kubectl, namespace: string, objects: SourceObject[]
   // The Job can't be compared: it is immutable, and made anew each time.
   const compared = objects.filter(({ kind }) => kind !== "Job");
   const { status, stdout } = run(["diff", "-f", "-"], { input: toYaml(compared), ok: [0, 1] });
-  console.log(status === 0 ? "No difference to what runs." : stdout.trimEnd());
+  console.log(status === 0 ? "No difference to what runs." : printableLines(stdout.trimEnd()));
 }
 
 /** How many objects it changed, as kubectl tells them. */
 function apply(run: Kubectl, objects: SourceObject[]): number {
   if (objects.length === 0) return 0;
   const { stdout } = run(["apply", "-f", "-"], { input: toYaml(objects) });
-  process.stdout.write(stdout);
+  process.stdout.write(printableLines(stdout));
   return stdout.split("\n").filter((line) => / (created|configured)\b/.test(line)).length;
 }
 
@@ -72,6 +73,6 @@ try {
   await deploy();
 } catch (error) {
   if (!(error instanceof DeployError)) throw error;
-  console.error(error.message);
+  console.error(printableLines(error.message));
   process.exitCode = error.code === "setup_failed" || error.code === "rollout_failed" ? 1 : 2;
 }

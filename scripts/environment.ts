@@ -1,5 +1,6 @@
 /** The environment of a tool: a bad one ends it with one message and exit status 2. */
 import { BadEnvironment, Environment, readVariables } from "@tl-engine/shared/process/config";
+import { printableLines } from "./terminal/printable.ts";
 
 type Shape = typeof Environment.shape;
 
@@ -11,7 +12,7 @@ export function readEnvironment<const Mask extends Partial<Record<keyof Shape, t
     );
   } catch (error) {
     if (!(error instanceof BadEnvironment)) throw error;
-    console.error(error.message);
+    console.error(printableLines(error.message));
     process.exit(2);
   }
 }

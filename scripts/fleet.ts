@@ -13,6 +13,7 @@ import { readKeda } from "./fleet/read-keda.ts";
 import { createView, type FleetView } from "./fleet/view.ts";
 import { BadFiles } from "./kubernetes/bad-files.ts";
 import { type Live, startLive } from "./terminal/live.ts";
+import { printableLines } from "./terminal/printable.ts";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
 const EXIT_FAILED = 1;
@@ -75,7 +76,7 @@ function readOptions(): Options {
   };
 }
 
-const say = (line: string) => process.stderr.write(`${line}\n`);
+const say = (line: string) => process.stderr.write(`${printableLines(line)}\n`);
 
 async function main(stop: AbortController): Promise<void> {
   const options = readOptions();
@@ -179,6 +180,6 @@ try {
   await main(stop);
 } catch (error) {
   const isMisuse = error instanceof Misuse || error instanceof BadFiles;
-  console.error(isMisuse ? error.message : error);
+  console.error(isMisuse ? printableLines(error.message) : error);
   process.exitCode = isMisuse ? EXIT_MISUSED : EXIT_FAILED;
 }

@@ -21,12 +21,13 @@ import {
   TOOLS,
 } from "./images/image-set.ts";
 import { productionPackages, readLock } from "./images/production-packages.ts";
+import { printableLines } from "./terminal/printable.ts";
 
 const SBOMS = join(REPOSITORY, "out/images");
 const EXIT_FAILED = 1;
 const EXIT_MISUSED = 2;
 
-const say = (line: string) => process.stderr.write(`${line}\n`);
+const say = (line: string) => process.stderr.write(`${printableLines(line)}\n`);
 
 /** npm's settings of this user and the certificates of this machine: for the build, not in the image. */
 function secrets(env: NodeJS.ProcessEnv): string[] {

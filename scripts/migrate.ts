@@ -6,6 +6,7 @@ import { openDatabase } from "@tl-engine/shared/stores/database";
 import { explainPostgres } from "@tl-engine/shared/stores/explain-postgres";
 import { migrate, readMigrations } from "@tl-engine/shared/stores/migrate";
 import { readEnvironment } from "./environment.ts";
+import { printable } from "./terminal/printable.ts";
 import { loadWorkers } from "./workers.ts";
 
 const { DATABASE_URL, LOG_LEVEL } = readEnvironment({ DATABASE_URL: true, LOG_LEVEL: true });
@@ -37,6 +38,6 @@ try {
   console.log(`migrate: ran=${ran.length}${ran.map((name) => `\n  ${name}`).join("")}`);
 } catch (error) {
   if (!(error instanceof StartFailure)) throw error;
-  console.error(error.message);
+  console.error(printable(error.message));
   process.exitCode = error.temporary ? 1 : 2;
 }

@@ -62,6 +62,12 @@ test("many from standard input with WAIT: prints id and reply; a bad line fails 
   expect(code).toBe(1);
 });
 
+test("an answer does nothing to the terminal", async () => {
+  const value = "\u009b2J\u202e\u2028";
+  const { lines } = await send({ FILE: "-", WAIT: "1" }, `${JSON.stringify({ value })}\n`);
+  expect(lines.map((line) => line.slice(37))).toEqual(['{"value":"\\u009b2J\\u202e\\u2028"}']);
+});
+
 test("unknown engine, missing arguments", async () => {
   const unknown = await send({ NAME: "nope", FILE: "-" }, "{}\n");
   expect(unknown.lines[0]).toMatch(/failed unknown_engine: .*activities/);

@@ -1,9 +1,10 @@
 /** `make send NAME=activities ACTION=record FILE=job.json [WAIT=1]`: publishes jobs from a file or standard input. */
 import { open } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { parseArgs } from "node:util";
 import { connect, EngineError } from "@tl-engine/client";
+import { linesOf } from "./ndjson.ts";
+import { printable } from "./terminal/printable.ts";
 
 /** Lines under way at once; reading waits while there are more. */
 const IN_FLIGHT = 256;
@@ -39,13 +40,12 @@ async function* readJobs(file: string): AsyncGenerator<string> {
   }
   await using handle = file === "-" ? undefined : await open(file);
   const input: Readable = handle?.createReadStream() ?? process.stdin;
-  for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY }))
-    if (line.trim() !== "") yield line;
+  for await (const line of linesOf(input)) if (line.trim() !== "") yield line;
 }
 
 function lineOf(error: unknown): string {
-  if (error instanceof EngineError) return `${error.code}: ${error.message}`;
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof EngineError) return printable(`${error.code}: ${error.message}`);
+  return printable(error instanceof Error ? error.message : String(error));
 }
 
 async function main(options: Options): Promise<number> {
@@ -68,7 +68,7 @@ async function main(options: Options): Promise<number> {
       const input = JSON.parse(text);
       const run = wait ? untyped.call : untyped.send;
       const answer = await run.call(client, name, action, input, { id });
-      console.log(wait ? `${id} ${JSON.stringify(answer)}` : id);
+      console.log(wait ? `${id} ${printable(JSON.stringify(answer))}` : id);
       counts.sent++;
     } catch (error) {
       console.log(`${id} failed ${lineOf(error)}`);

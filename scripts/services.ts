@@ -12,11 +12,12 @@ import {
   SERVICES_DIR,
   URLS_OF_SERVICE,
 } from "../shared/services/index.ts";
+import { printableLines } from "./terminal/printable.ts";
 
 const USAGE =
   "Usage: node scripts/services.ts up|down|status [--native|--docker] | with -- command…";
 
-const say = (line: string) => process.stderr.write(`${line}\n`);
+const say = (line: string) => process.stderr.write(`${printableLines(line)}\n`);
 
 /** On stdout, so that a shell can take them over: `set -a; eval "$(make -s services-status)"`. */
 function printUrls(urls: Record<string, string>) {

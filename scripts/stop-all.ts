@@ -2,6 +2,7 @@
 import { DeployError } from "./deploy/kubectl.ts";
 import { PAUSED, pausedEngines, WORKERS } from "./deploy/rollout.ts";
 import { allowedCluster, type Cluster, environmentOf } from "./deploy/target.ts";
+import { printable, printableLines } from "./terminal/printable.ts";
 
 /** Longer than any terminationGracePeriodSeconds of ours. */
 const DRAIN_TIMEOUT = "120s";
@@ -26,7 +27,7 @@ function stopAll(cluster: Cluster, env: string, namespace: string): void {
     { ok: [0, 1] },
   );
   const left = podsOf(cluster, namespace);
-  for (const pod of left) console.log(`still there: ${pod}`);
+  for (const pod of left) console.log(`still there: ${printable(pod)}`);
   console.log(
     `Jobs stay in their queues. A deploy does not undo this; make resume ENV=${env} does.`,
   );
@@ -46,7 +47,7 @@ function pauseAll({ run }: Cluster, namespace: string): number {
   } catch (error) {
     if (!(error instanceof DeployError)) throw error;
     console.error(
-      `The ScaledObjects are NOT paused, so KEDA may wake the engines again:\n${error.message}`,
+      `The ScaledObjects are NOT paused, so KEDA may wake the engines again:\n${printableLines(error.message)}`,
     );
     return 0;
   }
@@ -66,6 +67,6 @@ try {
   act(allowedCluster(environment), environment.name, environment.namespace);
 } catch (error) {
   if (!(error instanceof DeployError)) throw error;
-  console.error(error.message);
+  console.error(printableLines(error.message));
   process.exitCode = 2;
 }

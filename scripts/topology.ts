@@ -6,6 +6,7 @@ import { declareTopology, topologyOf } from "@tl-engine/shared/broker/topology";
 import { StartFailure } from "@tl-engine/shared/process/start-failure";
 import { brokerNames } from "@tl-engine/shared/wire/names";
 import { readEnvironment } from "./environment.ts";
+import { printable, printableLines } from "./terminal/printable.ts";
 import { loadWorkers } from "./workers.ts";
 
 const EXIT_TEMPORARY = 1;
@@ -52,7 +53,7 @@ async function tellQueues(queues: string[]): Promise<void> {
       );
   } catch (error) {
     console.error(
-      `topology: whether a queue is closed or fills up can't be seen: ${(error as Error).message}`,
+      `topology: whether a queue is closed or fills up can't be seen: ${printable((error as Error).message)}`,
     );
   }
 }
@@ -61,6 +62,6 @@ try {
   await declare();
 } catch (error) {
   if (!(error instanceof StartFailure)) throw error;
-  console.error(`topology: ${error.message}`);
+  console.error(`topology: ${printableLines(error.message)}`);
   process.exitCode = error.temporary ? EXIT_TEMPORARY : EXIT_MISCONFIGURED;
 }

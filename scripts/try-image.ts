@@ -16,6 +16,7 @@ import {
   readSource,
   TOOLS,
 } from "./images/image-set.ts";
+import { printableLines } from "./terminal/printable.ts";
 import { measureColdStart, type Tried } from "./try-image/cold-start.ts";
 import { runOnce } from "./try-image/container.ts";
 import { type LoadResult, runLoad } from "./try-image/load.ts";
@@ -29,7 +30,7 @@ const STARTS = 7;
 /** Beside the drain deadline: aborting, closing, and the forced exit. */
 const GRACE_BESIDE_DRAIN_MS = 8_000;
 
-const say = (line: string) => process.stderr.write(`${line}\n`);
+const say = (line: string) => process.stderr.write(`${printableLines(line)}\n`);
 
 function wholeNumber(name: string, fallback: number): number {
   const value = Number(process.env[name] || fallback);

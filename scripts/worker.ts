@@ -4,12 +4,13 @@ import { fileURLToPath } from "node:url";
 import { provideServices } from "../shared/services/index.ts";
 import { startWorkerProcess, workerArgs } from "../shared/services/worker-process.ts";
 import { declareTopology, runMigrations } from "./dev/prepare.ts";
+import { printableLines } from "./terminal/printable.ts";
 import { workerFolders } from "./workers.ts";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
 const EXIT_MISUSED = 2;
 
-const say = (line: string) => process.stderr.write(`${line}\n`);
+const say = (line: string) => process.stderr.write(`${printableLines(line)}\n`);
 
 async function main(name: string): Promise<number> {
   const known = await workerFolders();

@@ -22,6 +22,8 @@ export interface DrainOptions {
 export class Drain {
   readonly #options: DrainOptions;
   #inFlight = 0;
+  /** When one ended last, or came to a worker that held none. */
+  #sinceMs = 0;
   #onIdle: (() => void) | undefined;
   #isDraining = false;
   #stopping: Promise<void> | undefined;
@@ -34,6 +36,11 @@ export class Drain {
     return this.#inFlight;
   }
 
+  /** Since when deliveries are held of which none ended, in milliseconds; 0 while none is held. */
+  get heldForMs(): number {
+    return this.#inFlight === 0 ? 0 : performance.now() - this.#sinceMs;
+  }
+
   /** Nothing new starts once this is true. */
   get draining(): boolean {
     return this.#isDraining;
@@ -41,10 +48,11 @@ export class Drain {
 
   /** One delivery more, or one less. */
   enter(): void {
-    this.#inFlight++;
+    if (this.#inFlight++ === 0) this.#sinceMs = performance.now();
   }
 
   leave(): void {
+    this.#sinceMs = performance.now();
     if (--this.#inFlight === 0) this.#onIdle?.();
   }
 

@@ -4,7 +4,7 @@ import type { Consumer } from "./broker/consume.ts";
 import { planLanes } from "./broker/lanes.ts";
 import { Closers, Drain } from "./drain.ts";
 import { planConnections } from "./engine/connections.ts";
-import { drainDeadlineMs } from "./engine/deadlines.ts";
+import { drainDeadlineMs, stuckAfterMs } from "./engine/deadlines.ts";
 import type { WorkerDefinition } from "./engine/define-worker.ts";
 import { Gate } from "./job/gate.ts";
 import { Aborted } from "./job/job-context.ts";
@@ -23,6 +23,8 @@ export interface StartOptions {
   log?: Logger;
   /** Replaces parts; tests only. */
   parts?(parts: Parts): Parts;
+  /** Default: {@link stuckAfterMs} of the definition; tests only. */
+  stuckAfterMs?: number;
   /** Folder of the worker, whose migrations must have run. */
   folder?: string;
 }
@@ -53,6 +55,7 @@ export async function startWorker(
   const closers = new Closers(log);
   const live = new LiveJobs();
   const ending = new AbortController();
+  const patienceMs = options.stuckAfterMs ?? stuckAfterMs(definition);
   const state = { databaseDown: false, consuming: false };
   let consumer: Consumer | undefined;
   let parts: Parts | undefined;
@@ -79,16 +82,25 @@ export async function startWorker(
     if (drain.draining) return "draining";
     if (consumer?.ready() !== true) return "no consumer on the queue";
     if (parts?.publisher.ready() !== true) return "no publishing connection";
-    return state.databaseDown ? "postgres can't be used" : undefined;
+    if (state.databaseDown) return "postgres can't be used";
+    const { inFlight, heldForMs } = drain;
+    if (heldForMs <= patienceMs) return undefined;
+    return `${inFlight} deliveries held, none has ended for ${Math.floor(heldForMs / 1_000)} s`;
   };
   const ready = () => notReady() === undefined;
-  const metrics = createMetrics({ engine, inFlight: () => drain.inFlight, ready });
+  const metrics = createMetrics({
+    engine,
+    inFlight: () => drain.inFlight,
+    heldForMs: () => drain.heldForMs,
+    ready,
+  });
 
   try {
     const opened = await openAll({
       ...{ definition, config, plan, folder: options.folder, closers, metrics, log, notReady },
       onDelivery(delivery) {
         drain.enter();
+        if (delivery.undecodable !== undefined) metrics.undecodable();
         void (life as Life)(delivery).then(() => {
           purge?.afterCommit();
           drain.leave();

@@ -1,11 +1,13 @@
 /** Dead letters of one engine: looks at them without taking them, and runs them again. */
 
 import type { Connection } from "@tl-engine/shared/broker/connection";
+import type { Oddity } from "@tl-engine/shared/broker/content-header";
 import { lanesOf } from "@tl-engine/shared/broker/lanes";
 import type { Publisher } from "@tl-engine/shared/broker/publish";
 import type { Outgoing } from "@tl-engine/shared/broker/publish-frames";
+import { isShort } from "@tl-engine/shared/job/envelope";
 import { HEADERS } from "@tl-engine/shared/wire/headers";
-import { type BrokerNames, jobKey, type Lane } from "@tl-engine/shared/wire/names";
+import { type BrokerNames, JOB_ID, jobKey, type Lane } from "@tl-engine/shared/wire/names";
 
 type Channel = Awaited<ReturnType<Connection["model"]["createChannel"]>>;
 type Message = Exclude<Awaited<ReturnType<Channel["get"]>>, false>;
@@ -54,7 +56,7 @@ export async function listLetters(
       letters.push(readLetter(message));
       if (numberOf(message, "x-delivery-count") < refreshAfterLooks) continue;
       const copy = { ...sameJob(message), exchange: queue, routingKey: queue };
-      await deliver(publisher, { ...copy, headers: graveOf(message) });
+      if (!(await delivered(publisher, { ...copy, headers: graveOf(message) }))) continue;
       channel.ack(message);
       held--;
     }
@@ -89,7 +91,7 @@ export async function replayLetters(
   const result: Replayed = { replayed: [], left: [] };
   let held = 0;
   async function replay(message: Message): Promise<void> {
-    await deliver(publisher, {
+    const isSent = await delivered(publisher, {
       ...sameJob(message),
       exchange: names.jobs,
       routingKey: jobKey(engine, laneOf(message)),
@@ -99,9 +101,14 @@ export async function replayLetters(
         [HEADERS.attempt]: 1,
       },
     });
+    const { id } = readLetter(message);
+    if (!isSent) {
+      result.left.push({ id, why: "the broker takes no message of its size any more" });
+      return;
+    }
     channel.ack(message);
     held--;
-    result.replayed.push(readLetter(message).id);
+    result.replayed.push(id);
   }
   try {
     // A missing queue would let the alternate exchange have the job.
@@ -150,12 +157,16 @@ function whyNot({ id, code, cutBytes, bodySha256 }: Letter): string | undefined 
     const digest = bodySha256 === undefined ? "" : ` (sha-256 ${bodySha256})`;
     return `its body of ${cutBytes} bytes was not kept whole${digest}: only its publisher has the input`;
   }
+  if (!JOB_ID.test(id)) return "its message_id is none that a job can have";
   if (code === "idempotency_conflict") return "its id belongs to another input";
   return undefined;
 }
 
-async function deliver(publisher: Publisher, outgoing: Outgoing): Promise<void> {
-  if ((await publisher.publish(outgoing)) === "routed") return;
+/** False where the broker can never take it. */
+async function delivered(publisher: Publisher, outgoing: Outgoing): Promise<boolean> {
+  const published = await publisher.publish(outgoing);
+  if (published === "routed") return true;
+  if (published === "unsendable") return false;
   throw new Error(`no queue takes this; run "make topology" first. The letter stays where it is.`);
 }
 
@@ -164,11 +175,11 @@ function sameJob({ content, properties }: Message) {
   const { messageId, type, correlationId, replyTo, contentType, timestamp } = properties;
   return {
     body: content,
-    messageId: text(messageId),
-    type: text(type),
-    correlationId: text(correlationId),
-    replyTo: text(replyTo),
-    contentType: text(contentType) ?? "application/octet-stream",
+    messageId: short(messageId),
+    type: short(type),
+    correlationId: Buffer.isBuffer(correlationId) ? correlationId : short(correlationId),
+    replyTo: short(replyTo),
+    contentType: short(contentType) ?? "application/octet-stream",
     timestamp: Number.isSafeInteger(timestamp) && timestamp >= 0 ? Number(timestamp) : undefined,
     mandatory: true,
   };
@@ -200,17 +211,24 @@ function traceOf({ properties }: Message): Record<string, string> {
 function readLetter(message: Message): Letter {
   const { properties } = message;
   const { headers = {}, timestamp } = properties;
+  const isUndecodable = (properties as Oddity).undecodable !== undefined;
   return {
     id: text(properties.messageId) ?? "",
     type: text(properties.type) ?? "",
     code: text(headers[HEADERS.errorCode]) ?? "",
-    message: text(headers[HEADERS.error]) ?? "",
+    message: isUndecodable ? "its headers can't be decoded" : (text(headers[HEADERS.error]) ?? ""),
     attempt: numberOf(message, HEADERS.attempt),
     generation: numberOf(message, HEADERS.replay),
     publishedAtMs: Number.isSafeInteger(timestamp) ? timestamp * 1_000 : undefined,
     cutBytes: numberOf(message, HEADERS.droppedBytes) || undefined,
     bodySha256: text(headers[HEADERS.bodySha256]),
   };
+}
+
+/** What grew when it was decoded, being no UTF-8, would not fit into a message again. */
+function short(value: unknown): string | undefined {
+  const found = text(value);
+  return found !== undefined && isShort(found) ? found : undefined;
 }
 
 const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);

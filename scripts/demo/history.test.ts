@@ -34,6 +34,11 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
+test("a text may hold what ends a line elsewhere", async () => {
+  const odd = line({ type: "a\u2028b\u2029c" });
+  expect(await parse(odd, `${line({ key: "P1-2" })}\r`)).toHaveLength(2);
+});
+
 test("reads issues and skips empty lines", async () => {
   expect(await parse(line(), "", line({ key: "P1-2" }), "")).toEqual([
     issue,

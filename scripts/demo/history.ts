@@ -1,9 +1,9 @@
 /** The history of a tracker: its format (one issue a line, NDJSON, optionally gzipped), checked as it is read. */
 import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { z } from "zod";
+import { linesOf } from "../ndjson.ts";
 
 const Text = z.string().max(1_000);
 const Instant = z.iso.datetime({ message: "must be a UTC time such as 2011-03-04T10:20:30.000Z" });
@@ -76,9 +76,7 @@ export async function parseHistory(stream: Readable, source: string): Promise<Is
   const lineOfKey = new Map<string, number>();
   const failed = new Promise<never>((_, reject) => stream.once("error", reject));
   failed.catch(() => {}); // awaited below only while lines are being read
-  const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })[
-    Symbol.asyncIterator
-  ]();
+  const lines = linesOf(stream);
   for (let line = 1; ; line++) {
     const next = await Promise.race([lines.next(), failed]);
     if (next.done) break;

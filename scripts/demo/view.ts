@@ -1,6 +1,7 @@
 /** What the live view shows, as a frame for a terminal and as a plain line. */
 import type { Look } from "../terminal/live.ts";
 import { count, type Paint, painter } from "../terminal/paint.ts";
+import { clip } from "../terminal/printable.ts";
 
 export interface EngineView {
   name: string;
@@ -89,6 +90,4 @@ function bar(fraction: number, width: number, paint: Paint): string {
   return paint("cyan", full) + paint("dim", "░".repeat(width - full.length));
 }
 
-const clip = (text: string, width: number) =>
-  text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);

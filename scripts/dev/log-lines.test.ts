@@ -27,6 +27,19 @@ test("an error is its message and the first place in the project's own code", ()
   );
 });
 
+test("what a message brought along does nothing to the terminal", () => {
+  const evil = "\u001b]0;x\u0007\u009b2J\u202e";
+  const spelt = "\\u001b]0;x\\u0007\\u009b2J\\u202e";
+  const stack = `Error\n    at workers/${evil}.ts:1:2`;
+  const entry = { level: "error", msg: evil, [evil]: evil, err: { message: evil, stack } };
+  const line = prettyLine("activities", JSON.stringify(entry));
+  expect(stripVTControlCharacters(line)).not.toMatch(/\p{Cc}|\p{Cf}/u);
+  expect(pretty(entry)).toBe(
+    `activities   error ${spelt} ${spelt}=${spelt} ${spelt} at workers/${spelt}.ts:1:2`,
+  );
+  expect(pretty(evil)).toBe(`activities   ${spelt}`);
+});
+
 test("what is no log line stays as it is", () => {
   expect(pretty("plain text")).toBe("activities   plain text");
   expect(pretty("{ not json")).toBe("activities   { not json");

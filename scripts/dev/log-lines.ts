@@ -1,5 +1,6 @@
 /** Makes one readable line of a worker's JSON log line. */
 import { styleText } from "node:util";
+import { printable } from "../terminal/printable.ts";
 
 /** Said in front, or of no use on one's own machine. */
 const LEFT_OUT = new Set(["level", "time", "engine", "env", "worker", "msg", "err"]);
@@ -16,15 +17,15 @@ const NAME_WIDTH = 12;
 /** `12:34:56.789 activities   info  ready prefetch=64`; a line that is no log line stays as it is. */
 export function prettyLine(engine: string, line: string): string {
   const entry = parse(line);
-  if (entry === undefined) return `${stamp(new Date())} ${name(engine)} ${line}`;
+  if (entry === undefined) return `${stamp(new Date())} ${name(engine)} ${printable(line)}`;
   const { time, level, msg, err } = entry;
   const fields = Object.entries(entry)
     .filter(([key]) => !LEFT_OUT.has(key))
-    .map(([key, value]) => `${styleText("gray", `${key}=`)}${oneLine(value)}`);
+    .map(([key, value]) => `${styleText("gray", `${printable(key)}=`)}${oneLine(value)}`);
   return [
     stamp(typeof time === "string" ? new Date(time) : new Date()),
     name(engine),
-    coloured(String(level)),
+    coloured(printable(String(level))),
     oneLine(msg ?? ""),
     ...fields,
     ...(err === undefined ? [] : [describeError(err)]),
@@ -54,7 +55,7 @@ function coloured(level: string): string {
 
 function oneLine(value: unknown): string {
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  return text.replaceAll(/\s*\n\s*/g, " ⏎ ");
+  return printable(text.replaceAll(/\s*\n\s*/g, " ⏎ "));
 }
 
 /** The message, and the first place in the project's own code. */
@@ -65,5 +66,5 @@ function describeError(err: unknown): string {
     .filter((line) => !line.includes("node_modules") && !line.includes("node:"))
     .map((line) => /((?:shared|workers|scripts)\/[^\s()]+:\d+:\d+)/.exec(line)?.[1])
     .find((found) => found !== undefined);
-  return `${styleText("red", oneLine(message ?? err))}${place === undefined ? "" : ` at ${place}`}`;
+  return `${styleText("red", oneLine(message ?? err))}${place === undefined ? "" : ` at ${printable(place)}`}`;
 }

@@ -40,6 +40,16 @@ test("a frame shows figures, reasons and events", () => {
   expect(frame).toContain("activities: 1 → 2 replicas");
 });
 
+test("what a broker says in a reason or an event does nothing to the terminal", () => {
+  const reasons = "KEDA: 500 \u001b]0;x\u0007";
+  const view = createView({ engines: [{ ...engine, reasons }] } as unknown as Fleet, "", []);
+  view.event("pod \u009b2J");
+  const frame = view.frame({ columns: 110, color: false }).join("\n");
+  expect(frame).toContain("KEDA: 500 \\u001b]0;x\\u0007");
+  expect(frame).toContain("pod \\u009b2J");
+  expect(frame.replaceAll("\n", "")).not.toMatch(/\p{Cc}/u);
+});
+
 test("a plain line says the same", () => {
   const line = createView(fleet, "", []).line();
   expect(line).toBe("0s  activities depth=12345 replicas=2 running=2 draining=1");

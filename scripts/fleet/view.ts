@@ -2,6 +2,7 @@
 
 import type { Drawn, Look } from "../terminal/live.ts";
 import { count, painter } from "../terminal/paint.ts";
+import { clip } from "../terminal/printable.ts";
 import { sparkline } from "../terminal/sparkline.ts";
 import type { Fleet } from "./fleet.ts";
 import type { ScaledEngine } from "./scaled-engine.ts";
@@ -100,6 +101,3 @@ function engineWords({ scaledObject, deployment, depth }: ScaledEngine): string 
   const isPaused = scaledObject.paused || scaledObject.pausedReplicas !== undefined;
   return `${scaledObject.name} depth=${depth ?? "?"} replicas=${deployment.replicas} running=${running} draining=${draining}${isPaused ? " paused" : ""}`;
 }
-
-const clip = (text: string, width: number) =>
-  text.length <= width ? text : `${text.slice(0, width - 1)}…`;

@@ -1,5 +1,6 @@
 /** Draws a view on a terminal again and again, in place; elsewhere plain lines. */
 import { wantsColor } from "./paint.ts";
+import { printable } from "./printable.ts";
 
 export interface Look {
   columns: number;
@@ -31,7 +32,7 @@ export function startLive(drawn: Drawn, stream: NodeJS.WriteStream, plainInterva
   let lines = 0;
   const draw = () => {
     if (!fancy) {
-      stream.write(`${drawn.line()}\n`);
+      stream.write(`${printable(drawn.line())}\n`);
       return;
     }
     const frame = drawn.frame({ columns: stream.columns ?? 80, color });
@@ -45,7 +46,7 @@ export function startLive(drawn: Drawn, stream: NodeJS.WriteStream, plainInterva
   return {
     draw,
     say(line) {
-      if (!fancy && !stopped) stream.write(`${line}\n`);
+      if (!fancy && !stopped) stream.write(`${printable(line)}\n`);
     },
     stop() {
       if (stopped) return;

@@ -1,11 +1,13 @@
 /** An aligned table for a terminal: words to the left, numbers to the right. */
+import { printable } from "./printable.ts";
 
 export interface Column {
   title: string;
   align: "left" | "right";
 }
 
-export function renderTable(columns: Column[], rows: string[][]): string[] {
+export function renderTable(columns: Column[], cells: string[][]): string[] {
+  const rows = cells.map((row) => row.map(printable));
   const widths = columns.map(({ title }, index) =>
     Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)),
   );

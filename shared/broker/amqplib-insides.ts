@@ -127,9 +127,13 @@ const holdsFrame = (bytes: Buffer) =>
   bytes.length >= FRAME_OVERHEAD_BYTES &&
   bytes.length >= bytes.readUInt32BE(3) + FRAME_OVERHEAD_BYTES;
 
+/** Of the first frame. */
+const payloadOf = (bytes: Buffer) =>
+  bytes.subarray(FRAME_START_BYTES, FRAME_START_BYTES + bytes.readUInt32BE(3));
+
 /**
  * Reads frames in amqplib's place, so that no message can end the connection or the process:
- * - properties that amqplib can't decode, which would close the connection for ever again, come as {@link Undecodable};
+ * - headers that amqplib can't decode, which would close the connection for ever again, come as {@link Undecodable};
  * - a body above `maxBodyBytes` is dropped as it comes, and the message has an empty one ({@link Oddity});
  * - a correlation id that is no UTF-8 comes as the Buffer that it is.
  */
@@ -145,7 +149,7 @@ export function guardDeliveries(model: ChannelModel, maxBodyBytes: number): void
       const frame = decodeNext() as Frame;
       const { fields } = frame;
       if (fields !== undefined && isBroken(fields.correlationId))
-        fields.correlationId = correlationIdBytes(bytes.subarray(FRAME_START_BYTES));
+        fields.correlationId = correlationIdBytes(payloadOf(bytes));
       return frame;
     } catch (error) {
       // The frame itself is broken, not what is in it.
@@ -154,7 +158,7 @@ export function guardDeliveries(model: ChannelModel, maxBodyBytes: number): void
         id: CLASS_BASIC,
         channel: bytes.readUInt16BE(1),
         size: Number(bytes.readBigUInt64BE(FRAME_START_BYTES + 4)),
-        fields: new Undecodable(error as Error),
+        fields: new Undecodable(error as Error, payloadOf(bytes)),
       };
     }
   }

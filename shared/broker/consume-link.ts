@@ -130,7 +130,10 @@ function consuming(
       return;
     }
     if (undecodable !== undefined)
-      log.warn({ err: undecodable, queue }, "a message has properties that can't be decoded");
+      log.warn(
+        { err: undecodable, queue, messageId: message.properties.messageId },
+        "a message has headers that can't be decoded",
+      );
     onDelivery({
       message,
       acks,

@@ -89,19 +89,22 @@ function causeOf({ error, spoken, refusal }: Evidence, amqpUrl: string): Cause {
 function tlsCause(error: Error, place: string, hostname: string): Cause | undefined {
   const code = codeOf(error);
   const look = `openssl s_client -connect ${place} -servername ${hostname}`;
-  if (reachOf(error) === "unknown-ca") {
+  const reach = reachOf(error);
+  if (reach === "unknown-ca") {
     const next = `name the file of its CA in NODE_EXTRA_CA_CERTS: ${look} -showcerts`;
     return ["has a certificate of a CA that is not known here", next];
   }
-  if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
+  if (reach === "wrong-certificate-name")
     return [
       "has a certificate for another name",
       `use the host's name as it stands there: ${look}`,
     ];
   if (code === "CERT_HAS_EXPIRED")
     return ["has a certificate that has expired", `renew it: ${look}`];
-  if (typeof code === "string" && code.startsWith("ERR_SSL_"))
+  if (reach === "no-tls" || (typeof code === "string" && code.startsWith("ERR_SSL_")))
     return ["speaks no TLS on this port", "write amqp:// for amqps://, or its TLS port (5671)"];
+  if (reach === "bad-certificate")
+    return [`has a certificate that can't be used (${code})`, `renew it: ${look}`];
   return undefined;
 }
 

@@ -74,6 +74,35 @@ test("headers of 100 KB, over segments of any size", async () => {
   }
 });
 
+test("an events subscription outlives all of them, and tells of what it sets aside", async () => {
+  const odd = Buffer.alloc(100, 0xff);
+  const queue = `app.${prefix}.events`;
+  const trouble: string[] = [];
+  const events: string[] = [];
+  const { promise: last, resolve } = Promise.withResolvers<void>();
+  await using client = await open({ onTrouble: (event) => trouble.push(event) });
+  const take = ({ id }: { id: string }) => {
+    events.push(id);
+    if (id === "last") resolve();
+  };
+  await client.events("thing.*", take, { queue });
+  const slice = proxy.apply({ kind: "slice", maxBytes: 1_460 });
+  const large = field("large", "S", long(Buffer.alloc(100_000, "x")));
+  const event = (name: string, some: Partial<RawMessage> = {}) =>
+    reply(name, { messageId: Buffer.from(name), type: "thing.happened", ...some });
+  await publishRaw(amqpUrl, `${prefix}.events`, "thing.happened", [
+    event("large", { headers: large }),
+    event("deep", { headers: nested(5_000) }),
+    event("bytes", { correlationId: odd, replyTo: odd, contentType: odd, type: odd }),
+    event("none", { type: "" }),
+    event("last"),
+  ]);
+  await last;
+  slice.remove();
+  expect(events).toEqual(["large", "deep", "bytes", "last"]);
+  expect(trouble).toEqual(["unreadable_message"]);
+});
+
 test("headers nested 15,000 deep are stepped over", async () => {
   const headers = Buffer.concat([nested(15_000), attempt]);
   const { replies, trouble } = await receive([reply("deep", { headers })]);

@@ -41,6 +41,35 @@ const asynchronous: [string, z.ZodType][] = [
   ["behind lazy", z.lazy(() => z.string().refine(async () => true))],
 ];
 
+describe("numbers have their range", () => {
+  const odd = [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, "5" as never];
+  const some = (more: object, ofAction: object = {}) =>
+    defineWorker({
+      name: "some",
+      concurrency: 1,
+      timeoutMs: 1_000,
+      ...more,
+      actions: {
+        run: { version: 1, input: z.unknown(), output: z.unknown(), handle: () => 1, ...ofAction },
+      },
+    });
+
+  test.each([...odd, 1_001])("maxAttempts: %s is none", (maxAttempts) => {
+    expect(() => some({ maxAttempts })).toThrow("maxAttempts must be a whole number from 1 to");
+  });
+
+  test.each(["maxInputBytes", "maxOutputBytes"])("%s must be one from 1", (name) => {
+    for (const bytes of odd)
+      expect(() => some({}, { [name]: bytes })).toThrow(`run.${name} must be a whole number`);
+  });
+
+  test("what is in range, or left out, is taken", () => {
+    some({ maxAttempts: 1 });
+    some({ maxAttempts: 1_000 }, { maxInputBytes: 1, maxOutputBytes: 16 * 1024 * 1024 });
+    some({ maxAttempts: undefined }, { maxInputBytes: undefined });
+  });
+});
+
 describe("schemas must be synchronous", () => {
   test.each(asynchronous)("%s is refused in input, output and events", (_, schema) => {
     const told = (place: string) =>

@@ -3,6 +3,7 @@ import type { Delivery } from "../broker/consume.ts";
 import { BURIALS } from "../broker/topology.ts";
 import { type BrokerNames, jobKey, type Lane, NAME } from "../wire/names.ts";
 import {
+  type Envelope,
   emptyEnvelope,
   type RefusedJob,
   rawHash,
@@ -10,6 +11,8 @@ import {
   readHeaders,
   refuseDirectReplyTo,
   refusedJob,
+  storableType,
+  type UntriedJob,
 } from "./envelope.ts";
 import { readJson } from "./json.ts";
 import type { Problem } from "./problem.ts";
@@ -21,8 +24,11 @@ interface Death {
   reason: string;
 }
 
-/** A buried message is a refused job of the engine in whose queue it died. Never throws. */
-export function receiveBuried(delivery: Delivery, reception: Reception): RefusedJob {
+/**
+ * A buried message is a refused job of the engine in whose queue it died, or one that may still have its turn there.
+ * Never throws.
+ */
+export function receiveBuried(delivery: Delivery, reception: Reception): RefusedJob | UntriedJob {
   try {
     return read(delivery, reception);
   } catch {
@@ -30,9 +36,9 @@ export function receiveBuried(delivery: Delivery, reception: Reception): Refused
   }
 }
 
-function read(delivery: Delivery, reception: Reception): RefusedJob {
+function read(delivery: Delivery, reception: Reception): RefusedJob | UntriedJob {
   if (delivery.undecodable !== undefined)
-    return undecodable(emptyEnvelope(delivery, BURIALS), delivery.undecodable);
+    return undecodable(emptyEnvelope(delivery, BURIALS), reception, delivery.undecodable);
   const { properties } = delivery.message;
   const death = lastDeath(properties.headers?.["x-death"]);
   const { engine, lane } = originOf(death?.queue, properties.type, reception.names);
@@ -44,21 +50,25 @@ function read(delivery: Delivery, reception: Reception): RefusedJob {
   readHeaders(envelope, properties.headers ?? {}, []);
   envelope.type = storableType(properties.type);
   envelope.inputHash = hashOf(delivery);
+  if (death?.reason === "delivery_limit" && isUntried(envelope)) {
+    envelope.rescues++;
+    return Object.assign(envelope, { kind: "untried" as const });
+  }
   return refusedJob(envelope, problemOfDeath(death?.reason));
 }
 
-/** AMQP's short strings end here, and a reply's type has `.result` behind it. */
-const MAX_TYPE_BYTES = 255 - ".result".length;
+/** So often is a job given back that the broker's limit took. Each time is as many deliveries as the limit says. */
+const MAX_RESCUES = 1;
 
-/** Postgres takes no NUL in a text, and no type of a job or an event has control characters. */
-function storableType(type: unknown): string {
-  const isUsable =
-    typeof type === "string" &&
-    Buffer.byteLength(type) <= MAX_TYPE_BYTES &&
-    type.isWellFormed() &&
-    !/\p{Cc}/u.test(type);
-  return isUsable ? type : "";
-}
+/**
+ * The broker counts each delivery whose connection was lost, also that of a job beside which another one brought
+ * its worker down: only our own count tells them apart. A body that was not taken in can't be given back.
+ */
+const isUntried = ({ delivery, engine, crashes, rescues }: Envelope) =>
+  crashes === 0 &&
+  rescues < MAX_RESCUES &&
+  engine !== BURIALS &&
+  delivery.tooLargeBytes === undefined;
 
 /** The broker puts the latest death first. */
 export function lastDeath(header: unknown): Death | undefined {

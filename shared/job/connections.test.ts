@@ -1,9 +1,11 @@
 /** Waiting for a connection is nobody's handler's time, and no attempt; and jobs do not run one at a time. */
+import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { planConnections } from "../engine/connections.ts";
 import { action, defineWorker, type WorkerDefinition } from "../engine/define-worker.ts";
 import { openTestFleet, type TestFleet } from "../testing/fleet.ts";
+import { createConnections } from "./transaction.ts";
 
 let running = 0;
 let most = 0;
@@ -83,6 +85,30 @@ test("as many transactions run at once as the definition says", async () => {
   expect(replies.every(({ status }) => status === "succeeded")).toBe(true);
   expect(most).toBe(8);
   await worker.stop();
+});
+
+test("reads and transactions together never wait in the pool, whose patience ends", async () => {
+  const connectionString = fleet.config.DATABASE_URL;
+  const pool = new pg.Pool({ connectionString, max: 4, connectionTimeoutMillis: 500 });
+  const connections = createConnections({ pool, poolMax: 4, transactions: 2, onWaited() {} });
+  try {
+    const read = () => connections.query(["select pg_sleep(1.5)"]);
+    const reads = [read(), read(), read()];
+    const begun = [connections.begin(5_000), connections.begin(5_000)];
+    // Later ones don't overtake a transaction that waits.
+    const later = [read(), read()];
+    const settled = await Promise.allSettled(begun);
+    for (const end of settled) if (end.status === "fulfilled") end.value.release(true);
+    expect(settled.filter(({ status }) => status === "rejected")).toEqual([]);
+    await Promise.all([...reads, ...later]);
+    // What each of them gave back is there again.
+    const [first, second] = await Promise.all([connections.begin(5_000), connections.begin(5_000)]);
+    await connections.query(["select 1"]);
+    first.release(true);
+    second.release(true);
+  } finally {
+    await pool.end();
+  }
 });
 
 describe("the plan", () => {

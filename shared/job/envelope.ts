@@ -29,6 +29,8 @@ export interface Envelope {
   redeliveries: number;
   /** I6. The same over all messages that the job has come in: a crash leaves one behind, as other things do. */
   returns: number;
+  /** How often the broker's delivery limit took the job before it had run. */
+  rescues: number;
   /** Epoch ms. */
   deadline: number | undefined;
   /** Epoch ms before which it must not run, or 0: a wait that is longer than the longest tier. */
@@ -53,7 +55,12 @@ export interface RefusedJob extends Envelope {
   problem: Problem;
 }
 
-export type Received = ReceivedJob | RefusedJob;
+/** Dead-lettered by the broker without having run: its engine is to have it again. */
+export interface UntriedJob extends Envelope {
+  kind: "untried";
+}
+
+export type Received = ReceivedJob | RefusedJob | UntriedJob;
 
 export const MAX_COUNT = 1_000;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -67,6 +74,19 @@ const MAX_SHORT_BYTES = 255;
 /** Whether a text can go out again as a property of a message. */
 export const isShort = (text: string) =>
   text.length * 3 <= MAX_SHORT_BYTES || Buffer.byteLength(text) <= MAX_SHORT_BYTES;
+
+/** A reply's type has `.result` behind that of its job. */
+export const MAX_TYPE_BYTES = MAX_SHORT_BYTES - ".result".length;
+
+/** Postgres takes no NUL in a text, and no type of a job or an event has control characters. */
+export function storableType(type: unknown): string {
+  const isUsable =
+    typeof type === "string" &&
+    Buffer.byteLength(type) <= MAX_TYPE_BYTES &&
+    type.isWellFormed() &&
+    !/\p{Cc}/u.test(type);
+  return isUsable ? type : "";
+}
 
 export function emptyEnvelope(delivery: Delivery, engine: string): Envelope {
   return {
@@ -83,6 +103,7 @@ export function emptyEnvelope(delivery: Delivery, engine: string): Envelope {
     redeliveries: 0,
     // All that a broker says that lost its count.
     returns: delivery.message.fields.redelivered ? 1 : 0,
+    rescues: 0,
     deadline: undefined,
     notBefore: 0,
     replyTo: undefined,
@@ -160,6 +181,7 @@ export function readHeaders(
   envelope.generation = count(headers, HEADERS.replay, 0, faults);
   envelope.attempt = Math.max(1, count(headers, HEADERS.attempt, 1, faults));
   envelope.crashes = count(headers, HEADERS.crashes, 0, faults);
+  envelope.rescues = count(headers, HEADERS.rescues, 0, faults);
   const redeliveries = headers["x-delivery-count"];
   if (Number.isSafeInteger(redeliveries) && Number(redeliveries) > 0)
     envelope.redeliveries = Number(redeliveries);

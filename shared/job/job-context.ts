@@ -173,10 +173,13 @@ export class JobContext implements Job {
     });
   }
 
-  /** Remembers that Postgres was lost under the job, whatever the handler makes of the error. */
+  /** Remembers that Postgres was lost under the job, whatever the handler makes of the error, until it is there again. */
   async #noteLoss<T>(work: Promise<T>): Promise<T> {
+    const wasLost = this.databaseLost;
     try {
-      return await work;
+      const answer = await work;
+      if (wasLost) this.databaseLost = false;
+      return answer;
     } catch (error) {
       if (isConnectionLoss(error)) this.databaseLost = true;
       throw error;

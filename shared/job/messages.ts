@@ -4,7 +4,7 @@ import type { Outgoing } from "../broker/publish-frames.ts";
 import { HEADERS } from "../wire/headers.ts";
 import { type BrokerNames, jobKey } from "../wire/names.ts";
 import { type JobError, replyId } from "../wire/reply.ts";
-import { isShort, MAX_COUNT } from "./envelope.ts";
+import { isShort, MAX_COUNT, MAX_TYPE_BYTES } from "./envelope.ts";
 import type { StoredEvent } from "./job-context.ts";
 import type { Envelope, Problem } from "./receive.ts";
 import type { ResultRow } from "./result-rows.ts";
@@ -25,9 +25,6 @@ export const endingOf = (row: ResultRow): Ending => ({
   generation: row.generation,
   attempt: row.attempt,
 });
-
-/** Leaves room for the suffix within the 255 bytes of a short string; what is longer was never a type of ours. */
-const MAX_TYPE_BYTES = 240;
 
 /**
  * Undefined where no reply is wanted, or allowed.
@@ -150,6 +147,7 @@ export function postponed(
       // I6. What its next message did not go through itself.
       ...(envelope.returns > 0 && { [HEADERS.returns]: Math.min(envelope.returns, MAX_COUNT) }),
       [HEADERS.replay]: envelope.generation,
+      ...(envelope.rescues > 0 && { [HEADERS.rescues]: envelope.rescues }),
       ...(envelope.deadline === undefined ? {} : { [HEADERS.deadline]: envelope.deadline }),
       ...(next.notBefore === undefined ? {} : { [HEADERS.notBefore]: next.notBefore }),
     }),

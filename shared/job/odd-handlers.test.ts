@@ -45,6 +45,9 @@ const THROWN: Record<string, () => unknown> = {
   "RetryLater(Infinity)": () => Object.assign(new RetryLater(1), { delayMs: Infinity }),
 };
 
+/** How often each job's handler ended its own session. */
+const endings = new Map<string, number>();
+
 const odd = defineWorker({
   name: "odd",
   concurrency: 4,
@@ -99,6 +102,19 @@ const odd = defineWorker({
       output: z.object({ ran: z.number() }),
       // biome-ignore lint/suspicious/noThenProperty: that is what it is about
       handle: () => ({ then: (take: (x: { ran: number }) => void) => take({ ran: 2 }) }) as never,
+    }),
+    ends: action({
+      version: 1,
+      input: z.object({ goesOn: z.boolean() }),
+      output: z.object({}),
+      async handle({ goesOn }, job) {
+        endings.set(job.id, (endings.get(job.id) ?? 0) + 1);
+        const ended = job.db.query("select pg_terminate_backend(pg_backend_pid())");
+        if (!goesOn) await ended;
+        await ended.catch(() => {});
+        await job.db.query("select 1");
+        throw new Error("the handler's own");
+      },
     }),
     rejects: action({
       version: 1,
@@ -168,6 +184,24 @@ describe("a handler that returns", () => {
     expect(await endOf("returns", { what: "a failed transaction" })).toMatchObject({
       status: "failed",
     });
+  });
+});
+
+describe("a handler that ends its own session", () => {
+  test("each time is run again only so often, and then it is an attempt", async () => {
+    const id = await fleet.publish("odd", "ends", { goesOn: false });
+    const { reply } = await fleet.reply(id);
+    expect(reply).toMatchObject({ error: { code: "attempts_exhausted", attempt: 1 } });
+    expect(endings.get(id)).toBe(9);
+  });
+
+  test("and goes on with another has its own error counted", async () => {
+    const id = await fleet.publish("odd", "ends", { goesOn: true });
+    const { reply } = await fleet.reply(id);
+    expect(reply).toMatchObject({
+      error: { code: "attempts_exhausted", message: "the handler's own" },
+    });
+    expect(endings.get(id)).toBe(1);
   });
 });
 

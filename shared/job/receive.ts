@@ -17,13 +17,14 @@ import {
   readHeaders,
   refuseDirectReplyTo,
   refusedJob,
+  storableType,
 } from "./envelope.ts";
 import { BadJson, readJson } from "./json.ts";
 import { type Fault, type Problem, problemOf } from "./problem.ts";
 import { DEFAULT_MAX_INPUT_BYTES, type Reception, type Target } from "./reception.ts";
 import { issuesIn, nameOf, parseWith } from "./schema.ts";
 
-export type { Envelope, Received, ReceivedJob, RefusedJob } from "./envelope.ts";
+export type { Envelope, Received, ReceivedJob, RefusedJob, UntriedJob } from "./envelope.ts";
 export type { Problem } from "./problem.ts";
 export { createReception, type Reception } from "./reception.ts";
 
@@ -46,7 +47,8 @@ export function receive(delivery: Delivery, reception: Reception, now: number): 
 /** All faults of the envelope are told at once; what comes after presumes that it has none. */
 function read(envelope: Envelope, reception: Reception, now: number): Received {
   const { delivery } = envelope;
-  if (delivery.undecodable !== undefined) return undecodable(envelope, delivery.undecodable);
+  if (delivery.undecodable !== undefined)
+    return undecodable(envelope, reception, delivery.undecodable);
   const { properties } = delivery.message;
   const faults: Fault[] = [];
   readAddress(envelope, properties, reception.isReplyToAllowed, faults);
@@ -69,8 +71,11 @@ function faultsOf(faults: Fault[], headers: Record<string, unknown> | undefined)
   return problemOf(faults as [Fault, ...Fault[]], isCelery(headers) ? CELERY : undefined);
 }
 
-/** No property is known then: there is no row, and nobody who could be told. */
-export function undecodable(envelope: Envelope, error: Error): RefusedJob {
+/** What such a message says beside its headers is known: which job it is, and whom to tell. */
+export function undecodable(envelope: Envelope, reception: Reception, error: Error): RefusedJob {
+  const { properties } = envelope.delivery.message;
+  readAddress(envelope, properties, reception.isReplyToAllowed, []);
+  envelope.type = storableType(properties.type);
   envelope.inputHash = rawHash(envelope.delivery);
   const why = String(error.message).slice(0, 200);
   const message = `the message's headers could not be decoded (${why})`;

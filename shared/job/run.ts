@@ -26,6 +26,8 @@ export const UNRUN: Ran = { kind: "unrun" };
 const INTERRUPTED: Ran = { kind: "interrupted" };
 /** A job that somebody's open transaction holds up, or that met an outage, runs again no sooner. */
 const AGAIN_DELAY_MS = 500;
+/** A handler that loses its own session so often, while others keep theirs, ends it itself: each further time counts. */
+const MAX_RERUNS = 8;
 
 export interface RunOptions {
   definition: WorkerDefinition;
@@ -136,8 +138,10 @@ class Runner {
     let ran = await running;
     if (ran.kind !== "outage") return ran;
     const struggle = commits.struggle();
+    let reruns = 0;
     try {
       while (ran.kind === "outage") {
+        if (!ran.isOurs && ++reruns > MAX_RERUNS) return { kind: "threw", error: ran.error };
         const again = await this.#afterOutage(live, ran, struggle);
         if (again !== undefined) return again;
         live.context = new JobContext(live.job, tools);

@@ -26,9 +26,9 @@ export class Slots {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** Lets nobody in by itself: {@link admit} does, once whoever has precedence was let in. */
   give(): void {
     this.#taken--;
-    this.admit();
   }
 
   /** Lets in whom the limit allows; to be called when it may have risen. */

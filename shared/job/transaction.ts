@@ -41,12 +41,15 @@ const LOCK_TIMEOUT_MS = 2_000;
 /**
  * I4. Jobs queue here and not in the pool, whose queue has a time limit that would take a busy worker for a lost
  * server. A job that holds a transaction may read as well: reads always have a connection that no transaction
- * can take, so nobody waits for somebody who waits for them.
+ * can take, so nobody waits for somebody who waits for them. Both together never ask the pool for more than it has;
+ * what a read gives back goes to a transaction first, or a stream of reads would keep them all out.
  */
 export function createConnections(options: ConnectionOptions): Connections {
   const { pool, poolMax, onWaited } = options;
-  const transactions = new Slots(() => options.transactions);
-  const reads = new Slots(() => Math.max(1, poolMax - 1 - transactions.taken));
+  const transactions: Slots = new Slots(() =>
+    Math.min(options.transactions, poolMax - 1 - reads.taken),
+  );
+  const reads: Slots = new Slots(() => Math.max(1, poolMax - 1 - transactions.taken));
 
   /** A slot, and then a connection, which a pool that is cold first has to open. */
   async function connect(slots: Slots, clock: Pausable | undefined): Promise<PoolClient> {
@@ -56,9 +59,7 @@ export function createConnections(options: ConnectionOptions): Connections {
       await slots.take();
       return await pool.connect();
     } catch (error) {
-      slots.give();
-      // A transaction less is a connection more for reads.
-      reads.admit();
+      give(slots);
       throw error;
     } finally {
       onWaited(performance.now() - askedAtMs);
@@ -66,8 +67,9 @@ export function createConnections(options: ConnectionOptions): Connections {
     }
   }
 
-  function giveTransaction(): void {
-    transactions.give();
+  function give(slots: Slots): void {
+    slots.give();
+    transactions.admit();
     reads.admit();
   }
 
@@ -81,10 +83,10 @@ export function createConnections(options: ConnectionOptions): Connections {
           `begin; set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local idle_in_transaction_session_timeout = ${timeoutMs + 5_000}`,
         ),
       );
-      return own(client, giveTransaction);
+      return own(client, () => give(transactions));
     } catch (error) {
       client.release(true);
-      giveTransaction();
+      give(transactions);
       throw error;
     } finally {
       clock?.resume();
@@ -101,7 +103,7 @@ export function createConnections(options: ConnectionOptions): Connections {
       throw error;
     } finally {
       client.release(failed !== undefined && isConnectionLoss(failed));
-      reads.give();
+      give(reads);
     }
   }
 

@@ -6,7 +6,7 @@ import type { Gate } from "./gate.ts";
 import { JobContext, type Tools } from "./job-context.ts";
 import type { LiveJob, LiveJobs } from "./live-jobs.ts";
 import { isEndOf } from "./outcome.ts";
-import type { Problem, Received, ReceivedJob } from "./receive.ts";
+import type { Envelope, Problem, Received, ReceivedJob, UntriedJob } from "./receive.ts";
 import type { ResultRow } from "./result-rows.ts";
 
 /** What a delivery has when it may go on. Whoever took it leaves it, whatever happened. */
@@ -53,6 +53,7 @@ type Asked =
   | { kind: "ended"; row: ResultRow; tell: "result" | "repeat" };
 
 const STALE_DELAY_MS = 5_000;
+const UNTRIED_DELAY_MS = 1_000;
 const EXPIRED: Problem = {
   code: "expired",
   message: "the deadline passed before the job could run",
@@ -75,6 +76,7 @@ class ClaimedTurns implements Turns {
   async take(received: Received): Promise<Turn> {
     const { gate, log, draining } = this.#options;
     if (received.kind === "refused") return refused(received.problem, log, received);
+    if (received.kind === "untried") return backToItsEngine(received, log);
     const earlyMs = received.notBefore === 0 ? 0 : received.notBefore - Date.now();
     if (earlyMs > 0) return tooEarly(received, earlyMs);
     if (!gate.tryEnter()) await gate.enter(received.lane);
@@ -188,7 +190,17 @@ function refused(problem: Problem, log: Logger, { id, type }: Received): Turn {
   return { kind: "refused", token: undefined, startedAtMs: Date.now(), problem };
 }
 
-const tooEarly = ({ attempt }: ReceivedJob, delayMs: number): Turn => ({
+/** Over a tier like any wait, which is confirmed before the ack. */
+function backToItsEngine(job: UntriedJob, log: Logger): Turn {
+  const { id, type, engine, notBefore } = job;
+  log.warn(
+    { jobId: id, type, engine },
+    "the broker delivered a job too often, and it never ran: its engine has it again",
+  );
+  return tooEarly(job, Math.max(UNTRIED_DELAY_MS, notBefore - Date.now()));
+}
+
+const tooEarly = ({ attempt }: Envelope, delayMs: number): Turn => ({
   kind: "wait",
   token: undefined,
   startedAtMs: Date.now(),

@@ -16,6 +16,7 @@ interface Series {
 type Totals = Record<
   | "redisSkipped"
   | "staleAcks"
+  | "undecodable"
   | "unroutableReplies"
   | "refusedReplies"
   | "refusedEvents"
@@ -32,6 +33,8 @@ export interface Metrics {
   settled(received: Received, outcome: Outcome, durationMs: number): void;
   redisSkipped(jobs: number): void;
   staleAcks(count: number): void;
+  /** A delivery whose headers can't be decoded. */
+  undecodable(): void;
   /** A reply or an event that its queue did not take. */
   undelivered(
     what: "reply" | "event",
@@ -51,6 +54,8 @@ export interface Metrics {
 export interface MetricsOptions {
   engine: string;
   inFlight(): number;
+  /** Since when deliveries are held of which none ended, milliseconds. */
+  heldForMs(): number;
   ready(): boolean;
 }
 
@@ -63,6 +68,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const totals: Totals = {
     redisSkipped: 0,
     staleAcks: 0,
+    undecodable: 0,
     unroutableReplies: 0,
     refusedReplies: 0,
     refusedEvents: 0,
@@ -101,6 +107,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     staleAcks(count) {
       totals.staleAcks += count;
+    },
+    undecodable() {
+      totals.undecodable++;
     },
     undelivered(what, why) {
       if (what === "event") totals.refusedEvents++;
@@ -161,7 +170,7 @@ function labelOf(outcome: Outcome): string {
 }
 
 async function createRegistry(
-  { engine, inFlight, ready }: MetricsOptions,
+  { engine, inFlight, heldForMs, ready }: MetricsOptions,
   series: Map<string, Series>,
   totals: Totals,
 ): Promise<Registry> {
@@ -195,6 +204,11 @@ async function createRegistry(
   }
   const gauges: [string, string, () => number][] = [
     ["engine_jobs_in_flight", "Deliveries being worked on", inFlight],
+    [
+      "engine_held_without_end_seconds",
+      "Time since a delivery ended, while any is held; 0 while none is",
+      () => heldForMs() / 1_000,
+    ],
     ["engine_ready", "1 while the worker can take jobs", () => (ready() ? 1 : 0)],
     ["engine_database_down", "1 while Postgres can't be used", () => totals.databaseDown],
   ];
@@ -218,6 +232,11 @@ function counters(totals: Totals): [string, string, () => number][] {
       "engine_stale_acks_total",
       "Acks dropped because their channel had closed",
       () => totals.staleAcks,
+    ],
+    [
+      "engine_undecodable_total",
+      "Deliveries whose headers can't be decoded",
+      () => totals.undecodable,
     ],
     [
       "engine_unroutable_replies_total",

@@ -12,6 +12,8 @@ export const HEADERS = {
   returns: "x-returns",
   /** Set by replays only: the generation, from 1. */
   replay: "x-replay",
+  /** Set on a job that the broker's delivery limit took before it had run, and that has its turn after all: how often. */
+  rescues: "x-rescues",
   /** Set on a job that waits longer than the longest tier: epoch ms before which it must not run. */
   notBefore: "x-not-before",
   /** Set by retries, replays and dead letters: the broker user that published the job. */

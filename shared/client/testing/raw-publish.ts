@@ -6,8 +6,13 @@ export interface RawMessage {
   headers: Buffer;
   correlationId: Buffer;
   messageId: Buffer;
-  type: string;
+  type: string | Buffer;
   body: unknown;
+  /** Default: application/json. */
+  contentType?: Buffer;
+  replyTo?: Buffer;
+  /** Milliseconds, in digits. */
+  expiration?: string;
 }
 
 /** A field of the wire: its name, the letter of its type, its bytes. */
@@ -46,6 +51,24 @@ function frame(type: number, channel: number, ...payload: Buffer[]): Buffer {
 
 /** Content type, headers, correlation id, message id and type are there. */
 const FLAGS = 0x8000 | 0x2000 | 0x0400 | 0x0080 | 0x0020;
+const REPLY_TO = 0x0200;
+const EXPIRATION = 0x0100;
+
+function propertiesOf(message: RawMessage): Buffer {
+  const { headers, correlationId, replyTo, expiration, messageId, type } = message;
+  const flags =
+    FLAGS | (replyTo === undefined ? 0 : REPLY_TO) | (expiration === undefined ? 0 : EXPIRATION);
+  return Buffer.concat([
+    uint(flags, 2),
+    shortString(message.contentType ?? "application/json"),
+    long(headers),
+    shortString(correlationId),
+    ...(replyTo === undefined ? [] : [shortString(replyTo)]),
+    ...(expiration === undefined ? [] : [shortString(expiration)]),
+    shortString(messageId),
+    shortString(type),
+  ]);
+}
 
 /** To an exchange under a key, in order; resolves when the broker has all of them. */
 export async function publishRaw(
@@ -59,22 +82,14 @@ export async function publishRaw(
   const client = new AMQPClient(url.href);
   await client.connect();
   const channel = await client.channel();
-  for (const { headers, correlationId, messageId, type, body } of messages) {
-    const content = Buffer.from(JSON.stringify(body));
+  for (const message of messages) {
+    const content = Buffer.from(JSON.stringify(message.body));
     const publish = [uint(60, 2), uint(40, 2), uint(0, 2), shortString(exchange), shortString(key)];
-    const properties = [
-      uint(FLAGS, 2),
-      shortString("application/json"),
-      long(headers),
-      shortString(correlationId),
-      shortString(messageId),
-      shortString(type),
-    ];
     const head = [uint(60, 2), uint(0, 4), uint(content.length, 6)]; // The size has 8 bytes.
     await client.send(
       Buffer.concat([
         frame(1, channel.id, ...publish, Buffer.from([0])),
-        frame(2, channel.id, ...head, ...properties),
+        frame(2, channel.id, ...head, propertiesOf(message)),
         frame(3, channel.id, content),
       ]),
     );
