@@ -55,7 +55,6 @@ export async function startWorker(
   const closers = new Closers(log);
   const live = new LiveJobs();
   const ending = new AbortController();
-  const patienceMs = options.stuckAfterMs ?? stuckAfterMs(definition);
   const state = { databaseDown: false, consuming: false };
   let consumer: Consumer | undefined;
   let parts: Parts | undefined;
@@ -83,9 +82,7 @@ export async function startWorker(
     if (consumer?.ready() !== true) return "no consumer on the queue";
     if (parts?.publisher.ready() !== true) return "no publishing connection";
     if (state.databaseDown) return "postgres can't be used";
-    const { inFlight, heldForMs } = drain;
-    if (heldForMs <= patienceMs) return undefined;
-    return `${inFlight} deliveries held, none has ended for ${Math.floor(heldForMs / 1_000)} s`;
+    return stuckFor(drain, options.stuckAfterMs ?? stuckAfterMs(definition));
   };
   const ready = () => notReady() === undefined;
   const metrics = createMetrics({
@@ -135,4 +132,9 @@ export async function startWorker(
     await (state.consuming ? drain.stop() : closers.closeAll());
     throw error;
   }
+}
+
+function stuckFor({ inFlight, heldForMs }: Drain, patienceMs: number): string | undefined {
+  if (heldForMs <= patienceMs) return undefined;
+  return `${inFlight} deliveries held, none has ended for ${Math.floor(heldForMs / 1_000)} s`;
 }

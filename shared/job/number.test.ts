@@ -48,8 +48,12 @@ describe("numbers", () => {
     fc.assert(
       fc.property(bigDigits, fc.integer({ min: -30, max: 30 }), (digits, places) => {
         const isLost = BigInt(Number(digits)) !== BigInt(digits);
-        for (const text of [digits, `-${digits}`, `${digits}.0`, moved(digits, places)])
+        for (const text of [digits, `-${digits}`, `${digits}.0`])
           if (isLost) expect([text, reads(text)]).toEqual([text, false]);
+        // With an exponent, as of 1e23, what is written as the same value again has not changed.
+        const text = moved(digits, places);
+        if (isLost && !equal(text, String(Number(text))))
+          expect([text, reads(text)]).toEqual([text, false]);
       }),
       { numRuns: 1_000 },
     );
