@@ -27,7 +27,7 @@ export interface OpeningOptions {
   log: Logger;
   /** Undefined when jobs flow, else what is missing. */
   notReady(): string | undefined;
-  onDelivery(delivery: Delivery): void;
+  onDelivery(delivery: Delivery): Promise<void>;
 }
 
 export interface Opened {
@@ -54,6 +54,7 @@ export async function openAll(options: OpeningOptions): Promise<Opened> {
   const consuming = {
     engine,
     ...planLanes(definition, config.MAX_PREFETCH),
+    maxHeldBytes: config.MAX_HELD_BYTES,
     log,
     onStaleAck: metrics.staleAcks,
     onDelivery: options.onDelivery,

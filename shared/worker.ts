@@ -89,6 +89,7 @@ export async function startWorker(
     engine,
     inFlight: () => drain.inFlight,
     heldForMs: () => drain.heldForMs,
+    heldBytes: () => consumer?.heldBytes ?? 0,
     ready,
   });
 
@@ -98,7 +99,7 @@ export async function startWorker(
       onDelivery(delivery) {
         drain.enter();
         if (delivery.undecodable !== undefined) metrics.undecodable();
-        void (life as Life)(delivery).then(() => {
+        return (life as Life)(delivery).then(() => {
           purge?.afterCommit();
           drain.leave();
         });

@@ -34,6 +34,11 @@ export interface ConsumeLink {
   verify(): Promise<void>;
 }
 
+export interface LinkOptions extends ConsumerOptions {
+  /** How many deliveries to ask for now, of the most that the lane may hold. */
+  prefetchOf(most: number): number;
+}
+
 interface LaneLink extends ConsumeLink {
   channel: Channel;
   acks: Acks;
@@ -41,7 +46,7 @@ interface LaneLink extends ConsumeLink {
 
 export async function openConsumeLink(
   config: Config,
-  options: ConsumerOptions,
+  options: LinkOptions,
   lost: (reason: Error) => void,
 ): Promise<Opened<ConsumeLink>> {
   const { engine, prefetch, bulkPrefetch, maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
@@ -91,7 +96,7 @@ function together(lanes: readonly ConsumeLink[]): ConsumeLink {
   };
 }
 
-interface LaneOptions extends ConsumerOptions {
+interface LaneOptions extends LinkOptions {
   queue: string;
   lane: Lane;
   lost(reason: Error): void;
@@ -111,14 +116,13 @@ async function openLane(model: ChannelModel, options: LaneOptions): Promise<Lane
   });
   channel.on("close", () => end());
   model.on("close", (error) => end(error));
-  await channel.prefetch(options.prefetch);
   return consuming(channel, acks, options, end, () => reason);
 }
 
 function consuming(
   channel: Channel,
   acks: Acks,
-  { queue, lane, onDelivery, log }: LaneOptions,
+  { queue, lane, prefetch, prefetchOf, onDelivery, log }: LaneOptions,
   end: (reason: Error) => void,
   reason: () => Error,
 ): LaneLink {
@@ -126,7 +130,7 @@ function consuming(
   function deliver(message: ConsumeMessage): void {
     const { undecodable, tooLargeBytes } = message.properties as Oddity;
     if (undecodable === undefined && tooLargeBytes === undefined) {
-      onDelivery({ message, acks, lane });
+      void onDelivery({ message, acks, lane });
       return;
     }
     if (undecodable !== undefined)
@@ -134,7 +138,7 @@ function consuming(
         { err: undecodable, queue, messageId: message.properties.messageId },
         "a message has headers that can't be decoded",
       );
-    onDelivery({
+    void onDelivery({
       message,
       acks,
       lane,
@@ -151,6 +155,7 @@ function consuming(
     },
     async consume() {
       try {
+        await channel.prefetch(prefetchOf(prefetch));
         const { consumerTag } = await channel.consume(queue, (message) => {
           if (message === null) end(new Error(`the broker cancelled the consumer of ${queue}`));
           else deliver(message);

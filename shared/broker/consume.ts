@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { Config } from "../process/config.ts";
 import type { Lane } from "../wire/names.ts";
 import type { Acks } from "./acks.ts";
+import { ByteBudget } from "./byte-budget.ts";
 import { type ConsumeLink, openConsumeLink, QueueFailed } from "./consume-link.ts";
 import type { Oddity } from "./content-header.ts";
 import { BrokerFailure, explainFailure } from "./explain.ts";
@@ -29,6 +30,8 @@ export interface Consumer {
   /** Stops or restarts the flow without losing the connection, for an outage elsewhere. */
   pause(): void;
   resume(): void;
+  /** Of all bodies that were delivered and have not ended. */
+  readonly heldBytes: number;
   close(): Promise<void>;
 }
 
@@ -39,9 +42,15 @@ export interface ConsumerOptions {
   bulkPrefetch?: number | undefined;
   /** A larger body is not taken in: the delivery says {@link Oddity.tooLargeBytes}. Default: 16 MiB. */
   maxBodyBytes?: number;
+  /**
+   * Of all bodies in hand, in bytes; what does not fit goes back to its queue and is fetched when there is room. A
+   * larger one is taken alone. Default: no bound.
+   */
+  maxHeldBytes?: number;
   /** How often it is seen to that the broker has the consumer. Default: 2 min. */
   checkIntervalMs?: number;
-  onDelivery(delivery: Delivery): void;
+  /** Resolves when the delivery has ended, and its body is held no more. */
+  onDelivery(delivery: Delivery): Promise<void> | void;
   onStaleAck(count: number): void;
   log: Logger;
 }
@@ -70,9 +79,16 @@ class QueueConsumer implements Consumer {
   #hasFailed = false;
   #verifying: ConsumeLink | undefined;
   #aligning = Promise.resolve();
+  readonly #bytes: ByteBudget;
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
+    this.#bytes = new ByteBudget({
+      maxBytes: options.maxHeldBytes ?? Number.POSITIVE_INFINITY,
+      onFull: () => void this.#alignSoon(),
+      onRoom: () => void this.#alignSoon(),
+      onSmaller: () => void this.#renewSoon(),
+    });
   }
 
   async open(config: Config): Promise<void> {
@@ -101,7 +117,11 @@ class QueueConsumer implements Consumer {
   }
 
   ready(): boolean {
-    return this.#links?.current()?.consuming === true;
+    return this.#links?.current()?.consuming === true || this.#bytes.isFull;
+  }
+
+  get heldBytes(): number {
+    return this.#bytes.heldBytes;
   }
 
   cancel(): Promise<void> {
@@ -125,9 +145,14 @@ class QueueConsumer implements Consumer {
   }
 
   async #openLink(config: Config, lost: (reason: Error) => void): Promise<Opened<ConsumeLink>> {
-    const opened = await openConsumeLink(config, this.#options, lost);
+    const options = {
+      ...this.#options,
+      onDelivery: (delivery: Delivery) => this.#deliver(delivery),
+      prefetchOf: (most: number) => this.#bytes.prefetch(most),
+    };
+    const opened = await openConsumeLink(config, options, lost);
     try {
-      if (!this.#paused && !this.#stopped) await opened.link.consume();
+      if (this.#isWanted()) await opened.link.consume();
       this.#note(undefined);
       return opened;
     } catch (error) {
@@ -135,6 +160,18 @@ class QueueConsumer implements Consumer {
       await opened.close().catch(() => {});
       throw error;
     }
+  }
+
+  /** Uncounted: a job that does not fit has not begun. */
+  #deliver(delivery: Delivery): void {
+    const bytes = delivery.message.content.length;
+    if (!this.#bytes.take(bytes)) {
+      delivery.acks.handBack(delivery.message);
+      return;
+    }
+    const ended = this.#options.onDelivery(delivery);
+    if (ended === undefined) this.#bytes.release(bytes);
+    else void ended.then(() => this.#bytes.release(bytes));
   }
 
   /** The one place that tells of a queue that is closed, when it closes and when it is back. */
@@ -178,11 +215,26 @@ class QueueConsumer implements Consumer {
     return this.#aligning;
   }
 
-  /** Brings the consumer in line with `paused` and `stopped`. */
+  #isWanted(): boolean {
+    return !this.#paused && !this.#stopped && !this.#bytes.isFull;
+  }
+
+  /** Consumes anew, for as many deliveries as fit by now: what is in hand stays. */
+  #renewSoon(): Promise<void> {
+    this.#aligning = this.#aligning.then(async () => {
+      const link = this.#links?.current();
+      if (link?.consuming !== true) return;
+      await link.cancel().catch((error) => this.#giveUp(link, error));
+      await this.#align();
+    });
+    return this.#aligning;
+  }
+
+  /** Brings the consumer in line with what is wanted. */
   async #align(): Promise<void> {
     const link = this.#links?.current();
     if (link === undefined) return;
-    const isWanted = !this.#paused && !this.#stopped;
+    const isWanted = this.#isWanted();
     try {
       if (!isWanted) await link.cancel();
       else if (!link.consuming) await link.consume();

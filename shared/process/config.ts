@@ -56,6 +56,11 @@ export const Environment = z.object({
     .describe(
       "Caps what each worker holds of both its queues, and so its concurrency, where the plan limits unacked messages",
     ),
+  MAX_HELD_BYTES: whole(1_048_576, 1_073_741_824)
+    .default(16_777_216)
+    .describe(
+      "Bytes of all job bodies that a worker holds at once; a tenth of its memory or less, since a parsed body takes several times its size",
+    ),
   LEASE_MS: whole(500, 600_000)
     .default(10_000)
     .describe("Length of a claim, milliseconds; renewed for jobs that run longer than half of it"),

@@ -56,6 +56,8 @@ export interface MetricsOptions {
   inFlight(): number;
   /** Since when deliveries are held of which none ended, milliseconds. */
   heldForMs(): number;
+  /** Of the bodies of all deliveries in flight. */
+  heldBytes(): number;
   ready(): boolean;
 }
 
@@ -170,7 +172,7 @@ function labelOf(outcome: Outcome): string {
 }
 
 async function createRegistry(
-  { engine, inFlight, heldForMs, ready }: MetricsOptions,
+  { engine, inFlight, heldForMs, heldBytes, ready }: MetricsOptions,
   series: Map<string, Series>,
   totals: Totals,
 ): Promise<Registry> {
@@ -204,6 +206,7 @@ async function createRegistry(
   }
   const gauges: [string, string, () => number][] = [
     ["engine_jobs_in_flight", "Deliveries being worked on", inFlight],
+    ["engine_held_bytes", "Bytes of the bodies of all deliveries in flight", heldBytes],
     [
       "engine_held_without_end_seconds",
       "Time since a delivery ended, while any is held; 0 while none is",
