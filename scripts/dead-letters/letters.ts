@@ -3,6 +3,7 @@
 import type { Connection } from "@tl-engine/shared/broker/connection";
 import type { Publisher } from "@tl-engine/shared/broker/publish";
 import type { Outgoing } from "@tl-engine/shared/broker/publish-frames";
+import { publisherHeader } from "@tl-engine/shared/job/publisher";
 import { HEADERS } from "@tl-engine/shared/wire/headers";
 import type { BrokerNames } from "@tl-engine/shared/wire/names";
 
@@ -91,6 +92,7 @@ export async function replayLetters(
       headers: {
         ...traceOf(message),
         [HEADERS.replay]: numberOf(message, HEADERS.replay) + 1,
+        [HEADERS.publisher]: publisherOf(message),
         [HEADERS.attempt]: 1,
       },
     });
@@ -172,6 +174,7 @@ function graveOf(message: Message): Record<string, string | number> {
     ...traceOf(message),
     [HEADERS.attempt]: numberOf(message, HEADERS.attempt),
     [HEADERS.replay]: numberOf(message, HEADERS.replay),
+    [HEADERS.publisher]: publisherOf(message),
     "x-error-code": code,
     "x-error": error,
   };
@@ -195,6 +198,10 @@ function readLetter(message: Message): Letter {
     publishedAtMs: Number.isSafeInteger(timestamp) ? timestamp * 1_000 : undefined,
   };
 }
+
+/** Letters from before publishers were told say none. */
+const publisherOf = ({ properties }: Message) =>
+  publisherHeader(text(properties.headers?.[HEADERS.publisher]));
 
 const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
 

@@ -6,13 +6,13 @@ import {
   emptyEnvelope,
   type RefusedJob,
   rawHash,
-  readAddress,
   readHeaders,
   refusedJob,
 } from "./envelope.ts";
 import { readJson } from "./json.ts";
 import type { Problem } from "./problem.ts";
-import { undecodable } from "./receive.ts";
+import { ownHeaders } from "./publisher.ts";
+import { readSender, undecodable } from "./receive.ts";
 import type { Reception } from "./reception.ts";
 
 interface Death {
@@ -33,11 +33,10 @@ function read(delivery: Delivery, reception: Reception): RefusedJob {
   if (delivery.undecodable !== undefined)
     return undecodable(emptyEnvelope(delivery, BURIALS), delivery.undecodable);
   const { properties } = delivery.message;
-  const death = lastDeath(properties.headers?.["x-death"]);
+  const death = lastDeath(ownHeaders(properties.headers, [])["x-death"]);
   const envelope = emptyEnvelope(delivery, engineOf(death?.queue, reception.names.prefix));
   // The envelope may be as bad as any: what can't be read stays empty, and is no fault any more.
-  readAddress(envelope, properties, reception.isReplyToAllowed, []);
-  readHeaders(envelope, properties.headers ?? {}, []);
+  readHeaders(envelope, readSender(envelope, reception, []), []);
   envelope.type = storableType(properties.type);
   envelope.inputHash = hashOf(delivery);
   return refusedJob(envelope, problemOfDeath(death?.reason));

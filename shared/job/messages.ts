@@ -5,6 +5,7 @@ import type { BrokerNames } from "../wire/names.ts";
 import { type JobError, replyId } from "../wire/reply.ts";
 import { isShort } from "./envelope.ts";
 import type { StoredEvent } from "./job-context.ts";
+import { publisherHeader } from "./publisher.ts";
 import type { Envelope, Problem } from "./receive.ts";
 import type { ResultRow } from "./result-rows.ts";
 import type { Tier } from "./retry.ts";
@@ -76,6 +77,7 @@ export function deadLetter(
     headers: headersOf(envelope, {
       [HEADERS.attempt]: attempt,
       [HEADERS.replay]: envelope.generation,
+      [HEADERS.publisher]: publisherHeader(envelope.publisher),
       [HEADERS.errorCode]: code,
       [HEADERS.error]: message.slice(0, 500),
       ...(tooLargeBytes === undefined ? {} : { [HEADERS.droppedBytes]: tooLargeBytes }),
@@ -122,6 +124,7 @@ export function postponed(
       [HEADERS.attempt]: next.attempt,
       [HEADERS.crashes]: next.crashes,
       [HEADERS.replay]: envelope.generation,
+      [HEADERS.publisher]: publisherHeader(envelope.publisher),
       ...(envelope.deadline === undefined ? {} : { [HEADERS.deadline]: envelope.deadline }),
       ...(next.notBefore === undefined ? {} : { [HEADERS.notBefore]: next.notBefore }),
     }),

@@ -32,6 +32,7 @@ const row = (changes: Partial<ResultRow> = {}): ResultRow => ({
   attempt: 1,
   type: "e.a.v1",
   inputHash: "h",
+  publisher: null,
   reply: "{}",
   events: null,
   startedAtMs: 0,

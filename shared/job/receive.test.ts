@@ -30,6 +30,8 @@ const reception = (definition = one(z.unknown())) =>
     names: brokerNames("engine"),
     replyToAllow: "*.replies",
     maxAgeMs: 86_400_000,
+    runtimeUsers: ["engine.picky", "tl-engine-tools"],
+    isPublisherRequired: false,
   });
 
 interface Sent extends Options.Publish {

@@ -7,18 +7,19 @@ import {
   checkTimestamp,
   type Envelope,
   emptyEnvelope,
-  invalid,
   isCelery,
   type Received,
   type ReceivedJob,
   type RefusedJob,
   rawHash,
   readAddress,
+  readId,
   readHeaders,
   refusedJob,
 } from "./envelope.ts";
 import { BadJson, readJson } from "./json.ts";
-import { type Fault, type Problem, problemOf } from "./problem.ts";
+import { type Fault, invalid, type Problem, problemOf } from "./problem.ts";
+import { ownHeaders, readPublisher } from "./publisher.ts";
 import { DEFAULT_MAX_INPUT_BYTES, type Reception, type Target } from "./reception.ts";
 import { issuesIn, nameOf, parseWith } from "./schema.ts";
 
@@ -48,22 +49,36 @@ function read(envelope: Envelope, reception: Reception, now: number): Received {
   if (delivery.undecodable !== undefined) return undecodable(envelope, delivery.undecodable);
   const { properties } = delivery.message;
   const faults: Fault[] = [];
-  readAddress(envelope, properties, reception.isReplyToAllowed, faults);
+  const headers = readSender(envelope, reception, faults);
   const isReadable = checkContent(properties, faults);
-  if (properties.headers !== undefined) readHeaders(envelope, properties.headers, faults);
+  readHeaders(envelope, headers, faults);
   const target = readTarget(envelope, reception, faults);
   checkTimestamp(envelope, properties, faults);
   const value = readBody(envelope, reception, isReadable, target, faults);
   if (target === undefined || isFaulty(faults))
-    return refusedJob(envelope, faultsOf(faults, properties.headers));
+    return refusedJob(envelope, faultsOf(faults, headers));
   const expired = expiredOf(envelope, properties, reception.maxAgeMs, now);
   if (expired !== undefined) return refusedJob(envelope, problemOf([expired]));
   return readInput(envelope, value, target);
 }
 
+/** Returns the headers that its sender may say. */
+export function readSender(
+  envelope: Envelope,
+  { identity, isReplyToAllowed }: Reception,
+  faults: Fault[],
+): Record<string, unknown> {
+  const { properties } = envelope.delivery.message;
+  const headers = ownHeaders(properties.headers, faults);
+  readId(envelope, properties, faults);
+  const believed = readPublisher(envelope, properties, headers, identity, faults);
+  readAddress(envelope, properties, isReplyToAllowed, faults);
+  return believed;
+}
+
 const isFaulty = (faults: Fault[]): faults is [Fault, ...Fault[]] => faults.length > 0;
 
-function faultsOf(faults: Fault[], headers: Record<string, unknown> | undefined): Problem {
+function faultsOf(faults: Fault[], headers: Record<string, unknown>): Problem {
   return problemOf(faults as [Fault, ...Fault[]], isCelery(headers) ? CELERY : undefined);
 }
 

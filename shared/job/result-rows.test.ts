@@ -53,6 +53,7 @@ function newRow({ reply, events }: { reply: string; events: string | null }, n =
     attempt: 1 + (n % 3),
     type: n % 2 === 0 ? "probe.run.v1" : "activity.recorded",
     inputHash: `hash-${n}`,
+    publisher: n % 2 === 0 ? null : "tl-plane",
     reply,
     events,
     startedAtMs: 1_700_000_000_000 + n,
