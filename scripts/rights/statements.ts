@@ -25,7 +25,7 @@ export interface RightsOptions {
   schema: string | undefined;
 }
 
-const escaped = (text: string) => text.replaceAll(/[.\\+*?^$()[\]{}|]/g, "\\$&");
+export const escaped = (text: string) => text.replaceAll(/[.\\+*?^$()[\]{}|]/g, "\\$&");
 const anyOf = (names: string[]) => `^(${names.map(escaped).join("|")})$`;
 
 export function rightsOf({ engine, prefix, schema }: RightsOptions): Rights {

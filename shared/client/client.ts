@@ -295,9 +295,7 @@ export class EngineClient<KnownEngines, KnownEvents> {
   #openResults(what: string): Promise<Results> {
     const { databaseUrl, publisher, report } = this.#settings;
     if (databaseUrl === undefined) throw new NotConfigured(what, "databaseUrl", "DATABASE_URL");
-    this.#results ??= Results.open(databaseUrl, publisher, (error) =>
-      report("database", error),
-    );
+    this.#results ??= Results.open(databaseUrl, publisher, (error) => report("database", error));
     return this.#results;
   }
 

@@ -2,13 +2,7 @@
 import type { Delivery } from "../broker/consume.ts";
 import { BURIALS } from "../broker/topology.ts";
 import { NAME } from "../wire/names.ts";
-import {
-  emptyEnvelope,
-  type RefusedJob,
-  rawHash,
-  readHeaders,
-  refusedJob,
-} from "./envelope.ts";
+import { emptyEnvelope, type RefusedJob, rawHash, readHeaders, refusedJob } from "./envelope.ts";
 import { readJson } from "./json.ts";
 import type { Problem } from "./problem.ts";
 import { ownHeaders } from "./publisher.ts";

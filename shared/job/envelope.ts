@@ -122,7 +122,8 @@ export function readAddress(
   if (typeof correlationId === "string" || Buffer.isBuffer(correlationId))
     envelope.correlationId = correlationId;
   if (typeof replyTo === "string" && replyTo !== "") {
-    if (isShort(replyTo) && isReplyToAllowed(replyTo, envelope.publisher)) envelope.replyTo = replyTo;
+    if (isShort(replyTo) && isReplyToAllowed(replyTo, envelope.publisher))
+      envelope.replyTo = replyTo;
     else invalid(faults, "reply_to", "reply_to names a queue that is not allowed (REPLY_TO_ALLOW)");
   }
 }

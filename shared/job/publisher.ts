@@ -77,10 +77,7 @@ function disown(envelope: Envelope, message: string, faults: Fault[]): void {
   invalid(faults, "user_id", message);
 }
 
-function withoutForged(
-  headers: Record<string, unknown>,
-  faults: Fault[],
-): Record<string, unknown> {
+function withoutForged(headers: Record<string, unknown>, faults: Fault[]): Record<string, unknown> {
   const forged = RUNTIME_HEADERS.filter((name) => Object.hasOwn(headers, name));
   if (forged.length === 0) return headers;
   const left = { ...headers };

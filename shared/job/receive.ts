@@ -13,8 +13,8 @@ import {
   type RefusedJob,
   rawHash,
   readAddress,
-  readId,
   readHeaders,
+  readId,
   refusedJob,
 } from "./envelope.ts";
 import { BadJson, readJson } from "./json.ts";

@@ -12,7 +12,6 @@ const flag = z
   .enum(["0", "1", "false", "true"])
   .transform((text) => text === "1" || text === "true");
 
-
 function isReplyToEntry(entry: string): boolean {
   const [name = "", pattern, ...rest] = entry.trim().split("=");
   return pattern === undefined || (PUBLISHER.test(name) && pattern !== "" && rest.length === 0);

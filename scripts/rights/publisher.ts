@@ -1,0 +1,66 @@
+/** The least that one publisher may do: send jobs, hear of them, and read what became of its own. */
+import { brokerNames } from "@tl-engine/shared/wire/names";
+import { type BrokerRights, escaped, type Rights, toolsRights } from "./statements.ts";
+
+/** Its callers' connections, two each (`@tl-engine/client`), and a few by hand. */
+const CONNECTIONS = 20;
+
+const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
+const identifier = (text: string) => `"${text.replaceAll('"', '""')}"`;
+
+/** Without a dot, or whose name is the part before it would reach its queues; Postgres' names hold 63 bytes. */
+export const isPublisherName = (name: string, prefix: string) =>
+  /^[A-Za-z0-9][A-Za-z0-9_-]{0,49}$/.test(name) &&
+  name !== prefix &&
+  name !== toolsRights(prefix).user;
+
+/** @param name of the publisher, which is its user's in the broker. */
+export function publisherRights({ name, prefix }: { name: string; prefix: string }): Rights {
+  // As it is, or two names could come to one role, and each would be shown the other's rows.
+  const role = `publisher_${name}`;
+  return {
+    broker: brokerRights(name, prefix),
+    postgres: { role, statements: statementsFor(role, name) },
+    redis: { user: name, rules: redisPublisherRules(name, prefix) },
+  };
+}
+
+/** Its own queues begin with its name, so that nobody else takes its replies: its clients' appId does, too. */
+function brokerRights(name: string, prefix: string): BrokerRights {
+  const names = brokerNames(prefix);
+  // Those that the broker names are of one connection: events without a queue of their own.
+  const own = `${escaped(name)}\\..*|amq\\.gen.*`;
+  return {
+    user: name,
+    configure: `^(${own})$`,
+    // To bind a queue takes the right to write to it, and to read the exchange.
+    write: `^(${escaped(names.jobs)}|${own})$`,
+    read: `^(${escaped(names.events)}|${own})$`,
+  };
+}
+
+/** Reads and cancels its own claims, of every engine. */
+function redisPublisherRules(name: string, prefix: string): string[] {
+  return [
+    "reset",
+    "on",
+    `~${prefix}:*:claim:${name}:*`,
+    `&${prefix}:*:cancel:${name}`,
+    "+get",
+    "+set",
+    "+time",
+    "+eval",
+    "+publish",
+  ];
+}
+
+function statementsFor(role: string, name: string): string[] {
+  const quoted = identifier(role);
+  return [
+    `alter role ${quoted} connection limit ${CONNECTIONS};`,
+    `grant usage on schema engine to ${quoted};`,
+    `grant select (engine, job_id, generation, status, code, attempt, type, reply, publisher, started_at, finished_at) on engine.results to ${quoted};`,
+    `drop policy if exists ${quoted} on engine.results;`,
+    `create policy ${quoted} on engine.results for select to ${quoted} using (publisher = ${literal(name)});`,
+  ];
+}
