@@ -1,9 +1,7 @@
 /** Whose job it is, on real services: a publisher reaches nothing of another's, and what a job goes through keeps its own. */
 import { randomBytes } from "node:crypto";
-import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { listLetters, replayLetters } from "./dead-letters/letters.ts";
 import { brokerUserOf, vhostOf } from "../shared/broker/address.ts";
 import { openConnection } from "../shared/broker/connection.ts";
 import { ask } from "../shared/broker/management.ts";
@@ -12,6 +10,7 @@ import { action, defineWorker, Reject } from "../shared/index.ts";
 import { createLog } from "../shared/process/log.ts";
 import { openTestFleet, type TestFleet } from "../shared/testing/fleet.ts";
 import { until } from "../shared/testing/seen.ts";
+import { listLetters, replayLetters } from "./dead-letters/letters.ts";
 
 const SECRET = "only alice may read this";
 const managementUrl = process.env.RABBITMQ_MANAGEMENT_URL;
@@ -39,12 +38,15 @@ const owned = defineWorker({
   },
 });
 
+/** What `publish` takes beside a body. */
+type Properties = NonNullable<Parameters<TestFleet["publish"]>[3]>;
+
 interface User {
-  model: ChannelModel;
-  channel: ConfirmChannel;
+  model: TestFleet["model"];
+  channel: TestFleet["channel"];
   replyTo: string;
   replies: { id: string; userId: unknown; text: string }[];
-  send(id: string, input: object, properties?: Options.Publish): Promise<void>;
+  send(id: string, input: object, properties?: Properties): Promise<void>;
   reply(id: string): Promise<{ userId: unknown; text: string }>;
 }
 
@@ -84,7 +86,9 @@ async function join(name: string): Promise<User> {
 
 beforeAll(async () => {
   fleet = await openTestFleet([owned]);
-  await fleet.start(owned, { REPLY_TO_ALLOW: `*.replies,*.replies.*,${mallory}=${mallory}.replies` });
+  await fleet.start(owned, {
+    REPLY_TO_ALLOW: `*.replies,*.replies.*,${mallory}=${mallory}.replies`,
+  });
 });
 afterAll(async () => {
   for (const { model } of users) await model.close();

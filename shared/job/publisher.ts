@@ -15,7 +15,7 @@ export interface Identity {
 }
 
 /** What only the runtime sets: runs, crashes and replays of a job, and whose it is. */
-const RUNTIME_HEADERS = [
+export const RUNTIME_HEADERS = [
   HEADERS.attempt,
   HEADERS.crashes,
   HEADERS.replay,
