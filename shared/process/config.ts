@@ -49,7 +49,7 @@ export const Environment = z.object({
       error: "each entry must be a pattern, or publisher=pattern with a broker user's name",
     })
     .describe(
-      "Reply-to queues that callers may name, comma-separated, * is any text; publisher=pattern is for that broker user, who may then use no other, and an entry without a name is for everybody else",
+      "Reply-to queues that callers may name, comma-separated, * is any text; a publisher with entries publisher=pattern may use only those",
     ),
   PUBLISHER_REQUIRED: flag
     .default(false)
