@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { action, defineWorker } from "../shared/engine/define-worker.ts";
 import { openTestFleet, type TestFleet } from "../shared/testing/fleet.ts";
-import { publisherRights } from "./rights/publisher.ts";
+import { isPublisherName, publisherRights } from "./rights/publisher.ts";
 
 const nonce = randomBytes(4).toString("hex");
 const engine = `p${nonce}`;
@@ -90,6 +90,16 @@ afterAll(async () => {
   await redisAcl("DELUSER", redis.user);
   if (managementUrl !== undefined) await ask(managementUrl, "DELETE", ["users", broker.user]);
   await fleet.close();
+});
+
+test("no name reaches another's queues or rows", () => {
+  for (const name of ["a.b", "", "-a", "a b", "engine", "tl-engine-tools", "a".repeat(51)])
+    expect(isPublisherName(name, "engine"), name).toBe(false);
+  expect(isPublisherName("tl-plane", "engine")).toBe(true);
+  const roles = ["a-b", "a_b", "A_b"].map(
+    (name) => publisherRights({ name, prefix: "engine" }).postgres.role,
+  );
+  expect(new Set(roles).size).toBe(3);
 });
 
 const withUsers = test.skipIf(managementUrl === undefined);
