@@ -119,7 +119,7 @@ topology: setup ## Declare the exchanges and queues
 migrate: setup ## Migrate the database
 	@$(WITH_SERVICES) node scripts/migrate.ts
 
-rights: setup ## Print the commands that make an engine's users: NAME=activities, or NAME=tools
+rights: setup ## Print the commands that make an engine's users: NAME=activities, NAME=tools, or NAME=tl-plane ROLE=publisher
 	@$(call needs,NAME)
 	@$(RUN) scripts/rights.ts
 

@@ -1,7 +1,8 @@
 /** The page for publishers in any language: how a job, a reply and an event look on the wire. */
+import { RUNTIME_HEADERS } from "../shared/job/publisher.ts";
 import { ERROR_CODES } from "../shared/wire/error-codes.ts";
 import { HEADERS } from "../shared/wire/headers.ts";
-import { JOB_ID } from "../shared/wire/names.ts";
+import { JOB_ID, PUBLISHER } from "../shared/wire/names.ts";
 import type { EngineContract } from "./contract.ts";
 
 const MIB = 1_048_576;
@@ -74,19 +75,23 @@ by. A job that comes back after a delay, and a replay, stay in their lane.
 | header \`${HEADERS.deadline}\` | epoch milliseconds; past it the job ends as \`expired\`, unrun |
 | header \`${HEADERS.traceparent}\` | W3C trace context, carried on |
 | \`timestamp\` | epoch seconds; a job older than the results are kept ends as \`expired\` |
+| \`user_id\` | your broker user's name, which the broker checks: the job's publisher, \`${PUBLISHER.source}\`. A fleet may require it. Without it the job is nobody's |
 | \`app_id\` | recorded |
 | \`expiration\` | **never**: with no worker running the broker would drop the job; use \`${HEADERS.deadline}\` |
 | headers \`CC\`, \`BCC\`, \`x-dead-letter-*\`, \`x-death\` | never |
+| headers ${RUNTIME_HEADERS.map((name) => `\`${name}\``).join(", ")} | never: the engines' own, refused from anybody else |
 
 Use publisher confirms and \`mandatory\`: a job is safe once it is confirmed and was not returned. If
 the confirm is lost, publish again **under the same id**: a job runs to one effect however often it
-is published. The same id with another input ends as \`idempotency_conflict\`. A name that is no engine's
+is published. The same id with another input, or from another
+publisher, ends as \`idempotency_conflict\`. A name that is no engine's
 is not returned; it waits in \`engine.unrouted\` for a person, and where too many do, the oldest end as
 \`unknown_action\`.
 
 ## A reply
 
-Comes to \`reply_to\` through the default exchange or [one of its own](#replies-on-a-shared-vhost), persistent, when the result is stored.
+Comes to \`reply_to\` through the default exchange or [one of its own](#replies-on-a-shared-vhost), persistent, when the result is stored. Its
+\`user_id\` is the engine's broker user.
 
 | property | value |
 |---|---|
@@ -132,7 +137,8 @@ With [pika](https://pika.readthedocs.io): publish one job and wait for its reply
 import json, time, uuid
 import pika
 
-connection = pika.BlockingConnection(pika.URLParameters("amqp://guest:guest@localhost:5672/%2F"))
+parameters = pika.URLParameters("amqp://guest:guest@localhost:5672/%2F")
+connection = pika.BlockingConnection(parameters)
 channel = connection.channel()
 channel.confirm_delivery()
 replies = f"my-app.replies.{uuid.uuid4()}"
@@ -155,6 +161,8 @@ channel.basic_publish(
         content_type="application/json",
         delivery_mode=2,
         reply_to=replies,
+        # The broker closes the channel over any other than the connection's.
+        user_id=parameters.credentials.username,
         headers={"${HEADERS.deadline}": int(time.time() * 1000) + 30_000},
     ),
 )

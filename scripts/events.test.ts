@@ -38,6 +38,8 @@ test.each(pairs)("$to takes every $type that $from may announce", ({ type, schem
     names: brokerNames(),
     replyToAllow: "",
     maxAgeMs: 1_000,
+    runtimeUsers: [],
+    isPublisherRequired: false,
   });
   fc.assert(
     fc.property(arbitraryOf(schema), (data) => {

@@ -1,21 +1,46 @@
 /**
  * `make rights NAME=activities`: the commands that make an engine's users, with no right that it does not need;
- * `NAME=tools`: those of who declares the topology. No password stands in any of them.
+ * `NAME=tools`: those of who declares the topology; `NAME=tl-plane ROLE=publisher`: those of who publishes jobs. No
+ * password stands in any of them.
  */
+
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readEnvironment } from "./environment.ts";
 import { brokerCommands, postgresCommands, redisCommands } from "./rights/commands.ts";
 import { limitStatements } from "./rights/postgres.ts";
+import { isPublisherName, publisherRights } from "./rights/publisher.ts";
 import { readMaxReplicas } from "./rights/read-max-replicas.ts";
 import { eventTypesOf, rightsOf, toolsRights } from "./rights/statements.ts";
-import { loadWorkers, WORKERS } from "./workers.ts";
+import { loadWorkers, WORKERS, workerFolders } from "./workers.ts";
 
 const { ENGINE_PREFIX: prefix, REPLY_EXCHANGE: replyExchange } = readEnvironment({
   ENGINE_PREFIX: true,
   REPLY_EXCHANGE: true,
 });
-const { NAME: engine = "" } = process.env;
+const { NAME: engine = "", ROLE: kind = "engine" } = process.env;
+
+async function printPublisher(name: string): Promise<void> {
+  if (!isPublisherName(name, prefix)) {
+    console.error(
+      `NAME=${name} can be no publisher: 1 to 50 of A-Z a-z 0-9 _ -, and no user of the runtime.`,
+    );
+    process.exit(2);
+  }
+  const engines = await workerFolders();
+  const { broker, postgres, redis } = publisherRights({ name, prefix, engines, replyExchange });
+  console.log(`${brokerCommands(broker)}
+
+${postgresCommands(`"${postgres.role}"`, postgres.statements)}
+
+${redisCommands(redis)}
+
+# The engines' environment: its replies may go to its own queues alone.
+REPLY_TO_ALLOW=…,${name}=${name}.replies,${name}=${name}.replies.*
+# Its clients: connect({ appId: "${name}" }), and replyQueue and events' queues that begin with "${name}.".
+`);
+  console.log(`rights: publisher=${name} role=${postgres.role} user=${broker.user}`);
+}
 
 if (engine === "tools") {
   const tools = toolsRights(prefix);
@@ -24,6 +49,10 @@ if (engine === "tools") {
 # Postgres: the owner of enginedb, on the direct server. Redis: none.
 `);
   console.log(`rights: user=${tools.user}`);
+  process.exit();
+}
+if (kind === "publisher") {
+  await printPublisher(engine);
   process.exit();
 }
 const workers = await loadWorkers();

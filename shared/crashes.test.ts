@@ -1,6 +1,8 @@
 /** A job that kills its worker is quarantined, alone; those that were with it finish unharmed. Also leases, cancellation, drain. */
+
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { brokerUserOf } from "./broker/address.ts";
 import { Claims } from "./client/claims.ts";
 import {
   type KeptWorker,
@@ -22,7 +24,10 @@ beforeAll(async () => {
 });
 afterAll(() => fleet?.close());
 
-const openClaims = () => Claims.open(fleet.config.REDIS_URL, fleet.names.prefix, () => {});
+const openClaims = () => {
+  const { REDIS_URL, AMQP_URL, ENGINE_PREFIX: prefix } = fleet.config;
+  return Claims.open(REDIS_URL, { prefix, publisher: brokerUserOf(AMQP_URL) }, () => {});
+};
 
 /** Starts the worker again whenever it dies, as Kubernetes would, until the test ends, however it does. */
 function keepAlive(path: string): KeptWorker {

@@ -1,4 +1,5 @@
 /** The process of a worker, before there is anything to drain. */
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -10,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { beforeAll, expect, test } from "vitest";
 import { z } from "zod";
+import { brokerUserOf } from "./broker/address.ts";
 import { action, defineWorker } from "./engine/define-worker.ts";
 import { openTestFleet } from "./testing/fleet.ts";
 import { redisKeys } from "./wire/names.ts";
@@ -74,7 +76,9 @@ test("a health port that is taken: it exits with 2, says so, and has touched no 
     const { messageCount } = await fleet.channel.checkQueue(fleet.names.queue("touched"));
     expect(messageCount).toBe(5);
     const redis = new Redis(fleet.config.REDIS_URL);
-    const keys = ids.map((id) => redisKeys.claim(fleet.names.prefix, "touched", undefined, id));
+    const keys = ids.map((id) =>
+      redisKeys.claim(fleet.names.prefix, "touched", brokerUserOf(fleet.config.AMQP_URL), id),
+    );
     expect(await redis.exists(...keys)).toBe(0);
     redis.disconnect();
   } finally {

@@ -1,5 +1,6 @@
 /** Makes the steps of a job's life from what the worker has opened. */
 import type { Logger } from "pino";
+import { brokerUserOf } from "./broker/address.ts";
 import type { Delivery } from "./broker/consume.ts";
 import { DEFAULT_MAX_BODY_BYTES } from "./broker/consume-link.ts";
 import type { Publisher } from "./broker/publish.ts";
@@ -108,6 +109,8 @@ export function makeParts(dependencies: PartsDependencies): Parts {
     replyToAllow: config.REPLY_TO_ALLOW,
     replyExchange: config.REPLY_EXCHANGE,
     maxAgeMs: config.RETENTION_DAYS * 86_400_000,
+    runtimeUsers: [brokerUserOf(config.AMQP_URL), config.TOOLS_USER],
+    isPublisherRequired: config.PUBLISHER_REQUIRED,
   });
   return {
     publisher,

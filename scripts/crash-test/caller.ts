@@ -232,7 +232,7 @@ async function openLink(amqpUrl: string, options: LinkOptions) {
 function send(
   channel: amqp.ConfirmChannel,
   { job, correlationId, replyTo, generation, timestamp, isBuried, mayExpire, ...copy }: Copy,
-  { prefix, engine }: CallerOptions,
+  { amqpUrl, prefix, engine }: CallerOptions,
   settle: (why: string | undefined) => void,
 ): void {
   const headers = {
@@ -252,6 +252,8 @@ function send(
         contentType: "application/json",
         persistent: true,
         timestamp,
+        // Also a replay's, which is believed from a user of the runtime alone: here all are the same.
+        userId: decodeURIComponent(new URL(amqpUrl).username) || "guest",
         headers,
         ...(correlationId === undefined ? {} : { correlationId }),
         ...(replyTo === undefined ? {} : { replyTo }),

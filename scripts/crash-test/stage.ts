@@ -1,8 +1,10 @@
 /** Sets a run up: services, proxies, workers, caller, observer; and takes it down again. */
+
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { brokerUserOf } from "@tl-engine/shared/broker/address";
 import amqp from "amqplib";
 import { BURIALS } from "../../shared/broker/topology.ts";
 import { Claims } from "../../shared/client/claims.ts";
@@ -176,7 +178,11 @@ async function openOutside({ prefix, history, closers, services: { urls } }: Gro
   const callers: Caller[] = [];
   closers.push(() => Promise.all(callers.map((caller) => caller.close())));
   for (const name of CALLERS) callers.push(await openCaller({ ...toBroker, name }));
-  const claims = await Claims.open(urls.redis, prefix, () => {});
+  const claims = await Claims.open(
+    urls.redis,
+    { prefix, publisher: brokerUserOf(urls.amqp) },
+    () => {},
+  );
   closers.push(() => claims.close());
   return { own, observer, watcher, callers, claims };
 }

@@ -34,6 +34,8 @@ const MAX_ATTEMPTS = 2;
 
 const log = createLog({}, "silent");
 const names = brokerNames("model");
+/** Of the worker: what it sends over a tier is believed, and is still nobody's job. */
+const USER = "model.model";
 const metrics = new Proxy({} as Metrics, { get: () => () => {} });
 
 interface Step {
@@ -217,6 +219,8 @@ export class World {
       names,
       replyToAllow: "*.replies",
       maxAgeMs: Number.MAX_SAFE_INTEGER,
+      runtimeUsers: [USER],
+      isPublisherRequired: false,
     });
     const parts = {
       receive: (delivery: Delivery) => receive(delivery, reception, Date.now()),
@@ -367,7 +371,7 @@ const redelivered = (message: ConsumeMessage): ConsumeMessage => ({
 });
 
 function messageOf({ body, messageId, type, replyTo, headers, contentType }: Outgoing) {
-  const properties = { messageId, type, replyTo, headers, contentType };
+  const properties = { messageId, type, replyTo, headers, contentType, userId: USER };
   const content = typeof body === "string" ? Buffer.from(body) : body;
   return { content, fields: fieldsOf(false), properties } as unknown as ConsumeMessage;
 }

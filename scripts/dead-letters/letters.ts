@@ -6,6 +6,7 @@ import { lanesOf } from "@tl-engine/shared/broker/lanes";
 import type { Publisher } from "@tl-engine/shared/broker/publish";
 import type { Outgoing } from "@tl-engine/shared/broker/publish-frames";
 import { isShort } from "@tl-engine/shared/job/envelope";
+import { publisherHeader } from "@tl-engine/shared/job/publisher";
 import { HEADERS } from "@tl-engine/shared/wire/headers";
 import { type BrokerNames, JOB_ID, jobKey, type Lane } from "@tl-engine/shared/wire/names";
 
@@ -98,6 +99,7 @@ export async function replayLetters(
       headers: {
         ...traceOf(message),
         [HEADERS.replay]: numberOf(message, HEADERS.replay) + 1,
+        [HEADERS.publisher]: publisherOf(message),
         [HEADERS.attempt]: 1,
       },
     });
@@ -192,6 +194,7 @@ function graveOf(message: Message): Record<string, string | number> {
     ...traceOf(message),
     [HEADERS.attempt]: numberOf(message, HEADERS.attempt),
     [HEADERS.replay]: numberOf(message, HEADERS.replay),
+    [HEADERS.publisher]: publisherOf(message),
     ...(laneOf(message) === "bulk" && { [HEADERS.lane]: "bulk" }),
     [HEADERS.errorCode]: code,
     [HEADERS.error]: error,
@@ -230,6 +233,10 @@ function short(value: unknown): string | undefined {
   const found = text(value);
   return found !== undefined && isShort(found) ? found : undefined;
 }
+
+/** Letters from before publishers were told say none. */
+const publisherOf = ({ properties }: Message) =>
+  publisherHeader(text(properties.headers?.[HEADERS.publisher]));
 
 const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
 

@@ -5,7 +5,7 @@ import type { WorkerDefinition } from "../../shared/engine/define-worker.ts";
 // What shared/job/result-rows.ts writes. By column, since any right on the whole table allows LOCK TABLE in some mode,
 // and UPDATE, DELETE or TRUNCATE in all of them; a right by column allows none.
 const INSERTED =
-  "engine, job_id, generation, status, code, attempt, type, input_hash, reply, events, worker, started_at";
+  "engine, job_id, generation, status, code, attempt, type, input_hash, reply, events, worker, started_at, publisher";
 const UPDATED =
   "generation, status, code, attempt, type, input_hash, reply, events, worker, started_at, finished_at";
 

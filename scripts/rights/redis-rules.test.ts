@@ -239,7 +239,11 @@ describe("a publisher", () => {
     const user = await login(rules.map((rule) => rule.replaceAll(PUBLISHER, "-")));
     const worker = await claimsOf(await login(redisEngineRules(PREFIX, "activities")));
     const job = { ...newJob("activities"), publisher: undefined };
-    const claims = await CallersClaims.open(urlOf(user), PREFIX, () => {});
+    const claims = await CallersClaims.open(
+      urlOf(user),
+      { prefix: PREFIX, publisher: undefined },
+      () => {},
+    );
     try {
       expect(await claims.read("activities", job.id)).toMatchObject({ state: "unknown" });
       expect(await claims.cancel("analytics", randomUUID())).toEqual({ requested: true });

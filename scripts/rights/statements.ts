@@ -35,7 +35,7 @@ export interface RightsOptions {
   schema: string | undefined;
 }
 
-const escaped = (text: string) => text.replaceAll(/[.\\+*?^$()[\]{}|]/g, "\\$&");
+export const escaped = (text: string) => text.replaceAll(/[.\\+*?^$()[\]{}|]/g, "\\$&");
 const anyOf = (names: string[]) => `^(${names.map(escaped).join("|")})$`;
 
 /** Of all that the engine's actions may announce. */

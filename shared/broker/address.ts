@@ -27,6 +27,9 @@ export function userOf({
   return { username: decodeUserinfo(username), password: decodeUserinfo(password) };
 }
 
+/** Who a connection by this URL is, as the broker checks a message's user_id. */
+export const brokerUserOf = (amqpUrl: string) => userOf(new URL(amqpUrl))?.username ?? "guest";
+
 /** As amqplib takes it. Given a URL as text it decodes user and password as Latin-1, and RabbitMQ then knows neither. */
 export function connectOptions(amqpUrl: string, heartbeatS?: number): Options.Connect {
   const url = new URL(amqpUrl);

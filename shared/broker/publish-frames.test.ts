@@ -19,6 +19,7 @@ function byAmqplib(channel: number, frameMax: number, outgoing: Outgoing, number
   const properties = {
     contentType: "application/json",
     deliveryMode: 2,
+    userId: USER,
     appId: "tl-engine",
     ...outgoing,
     headers: { ...outgoing.headers, ...(outgoing.mandatory && { [HEADERS.publish]: number }) },
@@ -33,6 +34,7 @@ function byAmqplib(channel: number, frameMax: number, outgoing: Outgoing, number
   ]);
 }
 
+const USER = "ñandú";
 const MAX_SHORT_BYTES = 255;
 const unicode = (maxLength: number) => fc.string({ unit: "binary", maxLength });
 const short = fc.oneof(fc.string({ maxLength: 60 }), unicode(60)).filter((text) => {
@@ -82,7 +84,7 @@ test("any messages come out byte for byte as amqplib sends them, in order, in on
         const pieces: Buffer[] = [];
         const copies: Buffer[] = [];
         let queued = 0;
-        const queue = publishFrames(channel, frameMax, (bytes) => {
+        const queue = publishFrames(channel, frameMax, USER, (bytes) => {
           pieces.push(bytes);
           copies.push(Buffer.from(bytes));
         });
@@ -117,7 +119,7 @@ const PLAIN: Outgoing = {
 
 test("a text that is too long leaves nothing of its message behind", async () => {
   const pieces: Buffer[] = [];
-  const queue = publishFrames(1, 4_096, (bytes) => pieces.push(bytes));
+  const queue = publishFrames(1, 4_096, USER, (bytes) => pieces.push(bytes));
   queue(PLAIN, 1);
   expect(() => queue({ ...PLAIN, correlationId: "ñ".repeat(128) }, 2)).toThrow(TooLong);
   expect(() => queue({ ...PLAIN, headers: { ["h".repeat(256)]: 1 } }, 3)).toThrow(TooLong);
@@ -132,7 +134,7 @@ test("a text that is too long leaves nothing of its message behind", async () =>
 test("bodies that are buffers come out like those that are texts", async () => {
   for (const body of ["", "ñandú", "x".repeat(10_000)]) {
     const pieces: Buffer[] = [];
-    const queue = publishFrames(7, 4_096, (bytes) => pieces.push(bytes));
+    const queue = publishFrames(7, 4_096, USER, (bytes) => pieces.push(bytes));
     queue({ ...PLAIN, body: Buffer.from(body) }, 5);
     await new Promise(setImmediate);
     expect(Buffer.concat(pieces)).toEqual(byAmqplib(7, 4_096, { ...PLAIN, body }, 5));

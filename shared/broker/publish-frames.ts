@@ -46,6 +46,7 @@ const HAS = {
   messageId: 1 << 7,
   timestamp: 1 << 6,
   type: 1 << 5,
+  userId: 1 << 4,
   appId: 1 << 3,
 };
 
@@ -58,24 +59,27 @@ const FIXED_BYTES = 250;
  * a header, which a return brings back.
  * @param send takes bytes that stay as they are.
  * @param frameMax the negotiated size of a frame, in bytes.
+ * @param userId the connection's user: the broker closes the channel over any other.
  */
 export function publishFrames(
   channel: number,
   frameMax: number,
+  userId: string,
   send: (bytes: Buffer) => void,
 ): (outgoing: Outgoing, number: number) => void {
   const maxBody = frameMax - FRAME_OVERHEAD_BYTES;
   const buffer = new FrameBuffer(channel, send);
+  const fixedBytes = FIXED_BYTES + 3 * userId.length;
   return (outgoing, number) => {
     const { body } = outgoing;
     const bodyBytes = typeof body === "string" ? Buffer.byteLength(body) : body.length;
     const bodyFrames = Math.ceil(bodyBytes / maxBody);
     const overheadBytes = bodyFrames * FRAME_OVERHEAD_BYTES;
-    buffer.reserve(FIXED_BYTES + longestBytes(outgoing) + bodyBytes + overheadBytes);
+    buffer.reserve(fixedBytes + longestBytes(outgoing) + bodyBytes + overheadBytes);
     const begin = buffer.at;
     try {
       method(buffer, outgoing);
-      header(buffer, outgoing, number, bodyBytes, maxBody);
+      header(buffer, outgoing, userId, number, bodyBytes, maxBody);
     } catch (error) {
       buffer.at = begin;
       throw error;
@@ -117,6 +121,7 @@ function method(buffer: FrameBuffer, { exchange, routingKey, mandatory }: Outgoi
 function header(
   buffer: FrameBuffer,
   outgoing: Outgoing,
+  userId: string,
   number: number,
   bodyBytes: number,
   maxBody: number,
@@ -135,6 +140,7 @@ function header(
       (messageId === undefined ? 0 : HAS.messageId) |
       HAS.timestamp |
       (type === undefined ? 0 : HAS.type) |
+      HAS.userId |
       HAS.appId,
   );
   buffer.shortString(outgoing.contentType ?? "application/json");
@@ -145,6 +151,7 @@ function header(
   if (messageId !== undefined) buffer.shortString(messageId);
   buffer.int64(outgoing.timestamp ?? Math.floor(Date.now() / 1000));
   if (type !== undefined) buffer.shortString(type);
+  buffer.shortString(userId);
   buffer.shortString(APP_ID);
   if (buffer.at - start > maxBody)
     throw new TooLong(`the properties have ${buffer.at - start} bytes; a frame takes ${maxBody}`);

@@ -3,6 +3,7 @@ import type { ConfirmChannel } from "amqplib";
 import type { Logger } from "pino";
 import type { Config } from "../process/config.ts";
 import { HEADERS } from "../wire/headers.ts";
+import { brokerUserOf } from "./address.ts";
 import { outletOf, sever } from "./amqplib-insides.ts";
 import { type ConfirmWatch, watchConfirms } from "./confirm-watch.ts";
 import { type BrokerConfig, closeConnection, openConnection } from "./connection.ts";
@@ -67,7 +68,7 @@ export async function openPublishLink(
   try {
     const channel = await model.createConfirmChannel();
     channel.on("error", because);
-    const link = confirmed(channel, watch, () => reason, options);
+    const link = confirmed(channel, brokerUserOf(config.AMQP_URL), watch, () => reason, options);
     return { link, close: () => closeConnection(model) };
   } catch (error) {
     await closeConnection(model);
@@ -77,6 +78,7 @@ export async function openPublishLink(
 
 function confirmed(
   channel: ConfirmChannel,
+  userId: string,
   watch: ConfirmWatch,
   reason: () => Error,
   { log, lost, proved = () => {} }: PublishLinkOptions,
@@ -90,7 +92,7 @@ function confirmed(
     closed = true;
     lost(reason());
   });
-  const queue = publishFrames(outlet.channel, outlet.frameMax, (bytes) => {
+  const queue = publishFrames(outlet.channel, outlet.frameMax, userId, (bytes) => {
     if (!closed) outlet.send(bytes);
   });
   let sequence = 0;

@@ -40,18 +40,26 @@ end
 redis.call('PUBLISH', ARGV[3], ARGV[1])
 return 1`;
 
+/** Whose claims are read: a publisher's are its own. */
+interface ClaimsOf {
+  prefix: string;
+  publisher: string | undefined;
+}
+
 export class Claims {
   readonly #redis: Redis;
   readonly #prefix: string;
-  private constructor(redis: Redis, prefix: string) {
+  readonly #publisher: string | undefined;
+  private constructor(redis: Redis, { prefix, publisher }: ClaimsOf) {
     this.#redis = redis;
     this.#prefix = prefix;
+    this.#publisher = publisher;
   }
 
   /** Loads the driver, which callers without a redisUrl never need; connects on first use. */
   static async open(
     redisUrl: string,
-    prefix: string,
+    of: ClaimsOf,
     onError: (error: Error) => void,
   ): Promise<Claims> {
     const { Redis } = await import("ioredis");
@@ -67,20 +75,20 @@ export class Claims {
       reconnectOnError: needsNewConnection,
     });
     redis.on("error", onError);
-    return new Claims(redis, prefix);
+    return new Claims(redis, of);
   }
 
   /** Marks the job as cancelled, for workers that get it later, and tells the worker that runs it. */
   async cancel(engine: string, id: string): Promise<{ requested: boolean }> {
-    const key = redisKeys.claim(this.#prefix, engine, undefined, id);
-    const channel = redisKeys.cancel(this.#prefix, engine, undefined);
+    const key = redisKeys.claim(this.#prefix, engine, this.#publisher, id);
+    const channel = redisKeys.cancel(this.#prefix, engine, this.#publisher);
     const cancel = () => this.#redis.eval(CANCEL, 1, key, id, CANCEL_KEPT_SECONDS, channel);
     const done = await onceMore(cancel);
     return { requested: done === 1 };
   }
 
   async read(engine: string, id: string): Promise<ClaimState> {
-    const key = redisKeys.claim(this.#prefix, engine, undefined, id);
+    const key = redisKeys.claim(this.#prefix, engine, this.#publisher, id);
     // The server's clock, since leases are measured by it.
     const [time, text] = await onceMore(() =>
       Promise.all([this.#redis.time(), this.#redis.get(key)]),

@@ -161,7 +161,10 @@ export class EngineClient<KnownEngines, KnownEvents> {
     );
   }
 
-  /** How the job ended; undefined while it has not. Needs `databaseUrl`. */
+  /**
+   * How the job ended; undefined while it has not. Needs `databaseUrl`, with a role that sees this
+   * publisher's results: with another it rejects with ResultsHidden.
+   */
   async result<Engine extends EngineName<KnownEngines>>(
     id: string,
     engine: Engine,
@@ -291,16 +294,18 @@ export class EngineClient<KnownEngines, KnownEvents> {
   }
 
   #openResults(what: string): Promise<Results> {
-    const { databaseUrl, report } = this.#settings;
+    const { databaseUrl, publisher, report } = this.#settings;
     if (databaseUrl === undefined) throw new NotConfigured(what, "databaseUrl", "DATABASE_URL");
-    this.#results ??= Results.open(databaseUrl, (error) => report("database", error));
+    this.#results ??= Results.open(databaseUrl, publisher, (error) => report("database", error));
     return this.#results;
   }
 
   #openClaims(what: string): Promise<Claims> {
-    const { redisUrl, names, report } = this.#settings;
+    const { redisUrl, names, publisher, report } = this.#settings;
     if (redisUrl === undefined) throw new NotConfigured(what, "redisUrl", "REDIS_URL");
-    this.#claims ??= Claims.open(redisUrl, names.prefix, (error) => report("redis", error));
+    this.#claims ??= Claims.open(redisUrl, { prefix: names.prefix, publisher }, (error) =>
+      report("redis", error),
+    );
     return this.#claims;
   }
 

@@ -177,9 +177,10 @@ test.skipIf(managementUrl === undefined)("a password in any script works", async
     username: encodeURIComponent(name),
     password: encodeURIComponent(spoken),
   });
-  await using _ = await connect({ amqpUrl: encoded });
+  await using _ = await connect({ amqpUrl: encoded, publisher: false });
+  await expect(connect({ amqpUrl: encoded })).rejects.toThrow("no publisher's name");
   // As somebody types it who only escapes what a URL must.
   const typed = amqpUrl.replace(/\/\/.*@/, `//${name}:contraseña de 5 €: 100%25%2F%40@`);
-  await using __ = await connect({ amqpUrl: typed });
+  await using __ = await connect({ amqpUrl: typed, publisher: false });
   await put(`users/${encodeURIComponent(name)}`, {}, "DELETE");
 });

@@ -124,6 +124,18 @@ export class NotConfigured extends EngineError {
   }
 }
 
+/** The Postgres role of `databaseUrl` is shown no results, so that none being there would say nothing. */
+export class ResultsHidden extends EngineError {
+  override readonly name = "ResultsHidden";
+  constructor(role: string, publisher: string | undefined) {
+    const whose = publisher === undefined ? "" : `NAME=${publisher} `;
+    super(
+      "results_hidden",
+      `the Postgres role ${role} sees no rows of engine.results: connect({ databaseUrl }) needs a publisher's own role (make rights ${whose}ROLE=publisher)`,
+    );
+  }
+}
+
 /** The client was closed while, or before, this was asked. */
 export class ClientClosed extends EngineError {
   override readonly name = "ClientClosed";

@@ -78,7 +78,12 @@ function encode(input: unknown, maxBytes: number, type: string): string {
 }
 
 export function buildJob(
-  context: { contract: Contract; names: BrokerNames; appId: string },
+  context: {
+    contract: Contract;
+    names: BrokerNames;
+    appId: string;
+    publisher: string | undefined;
+  },
   engine: string,
   action: string,
   input: unknown,
@@ -109,6 +114,7 @@ export function buildJob(
     appId: context.appId,
     timestamp: new Date(),
     headers,
+    ...(context.publisher !== undefined && { userId: context.publisher }),
     ...(replyTo !== undefined && { replyTo }),
     ...(correlationId !== undefined && { correlationId }),
   };

@@ -1,6 +1,6 @@
 /** What `connect` is given, with defaults, checked. */
 
-import { type BrokerNames, brokerNames } from "../wire/names.ts";
+import { type BrokerNames, brokerNames, PUBLISHER } from "../wire/names.ts";
 import type { Contract } from "./contract-of.ts";
 import { InvalidArgument } from "./errors.ts";
 import type { Report } from "./link.ts";
@@ -23,6 +23,12 @@ export interface ConnectOptions {
   prefix?: string | undefined;
   /** Sent with each job as `app_id`; names the reply queue of calls, `<appId>.replies.<uuid>`. Default `client`. */
   appId?: string | undefined;
+  /**
+   * Whether jobs carry the broker user of `amqpUrl` as `user_id`, which the broker checks: the publisher,
+   * whose jobs, results and claims are then its own. `false` where the broker knows the connection under
+   * another name than the URL's (OAuth, certificates); such jobs are nobody's. Default true.
+   */
+  publisher?: boolean | undefined;
   /**
    * A durable queue named `*.replies` or `*.replies.*`, declared if it is not there: where the replies
    * to `send` go, and what `onReply` reads.
@@ -54,6 +60,8 @@ export interface Settings {
   appId: string;
   replyQueue: string | undefined;
   replyExchange: string | undefined;
+  /** Undefined where jobs carry no user_id. */
+  publisher: string | undefined;
   maxInFlight: number;
   publishTimeoutMs: number;
   report: Report;
@@ -92,11 +100,22 @@ export function readOptions(options: ConnectOptions, contract: Contract): Settin
     appId,
     replyQueue,
     replyExchange: replyExchange || undefined,
+    publisher: options.publisher === false ? undefined : publisherOf(options.amqpUrl),
     maxInFlight,
     publishTimeoutMs,
     report: guarded(options.onTrouble),
     contract,
   };
+}
+
+/** The user that the broker will know. */
+function publisherOf(amqpUrl: string): string {
+  const user = decodeURIComponent(new URL(amqpUrl).username) || "guest";
+  if (PUBLISHER.test(user)) return user;
+  throw new InvalidArgument(
+    "invalid_option",
+    `connect: the user of amqpUrl is no publisher's name, which must match ${PUBLISHER}; with publisher: false its jobs are nobody's`,
+  );
 }
 
 /** Reports come from where nobody could catch what the caller's function throws, now or later. */

@@ -7,16 +7,15 @@ import {
   emptyEnvelope,
   type RefusedJob,
   rawHash,
-  readAddress,
   readHeaders,
-  refuseDirectReplyTo,
   refusedJob,
   storableType,
   type UntriedJob,
 } from "./envelope.ts";
 import { readJson } from "./json.ts";
 import type { Problem } from "./problem.ts";
-import { undecodable } from "./receive.ts";
+import { ownHeaders } from "./publisher.ts";
+import { readSender, undecodable } from "./receive.ts";
 import type { Reception } from "./reception.ts";
 
 interface Death {
@@ -40,14 +39,12 @@ function read(delivery: Delivery, reception: Reception): RefusedJob | UntriedJob
   if (delivery.undecodable !== undefined)
     return undecodable(emptyEnvelope(delivery, BURIALS), reception, delivery.undecodable);
   const { properties } = delivery.message;
-  const death = lastDeath(properties.headers?.["x-death"]);
+  const death = lastDeath(ownHeaders(properties.headers, [])["x-death"]);
   const { engine, lane } = originOf(death?.queue, properties.type, reception.names);
   const envelope = emptyEnvelope(delivery, engine);
   envelope.lane = lane;
   // The envelope may be as bad as any: what can't be read stays empty, and is no fault any more.
-  readAddress(envelope, properties, reception.isReplyToAllowed, []);
-  refuseDirectReplyTo(envelope, reception.replyExchange, []);
-  readHeaders(envelope, properties.headers ?? {}, []);
+  readHeaders(envelope, readSender(envelope, reception, []), []);
   envelope.type = storableType(properties.type);
   envelope.inputHash = hashOf(delivery);
   if (death?.reason === "delivery_limit" && isUntried(envelope)) {

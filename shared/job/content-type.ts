@@ -1,7 +1,6 @@
 /** Whether a body's content type and encoding are JSON in plain UTF-8. */
 import type { MessageProperties } from "../broker/consume.ts";
-import { invalid } from "./envelope.ts";
-import type { Fault } from "./problem.ts";
+import { type Fault, invalid } from "./problem.ts";
 
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const QUOTED = String.raw`"(?:[^"\\]|\\.)*"`;

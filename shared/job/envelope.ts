@@ -4,7 +4,8 @@ import type { Action } from "../engine/define-worker.ts";
 import { HEADERS } from "../wire/headers.ts";
 import { JOB_ID, type Lane } from "../wire/names.ts";
 import { digest } from "./json.ts";
-import type { Fault, Problem } from "./problem.ts";
+import { type Fault, invalid, type Problem } from "./problem.ts";
+import type { Reception } from "./reception.ts";
 
 /** What the envelope says, checked; common to good jobs and to those that are refused. */
 export interface Envelope {
@@ -124,15 +125,10 @@ export function rawHash({ message, tooLargeBytes }: Delivery): string {
   return digest(tooLargeBytes === undefined ? message.content : `${tooLargeBytes} bytes`);
 }
 
-export function invalid(faults: Fault[], path: string, message: string): void {
-  faults.push({ code: "invalid_input", message, path });
-}
-
-/** Which job it is, and whom to tell: error replies go only to an address that passed the check. */
-export function readAddress(
+/** Which job it is. */
+export function readId(
   envelope: Envelope,
-  { messageId, correlationId, replyTo }: MessageProperties,
-  isReplyToAllowed: (replyTo: string) => boolean,
+  { messageId }: MessageProperties,
   faults: Fault[],
 ): void {
   if (typeof messageId === "string" && JOB_ID.test(messageId)) envelope.id = messageId;
@@ -142,10 +138,20 @@ export function readAddress(
       "message_id",
       "message_id must be 1 to 128 characters of A-Z a-z 0-9 . _ : - and start with a letter or digit",
     );
+}
+
+/** Whom to tell: error replies go only to an address that passed the check. */
+export function readAddress(
+  envelope: Envelope,
+  { correlationId, replyTo }: MessageProperties,
+  isReplyToAllowed: Reception["isReplyToAllowed"],
+  faults: Fault[],
+): void {
   if (typeof correlationId === "string" || Buffer.isBuffer(correlationId))
     envelope.correlationId = correlationId;
   if (typeof replyTo === "string" && replyTo !== "") {
-    if (isShort(replyTo) && isReplyToAllowed(replyTo)) envelope.replyTo = replyTo;
+    if (isShort(replyTo) && isReplyToAllowed(replyTo, envelope.publisher))
+      envelope.replyTo = replyTo;
     else invalid(faults, "reply_to", "reply_to names a queue that is not allowed (REPLY_TO_ALLOW)");
   }
 }
@@ -238,9 +244,9 @@ export function checkTimestamp(
 }
 
 /** What Celery's workers expect of a message, and ours do not. */
-export function isCelery(headers: Record<string, unknown> | undefined): boolean {
+export function isCelery(headers: Record<string, unknown>): boolean {
   return (
-    typeof headers?.task === "string" &&
+    typeof headers.task === "string" &&
     typeof headers.id === "string" &&
     typeof headers.lang === "string"
   );

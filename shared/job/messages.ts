@@ -6,6 +6,7 @@ import { type BrokerNames, jobKey } from "../wire/names.ts";
 import { type JobError, replyId } from "../wire/reply.ts";
 import { isShort, MAX_COUNT, MAX_TYPE_BYTES } from "./envelope.ts";
 import type { StoredEvent } from "./job-context.ts";
+import { publisherHeader } from "./publisher.ts";
 import type { Envelope, Problem } from "./receive.ts";
 import type { ResultRow } from "./result-rows.ts";
 import type { Tier } from "./retry.ts";
@@ -92,6 +93,7 @@ export function deadLetter(
     headers: headersOf(envelope, {
       [HEADERS.attempt]: attempt,
       [HEADERS.replay]: envelope.generation,
+      [HEADERS.publisher]: publisherHeader(envelope.publisher),
       [HEADERS.errorCode]: code,
       [HEADERS.error]: message.slice(0, 500),
       ...(envelope.lane === "bulk" && { [HEADERS.lane]: envelope.lane }),
@@ -148,6 +150,7 @@ export function postponed(
       ...(envelope.returns > 0 && { [HEADERS.returns]: Math.min(envelope.returns, MAX_COUNT) }),
       [HEADERS.replay]: envelope.generation,
       ...(envelope.rescues > 0 && { [HEADERS.rescues]: envelope.rescues }),
+      [HEADERS.publisher]: publisherHeader(envelope.publisher),
       ...(envelope.deadline === undefined ? {} : { [HEADERS.deadline]: envelope.deadline }),
       ...(next.notBefore === undefined ? {} : { [HEADERS.notBefore]: next.notBefore }),
     }),

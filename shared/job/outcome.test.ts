@@ -32,6 +32,7 @@ const row = (changes: Partial<ResultRow> = {}): ResultRow => ({
   attempt: 1,
   type: "e.a.v1",
   inputHash: "h",
+  publisher: null,
   reply: "{}",
   events: null,
   startedAtMs: 0,
@@ -75,6 +76,17 @@ describe("what Postgres said decides before all else", () => {
       problem: { code: "idempotency_conflict" },
     });
     expect(JSON.stringify(outcome)).not.toContain("secret");
+  });
+
+  test("a row of another publisher under the same id is a conflict, whatever its input", () => {
+    const stored: Stored = { kind: "before", row: row({ publisher: "alice", reply: "secret" }) };
+    for (const publisher of [undefined, "mallory"]) {
+      const outcome = outcomeOf(received({ publisher }), TURNS.run, RANS.output, stored);
+      expect(outcome).toMatchObject({ problem: { code: "idempotency_conflict" } });
+      expect(JSON.stringify(outcome)).not.toMatch(/secret|alice/);
+    }
+    const own = outcomeOf(received({ publisher: "alice" }), TURNS.run, RANS.output, stored);
+    expect(own.kind).toBe("result");
   });
 
   test("values that can't be stored are never told", () => {

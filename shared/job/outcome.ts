@@ -67,14 +67,17 @@ function outcomeOfRun({ attempt }: Envelope, crashes: number, ran: Ran): Outcome
 
 /** A row that was there before is the same job again, or another one under its id. */
 function told(
-  { inputHash }: Envelope,
+  { inputHash, publisher }: Envelope,
   stored: Stored,
   kind: "result" | "repeat",
 ): Extract<Outcome, { kind: "result" | "repeat" | "unrecorded" }> {
   if (stored.kind === "unstorable") throw stored.error;
   const { row } = stored;
-  if (stored.kind === "first" || row.inputHash === inputHash) return { kind, row };
-  const message = "this job id was used before with another input; use a new id";
+  const isOwn = row.publisher === (publisher ?? null);
+  if (stored.kind === "first" || (isOwn && row.inputHash === inputHash)) return { kind, row };
+  const message = isOwn
+    ? "this job id was used before with another input; use a new id"
+    : "this job id was used before by another publisher; use a new id";
   return { kind: "unrecorded", problem: { code: "idempotency_conflict", message } };
 }
 
@@ -138,6 +141,7 @@ export function failedRow(
     attempt,
     type: job.type,
     inputHash: job.inputHash,
+    publisher: job.publisher ?? null,
     reply: failure(problem, attempt),
     events: null,
     startedAtMs: turn.startedAtMs,

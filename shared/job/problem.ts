@@ -44,3 +44,7 @@ function sentenceOf(faults: Fault[], hint: string | undefined): string {
   const sentence = hint === undefined ? intro + told : `${hint}: ${told}`;
   return sentence.length <= MAX_SENTENCE ? sentence : `${sentence.slice(0, MAX_SENTENCE - 1)}…`;
 }
+
+export function invalid(faults: Fault[], path: string, message: string): void {
+  faults.push({ code: "invalid_input", message, path });
+}

@@ -32,6 +32,8 @@ const reception = (definition = one(z.unknown())) =>
     names: brokerNames("engine"),
     replyToAllow: "*.replies",
     maxAgeMs: 86_400_000,
+    runtimeUsers: ["engine.picky", "tl-engine-tools"],
+    isPublisherRequired: false,
   });
 
 interface Sent extends Options.Publish {
@@ -258,7 +260,9 @@ describe("units", () => {
   });
 
   test("a replay carries on whatever timestamp its job had", () => {
-    expect(problem({ timestamp: NOW, headers: { "x-replay": 1 } })).toBeUndefined();
+    expect(
+      problem({ timestamp: NOW, userId: "tl-engine-tools", headers: { "x-replay": 1 } }),
+    ).toBeUndefined();
   });
 });
 
@@ -410,4 +414,81 @@ test("how often a job went back to the queue is summed up over the messages that
     again.message.fields.redelivered = true;
     expect(receive(again, reception(), NOW)).toMatchObject({ kind: "job", returns });
   }
+});
+
+describe("whose job it is", () => {
+  const runtime = { "x-attempt": 2, "x-crashes": 1, "x-replay": 3, "x-not-before": NOW + 60_000 };
+  const take = (sent: Sent) => receive(delivered(sent), reception(), NOW);
+
+  test.each(["engine.picky", "tl-engine-tools"])("%s passes a job on", (userId) => {
+    const headers = { ...runtime, "x-publisher": "tl-plane" };
+    const told = { publisher: "tl-plane", attempt: 2, crashes: 1, generation: 3 };
+    expect(take({ userId, headers })).toMatchObject({ kind: "job", ...told });
+    const ofNobody = take({ userId, headers: { ...runtime, "x-publisher": "-" } });
+    expect(ofNobody).toMatchObject({ kind: "job", publisher: undefined, generation: 3 });
+    expect(take({ userId })).toMatchObject({ kind: "job", publisher: userId });
+  });
+
+  test.each([undefined, "mallory", "engine.other"])("%s may not", (userId) => {
+    for (const [name, value] of Object.entries({ ...runtime, "x-publisher": "tl-plane" })) {
+      const forged = take({ ...(userId && { userId }), headers: { [name]: value } });
+      expect(forged).toMatchObject({
+        kind: "refused",
+        problem: { code: "invalid_input", details: [{ path: `headers.${name}` }] },
+        publisher: userId,
+        attempt: 1,
+        crashes: 0,
+        generation: 0,
+        notBefore: 0,
+      });
+    }
+  });
+
+  test("a table that hides headers in the prototype is refused, and they are not read", () => {
+    const headers = Object.setPrototypeOf({}, { ...runtime, "x-deadline": NOW - 1, CC: "a" });
+    for (const userId of ["mallory", "engine.picky"])
+      expect(take({ userId, headers })).toMatchObject({
+        problem: { code: "invalid_input", details: [{ path: "headers" }] },
+        ...{ attempt: 1, crashes: 0, generation: 0, deadline: undefined },
+      });
+  });
+
+  test("a publisher whose name is none has no row", () => {
+    const refused = take({ userId: "a:b" });
+    expect(refused).toMatchObject({ id: undefined, problem: { details: [{ path: "user_id" }] } });
+  });
+
+  test("where a publisher is required, a job without one is refused and has no row", () => {
+    const required = reception();
+    required.identity.isRequired = true;
+    const refused = receive(delivered(), required, NOW);
+    expect(refused).toMatchObject({ id: undefined, problem: { details: [{ path: "user_id" }] } });
+    expect(receive(delivered({ userId: "tl-plane" }), required, NOW).kind).toBe("job");
+  });
+
+  test("what the broker dropped is still its publisher's, by the word of the engine that held it", () => {
+    const headers = {
+      ...runtime,
+      "x-publisher": "tl-plane",
+      "x-death": [{ queue: "engine.other", reason: "expired" }],
+    };
+    const bury = (userId: string) => receiveBuried(delivered({ userId, headers }), reception());
+    expect(bury("engine.other")).toMatchObject({ publisher: "tl-plane", generation: 3 });
+    expect(bury("mallory")).toMatchObject({ publisher: "mallory", generation: 0 });
+  });
+
+  test("a publisher with reply queues of its own may name no other, and the others not only those", () => {
+    const { isReplyToAllowed } = createReception({
+      ...{ definition: one(z.unknown()), names: brokerNames("engine"), maxAgeMs: 1 },
+      ...{ runtimeUsers: [], isPublisherRequired: false },
+      replyToAllow: "*.replies, tl-plane=plane.*,tl-plane=other.replies",
+    });
+    const allowed = (publisher: string | undefined) =>
+      ["plane.x", "other.replies", "mallory.replies", "engine.picky"].filter((replyTo) =>
+        isReplyToAllowed(replyTo, publisher),
+      );
+    expect(allowed("tl-plane")).toEqual(["plane.x", "other.replies"]);
+    expect(allowed("mallory")).toEqual(["other.replies", "mallory.replies"]);
+    expect(allowed(undefined)).toEqual(["other.replies", "mallory.replies"]);
+  });
 });

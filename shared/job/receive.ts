@@ -7,7 +7,6 @@ import {
   checkTimestamp,
   type Envelope,
   emptyEnvelope,
-  invalid,
   isCelery,
   type Received,
   type ReceivedJob,
@@ -15,12 +14,14 @@ import {
   rawHash,
   readAddress,
   readHeaders,
+  readId,
   refuseDirectReplyTo,
   refusedJob,
   storableType,
 } from "./envelope.ts";
 import { BadJson, readJson } from "./json.ts";
-import { type Fault, type Problem, problemOf } from "./problem.ts";
+import { type Fault, invalid, type Problem, problemOf } from "./problem.ts";
+import { ownHeaders, readPublisher } from "./publisher.ts";
 import { DEFAULT_MAX_INPUT_BYTES, type Reception, type Target } from "./reception.ts";
 import { issuesIn, nameOf, parseWith } from "./schema.ts";
 
@@ -51,30 +52,44 @@ function read(envelope: Envelope, reception: Reception, now: number): Received {
     return undecodable(envelope, reception, delivery.undecodable);
   const { properties } = delivery.message;
   const faults: Fault[] = [];
-  readAddress(envelope, properties, reception.isReplyToAllowed, faults);
-  refuseDirectReplyTo(envelope, reception.replyExchange, faults);
+  const headers = readSender(envelope, reception, faults);
   const isReadable = checkContent(properties, faults);
-  if (properties.headers !== undefined) readHeaders(envelope, properties.headers, faults);
+  readHeaders(envelope, headers, faults);
   const target = readTarget(envelope, reception, faults);
   checkTimestamp(envelope, properties, faults);
   const value = readBody(envelope, reception, isReadable, target, faults);
   if (target === undefined || isFaulty(faults))
-    return refusedJob(envelope, faultsOf(faults, properties.headers));
+    return refusedJob(envelope, faultsOf(faults, headers));
   const expired = expiredOf(envelope, properties, reception.maxAgeMs, now);
   if (expired !== undefined) return refusedJob(envelope, problemOf([expired]));
   return readInput(envelope, value, target);
 }
 
+/** Returns the headers that its sender may say. */
+export function readSender(
+  envelope: Envelope,
+  { identity, isReplyToAllowed, replyExchange }: Reception,
+  faults: Fault[],
+): Record<string, unknown> {
+  const { properties } = envelope.delivery.message;
+  const headers = ownHeaders(properties.headers, faults);
+  readId(envelope, properties, faults);
+  const believed = readPublisher(envelope, properties, headers, identity, faults);
+  readAddress(envelope, properties, isReplyToAllowed, faults);
+  refuseDirectReplyTo(envelope, replyExchange, faults);
+  return believed;
+}
+
 const isFaulty = (faults: Fault[]): faults is [Fault, ...Fault[]] => faults.length > 0;
 
-function faultsOf(faults: Fault[], headers: Record<string, unknown> | undefined): Problem {
+function faultsOf(faults: Fault[], headers: Record<string, unknown>): Problem {
   return problemOf(faults as [Fault, ...Fault[]], isCelery(headers) ? CELERY : undefined);
 }
 
 /** What such a message says beside its headers is known: which job it is, and whom to tell. */
 export function undecodable(envelope: Envelope, reception: Reception, error: Error): RefusedJob {
   const { properties } = envelope.delivery.message;
-  readAddress(envelope, properties, reception.isReplyToAllowed, []);
+  readSender(envelope, reception, []);
   envelope.type = storableType(properties.type);
   envelope.inputHash = rawHash(envelope.delivery);
   const why = String(error.message).slice(0, 200);

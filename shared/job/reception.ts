@@ -1,6 +1,7 @@
 /** What one worker accepts: its message types, its reply-to addresses, its limits. */
 import type { Action, WorkerDefinition } from "../engine/define-worker.ts";
 import { type BrokerNames, jobType } from "../wire/names.ts";
+import type { Identity } from "./publisher.ts";
 
 /** What one worker accepts; built once by {@link createReception}. */
 export interface Reception {
@@ -10,9 +11,10 @@ export interface Reception {
   targets: ReadonlyMap<string, Target>;
   /** The most that any action of the worker takes. */
   maxInputBytes: number;
-  isReplyToAllowed(replyTo: string): boolean;
+  isReplyToAllowed(replyTo: string, publisher: string | undefined): boolean;
   /** REPLY_EXCHANGE; "" is the default one. */
   replyExchange: string;
+  identity: Identity;
   maxAgeMs: number;
 }
 
@@ -26,17 +28,21 @@ export interface Target {
 export interface ReceptionOptions {
   definition: WorkerDefinition;
   names: BrokerNames;
-  /** REPLY_TO_ALLOW: `*` stands for any text. */
+  /** REPLY_TO_ALLOW: `*` stands for any text, `publisher=` limits an entry to that publisher. */
   replyToAllow: string;
   /** Default: "", the default exchange. */
   replyExchange?: string;
   maxAgeMs: number;
+  /** Broker users of this worker and of the tools. */
+  runtimeUsers: string[];
+  /** PUBLISHER_REQUIRED. */
+  isPublisherRequired: boolean;
 }
 
 export const DEFAULT_MAX_INPUT_BYTES = 1024 * 1024;
 
 export function createReception(options: ReceptionOptions): Reception {
-  const { definition, names, replyToAllow, replyExchange = "", maxAgeMs } = options;
+  const { definition, names, replyToAllow, replyExchange = "", maxAgeMs, runtimeUsers } = options;
   const { name, actions, on = {} } = definition;
   const targets = new Map<string, Target>();
   for (const [actionName, action] of Object.entries(actions))
@@ -50,6 +56,11 @@ export function createReception(options: ReceptionOptions): Reception {
     maxInputBytes: maxInputBytesOf(definition),
     isReplyToAllowed: replyToCheck(names, replyToAllow),
     replyExchange,
+    identity: {
+      prefix: names.prefix,
+      runtimeUsers: new Set(runtimeUsers),
+      isRequired: options.isPublisherRequired,
+    },
     maxAgeMs,
   };
 }
@@ -60,19 +71,30 @@ export function maxInputBytesOf({ actions }: WorkerDefinition): number {
   return Math.max(DEFAULT_MAX_INPUT_BYTES, ...limits);
 }
 
-function replyToCheck(names: BrokerNames, allowList: string): (replyTo: string) => boolean {
-  const patterns = allowList
+/** A publisher that has entries of its own may use those alone; the others are everybody else's. */
+function replyToCheck(names: BrokerNames, allowList: string): Reception["isReplyToAllowed"] {
+  const entries = allowList
     .split(",")
     .map((entry) => entry.trim())
     .filter((entry) => entry !== "")
-    .map((entry) => entry.split("*").map(RegExp.escape).join(".+"));
-  const allowed = new RegExp(`^(?:${patterns.join("|")})$`);
+    .map((entry) => {
+      const [name, pattern] = entry.includes("=") ? entry.split("=", 2) : ["", entry];
+      return { name, pattern: String(pattern).split("*").map(RegExp.escape).join(".+") };
+    });
+  const patterns = new Map(
+    [...Map.groupBy(entries, ({ name }) => name)].map(([name, own]) => [
+      name,
+      new RegExp(`^(?:${own.map(({ pattern }) => pattern).join("|")})$`),
+    ]),
+  );
+  const ofEverybody = patterns.get("");
   // A caller sends many jobs with one reply-to.
-  let lastAllowed: string | undefined;
-  return (replyTo) => {
-    if (replyTo === lastAllowed) return true;
-    if (replyTo.startsWith(`${names.prefix}.`) || !allowed.test(replyTo)) return false;
-    lastAllowed = replyTo;
+  let last: { replyTo: string; publisher: string | undefined } | undefined;
+  return (replyTo, publisher) => {
+    if (last !== undefined && replyTo === last.replyTo && publisher === last.publisher) return true;
+    const allowed = patterns.get(publisher ?? "") ?? ofEverybody;
+    if (replyTo.startsWith(`${names.prefix}.`) || !allowed?.test(replyTo)) return false;
+    last = { replyTo, publisher };
     return true;
   };
 }

@@ -53,6 +53,7 @@ function newRow({ reply, events }: { reply: string; events: string | null }, n =
     attempt: 1 + (n % 3),
     type: n % 2 === 0 ? "probe.run.v1" : "activity.recorded",
     inputHash: `hash-${n}`,
+    publisher: n % 2 === 0 ? null : "tl-plane",
     reply,
     events,
     startedAtMs: 1_700_000_000_000 + n,
@@ -121,4 +122,23 @@ test("only a success of the job as published is a first row: a replay and a fail
   expect(isFirst(row)).toBe(true);
   expect(isFirst({ ...row, generation: 1 })).toBe(false);
   expect(isFirst({ ...row, status: "failed", code: "rejected" })).toBe(false);
+});
+
+test("a replay overwrites the failure of its own publisher alone", async () => {
+  for (const [before, after, isOverwritten] of [
+    ["alice", "alice", true],
+    [null, null, true],
+    ["alice", "mallory", false],
+    ["alice", null, false],
+    [null, "mallory", false],
+  ] as const) {
+    const row = newRow({ reply: "{}", events: null });
+    const failed = { ...row, status: "failed" as const, code: "rejected" as const };
+    await insertResults(fleet.pool, [{ ...failed, publisher: before }], OPTIONS);
+    const replay = { ...row, generation: 1, publisher: after };
+    const missing = await insertResults(fleet.pool, [replay], OPTIONS);
+    expect(missing).toEqual(isOverwritten ? [] : [replay]);
+    const [stored] = (await selectResults(fleet.pool, [row])).values();
+    expect(stored).toMatchObject({ publisher: before, generation: isOverwritten ? 1 : 0 });
+  }
 });

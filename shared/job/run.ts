@@ -190,6 +190,7 @@ function succeeded({ job, context, startedAtMs }: LiveJob, reply: string): Resul
     attempt: job.attempt,
     type: job.type,
     inputHash: job.inputHash,
+    publisher: job.publisher ?? null,
     reply,
     events: context.events.length === 0 ? null : JSON.stringify(context.events),
     startedAtMs,

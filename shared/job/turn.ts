@@ -185,8 +185,8 @@ class ClaimedTurns implements Turns {
   }
 }
 
-function refused(problem: Problem, log: Logger, { id, type }: Received): Turn {
-  log.warn({ jobId: id, type, code: problem.code }, "a job was refused");
+function refused(problem: Problem, log: Logger, { id, type, publisher }: Received): Turn {
+  log.warn({ jobId: id, type, publisher, code: problem.code }, "a job was refused");
   return { kind: "refused", token: undefined, startedAtMs: Date.now(), problem };
 }
 

@@ -81,6 +81,15 @@ describe("readConfig", () => {
   });
 });
 
+test.each(["=x.replies", "a b=x.replies", "plane=", "plane=a=b", "*.replies,plane="])(
+  "REPLY_TO_ALLOW %j names no publisher, or no queue",
+  (list) => {
+    const urls = { AMQP_URL: "amqp://h", DATABASE_URL: "postgres://h/d", REDIS_URL: "redis://h" };
+    expect(() => readConfig({ ...urls, REPLY_TO_ALLOW: list })).toThrow(/publisher=pattern/);
+    expect(readConfig({ ...urls, REPLY_TO_ALLOW: "*.replies, plane=x.*" })).toBeDefined();
+  },
+);
+
 test("a worker with a bad environment exits with 2 and one message, before anything else", () => {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,

@@ -1,6 +1,7 @@
 /** The environment of a worker, parsed once; every bad variable is reported in one message. */
 import { hostname } from "node:os";
 import { z } from "zod";
+import { PUBLISHER } from "../wire/names.ts";
 
 const url = (...protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
@@ -10,6 +11,11 @@ const whole = (min: number, max: number) => z.coerce.number().int().min(min).max
 const flag = z
   .enum(["0", "1", "false", "true"])
   .transform((text) => text === "1" || text === "true");
+
+function isReplyToEntry(entry: string): boolean {
+  const [name = "", pattern, ...rest] = entry.trim().split("=");
+  return pattern === undefined || (PUBLISHER.test(name) && pattern !== "" && rest.length === 0);
+}
 
 /** Every variable that a worker reads. Descriptions go to `.env.example`. */
 export const Environment = z.object({
@@ -39,7 +45,12 @@ export const Environment = z.object({
   REPLY_TO_ALLOW: z
     .string()
     .default("amq.rabbitmq.reply-to.*,amq.direct.reply-to.*,amq.gen-*,*.replies,*.replies.*")
-    .describe("Reply-to queues that callers may name, comma-separated, * is any text"),
+    .refine((list) => list.split(",").every(isReplyToEntry), {
+      error: "each entry must be a pattern, or publisher=pattern with a broker user's name",
+    })
+    .describe(
+      "Reply-to queues that callers may name, comma-separated, * is any text; a publisher with entries publisher=pattern may use only those",
+    ),
   REPLY_EXCHANGE: z
     .string()
     .regex(/^[a-z][A-Za-z0-9_.-]{0,126}$/)
@@ -48,6 +59,14 @@ export const Environment = z.object({
     .describe(
       "Direct exchange for replies, in a vhost shared with others: engine.replies, with the prefix before it; empty is the default exchange, whose right is one on every queue",
     ),
+  PUBLISHER_REQUIRED: flag
+    .default(false)
+    .describe("Refuses jobs without user_id, so that each has a publisher whom the broker checked"),
+  TOOLS_USER: z
+    .string()
+    .regex(PUBLISHER)
+    .default("tl-engine-tools")
+    .describe("Broker user of make replay, whose x-replay and x-publisher are believed"),
   AMQP_HEARTBEAT_S: whole(1, 300)
     .default(30)
     .describe("AMQP heartbeat, seconds; a dead peer is seen after two"),

@@ -19,7 +19,7 @@ const asWorker = async (databaseUrl: string) => {
   return pool.query("select 1").finally(() => pool.end());
 };
 const asCaller = async (databaseUrl: string) => {
-  const results = await Results.open(databaseUrl, () => {});
+  const results = await Results.open(databaseUrl, undefined, () => {});
   return results.get("probe", "id").finally(() => results.close());
 };
 

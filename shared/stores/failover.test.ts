@@ -73,7 +73,11 @@ test("a worker claims again soon, on the new primary", async () => {
 
 test("a caller's cancellation reaches the new primary at once", async () => {
   const pair = await openPair();
-  const claims = await CallerClaims.open(pair.url, "failover", () => {});
+  const claims = await CallerClaims.open(
+    pair.url,
+    { prefix: "failover", publisher: undefined },
+    () => {},
+  );
   const id = randomUUID();
   try {
     expect(await claims.cancel("probe", id)).toEqual({ requested: true });

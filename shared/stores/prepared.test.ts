@@ -23,6 +23,7 @@ const newRow = (): ResultRow => ({
   attempt: 1,
   type: "probe.run.v1",
   inputHash: "hash",
+  publisher: null,
   reply: "{}",
   events: null,
   startedAtMs: Date.now(),

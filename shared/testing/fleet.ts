@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
 import pg from "pg";
+import { brokerUserOf } from "../broker/address.ts";
 import { openConnection } from "../broker/connection.ts";
 import { declareTopology, type TopologyOptions, topologyOf } from "../broker/topology.ts";
 import type { WorkerDefinition } from "../engine/define-worker.ts";
@@ -104,7 +105,7 @@ export async function openTestFleet(
       workers.push(worker);
       return worker;
     },
-    publish: publisherOn(channel, names, replyTo, newId),
+    publish: publisherOn(channel, names, { replyTo, userId: brokerUserOf(config.AMQP_URL) }, newId),
     reply: (jobId, nth = 1) =>
       until(`reply ${nth} of ${jobId}`, () => {
         const seen = replies.filter((reply) => reply.correlationId === jobId)[nth - 1];
@@ -162,7 +163,7 @@ async function collectReplies(channel: ConfirmChannel, replyTo: string): Promise
 function publisherOn(
   channel: ConfirmChannel,
   names: BrokerNames,
-  replyTo: string,
+  common: { replyTo: string; userId: string },
   newId: () => string,
 ): TestFleet["publish"] {
   return async (engine, action, input, { body, lane, ...properties } = {}) => {
@@ -171,7 +172,7 @@ function publisherOn(
       persistent: true,
       contentType: "application/json",
       type: jobType(engine, action, 1),
-      replyTo,
+      ...common,
       correlationId: id,
       messageId: id,
       timestamp: Math.floor(Date.now() / 1000),

@@ -6,8 +6,8 @@ import { type Bug, changes, isReply, publishes, remember, replyOf, storing } fro
 
 /** The statement that a careless author writes: no fence for the other writes of the transaction. */
 export const INSERT_DO_NOTHING = `
-  insert into engine.results (engine, job_id, generation, status, code, attempt, type, input_hash, reply, events, worker, started_at)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'bug', now())
+  insert into engine.results (engine, job_id, generation, status, code, attempt, type, input_hash, reply, events, publisher, worker, started_at)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'bug', now())
   on conflict do nothing`;
 export const valuesOf = (row: ResultRow) => [
   row.engine,
@@ -20,6 +20,7 @@ export const valuesOf = (row: ResultRow) => [
   row.inputHash,
   row.reply,
   row.events,
+  row.publisher,
 ];
 
 let pool: pg.Pool | undefined;

@@ -1,0 +1,92 @@
+/** Whose job it is: as the broker checked it, or as one of our own users, whom the broker checked, passed it on. */
+import type { MessageProperties } from "../broker/consume.ts";
+import { HEADERS } from "../wire/headers.ts";
+import { PUBLISHER } from "../wire/names.ts";
+import type { Envelope } from "./envelope.ts";
+import { type Fault, invalid } from "./problem.ts";
+
+/** Whose word this worker takes for what only the runtime says. */
+export interface Identity {
+  prefix: string;
+  /** Broker users of this worker and of the tools. */
+  runtimeUsers: ReadonlySet<string>;
+  /** PUBLISHER_REQUIRED. */
+  isRequired: boolean;
+}
+
+/** What only the runtime sets: runs, crashes and replays of a job, and whose it is. */
+export const RUNTIME_HEADERS = [
+  HEADERS.attempt,
+  HEADERS.crashes,
+  HEADERS.returns,
+  HEADERS.rescues,
+  HEADERS.replay,
+  HEADERS.notBefore,
+  HEADERS.publisher,
+];
+/** Stands in x-publisher for nobody: without the header, whoever sent the message would be the publisher. */
+const NOBODY = "-";
+
+const NO_USER =
+  "the message has no user_id, which this fleet requires (PUBLISHER_REQUIRED): set user_id to your broker user's name";
+const BAD_NAME =
+  "user_id must be 1 to 63 characters of A-Z a-z 0-9 . _ - and start with a letter or digit: publish as a user with such a name";
+
+/** The value of x-publisher on what carries a job on. */
+export const publisherHeader = (publisher: string | undefined) => publisher ?? NOBODY;
+
+/**
+ * The headers of a message as its table has them. amqplib makes a table named `__proto__` the prototype, whose
+ * headers would be read and never be seen in a list.
+ */
+export function ownHeaders(
+  headers: Record<string, unknown> | undefined,
+  faults: Fault[],
+): Record<string, unknown> {
+  if (headers === undefined) return {};
+  if (Object.getPrototypeOf(headers) === Object.prototype) return headers;
+  invalid(faults, "headers", 'the header "__proto__" is not allowed');
+  return Object.assign(Object.create(null), headers);
+}
+
+/**
+ * Reads whose job it is. A job that says more than its sender may is refused, and is taken for a first delivery;
+ * one whose publisher can't be named has no row, or it could take the id of another's.
+ * @returns the headers to go by: without the runtime's own where its sender is not the runtime.
+ */
+export function readPublisher(
+  envelope: Envelope,
+  { userId }: MessageProperties,
+  headers: Record<string, unknown>,
+  identity: Identity,
+  faults: Fault[],
+): Record<string, unknown> {
+  const user = typeof userId === "string" && userId !== "" ? userId : undefined;
+  const isRuntime =
+    user !== undefined &&
+    (identity.runtimeUsers.has(user) || user === `${identity.prefix}.${envelope.engine}`);
+  const passedOn = isRuntime && typeof headers[HEADERS.publisher] === "string";
+  const name = passedOn ? String(headers[HEADERS.publisher]) : user;
+  if (name === undefined) {
+    if (identity.isRequired) disown(envelope, NO_USER, faults);
+  } else if (PUBLISHER.test(name)) envelope.publisher = name;
+  else if (!passedOn || name !== NOBODY) disown(envelope, BAD_NAME, faults);
+  return isRuntime ? headers : withoutForged(headers, faults);
+}
+
+function disown(envelope: Envelope, message: string, faults: Fault[]): void {
+  envelope.id = undefined;
+  invalid(faults, "user_id", message);
+}
+
+function withoutForged(headers: Record<string, unknown>, faults: Fault[]): Record<string, unknown> {
+  const forged = RUNTIME_HEADERS.filter((name) => Object.hasOwn(headers, name));
+  if (forged.length === 0) return headers;
+  const left = { ...headers };
+  for (const name of forged) {
+    delete left[name];
+    const message = `${name} is set by the runtime alone: leave it out (a replay comes from the user of TOOLS_USER)`;
+    invalid(faults, `headers.${name}`, message);
+  }
+  return left;
+}
