@@ -52,7 +52,11 @@ async function runOver(
   const id = fleet.newId();
   await put(id);
   const startedAt = performance.now();
-  await fleet.publish("probe", "run", input, { messageId: id, correlationId: id });
+  await fleet.publish("probe", "run", input, {
+    messageId: id,
+    correlationId: id,
+    userId: undefined,
+  });
   const { reply } = await fleet.reply(id);
   return { id, tookMs: performance.now() - startedAt, reply };
 }

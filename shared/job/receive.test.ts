@@ -394,6 +394,7 @@ test("how often a job went back to the queue is summed up over the messages that
   let headers: Record<string, unknown> = {};
   const sums = [0, 3, 2, 0, 5_000, 1].map((count) => {
     const fresh = delivered({
+      userId: "engine.picky",
       headers: { ...headers, ...(count && { "x-delivery-count": count }) },
     });
     const received = receive(fresh, reception(), NOW);
