@@ -33,6 +33,7 @@ const STAGING = "manifests/overlays/staging/kustomization.yaml";
 const TARGET = "manifests/overlays/dev/target.yaml";
 const VARIABLES = "manifests/base/worker.env";
 const TEMPLATE = "manifests/addons/secrets.template.yaml";
+const EXTERNAL_SECRET = "manifests/addons/external-secrets/activities.yaml";
 const BASE = "manifests/base/kustomization.yaml";
 
 const MUTATIONS: Mutation[] = [
@@ -666,6 +667,29 @@ const MUTATIONS: Mutation[] = [
     from: "apiVersion: keda",
     to: "apiVersion: v1\nkind: Secret\nmetadata:\n  name: a\n---\napiVersion: keda",
     line: /^apiVersion: v1/,
+  },
+  {
+    rule: "secret-keys",
+    file: EXTERNAL_SECRET,
+    from: / {2}data:[^]*/,
+    to: "  dataFrom:\n    - extract:\n        key: tl-engine-activities\n",
+    line: /dataFrom/,
+    message: /whatever keys/,
+  },
+  {
+    rule: "secret-keys",
+    file: EXTERNAL_SECRET,
+    from: "secretKey: REDIS_URL",
+    to: "secretKey: NODE_OPTIONS",
+    line: /NODE_OPTIONS/,
+  },
+  {
+    rule: "secret-keys",
+    file: EXTERNAL_SECRET,
+    from: "secretKey: REDIS_URL",
+    to: "secretKey: NODE_OPTIONS",
+    line: /^ {2}data:/,
+    message: /leaves out REDIS_URL/,
   },
 ];
 

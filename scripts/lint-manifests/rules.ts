@@ -6,6 +6,7 @@ import { POD_SECURITY_RULES } from "./rules/pod-security.ts";
 import { POD_RULES } from "./rules/pods.ts";
 import { REFERENCE_RULES } from "./rules/references.ts";
 import { SCALING_RULES } from "./rules/scaling.ts";
+import { SECRET_RULES } from "./rules/secret-keys.ts";
 import type { Rule } from "./world.ts";
 
 export const RULES: Rule[] = [
@@ -16,6 +17,7 @@ export const RULES: Rule[] = [
   ...POD_SECURITY_RULES,
   ...CONFIGURATION_RULES,
   ...REFERENCE_RULES,
+  ...SECRET_RULES,
 ];
 
 /** What the readers refuse before any rule looks. */
