@@ -2,6 +2,7 @@
 import { CAPACITY_RULES } from "./rules/capacity.ts";
 import { CONFIGURATION_RULES } from "./rules/configuration.ts";
 import { ENGINE_RULES } from "./rules/engines.ts";
+import { LABEL_RULES } from "./rules/labels.ts";
 import { NETWORK_RULES } from "./rules/network.ts";
 import { POD_SECURITY_RULES } from "./rules/pod-security.ts";
 import { POD_RULES } from "./rules/pods.ts";
@@ -13,6 +14,7 @@ import type { Rule } from "./world.ts";
 
 export const RULES: Rule[] = [
   ...ENGINE_RULES,
+  ...LABEL_RULES,
   ...SCALING_RULES,
   ...CAPACITY_RULES,
   ...POD_RULES,
