@@ -877,6 +877,15 @@ test("a fallback whose cost is told is one that was thought about", async () => 
   expect((await lintManifests(filesOf(texts), engines)).problems).toEqual([]);
 });
 
+test("a variable's file is as good as the variable", async () => {
+  const texts = new Map(real.paths.map((path) => [path, real.read(path) ?? ""]));
+  const rename = (path: string) =>
+    texts.set(path, (texts.get(path) ?? "").replaceAll("REDIS_URL", "REDIS_URL_FILE"));
+  for (const path of [TEMPLATE, ...real.paths.filter((one) => one.includes("external-secrets/"))])
+    rename(path);
+  expect((await lintManifests(filesOf(texts), engines)).problems).toEqual([]);
+});
+
 test("an overlay narrows what the engines reach to the addresses of its servers", async () => {
   const texts = new Map(real.paths.map((path) => [path, real.read(path) ?? ""]));
   const narrow =
