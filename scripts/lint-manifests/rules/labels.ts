@@ -32,7 +32,7 @@ function checkLabels(
     report(
       object.placeOf(at),
       `${title} ${given === "" ? `has no label ${LABEL}${name}` : `is labelled ${name}: ${given}`}`,
-      `write ${LABEL}${name}: ${value ?? "…"} under labels: of the overlay, with includeTemplates`,
+      `write ${LABEL}${name}: ${value ?? "…"} under labels: of the overlay`,
     );
   }
 }
@@ -47,11 +47,8 @@ const commonLabels: Rule = {
   reason:
     "who finds an object knows its environment, its release and what applies it; in a selector they would keep the next release from being applied",
   check(world, report) {
-    const wanted = {
-      instance: world.namespace,
-      version: releaseOf(world),
-      "managed-by": "kustomize",
-    };
+    const ofPods = { instance: world.namespace, "managed-by": "kustomize" };
+    const wanted = { ...ofPods, version: releaseOf(world) };
     for (const object of world.objects) {
       const title = `${object.kind} ${object.name}`;
       checkLabels(object, ["metadata", "labels"], title, wanted, report);
@@ -66,7 +63,7 @@ const commonLabels: Rule = {
     }
     for (const pod of podsOf(world)) {
       const path = [...pod.template, "metadata", "labels"];
-      checkLabels(pod.object, path, `the pods of ${titleOf(pod)}`, wanted, report);
+      checkLabels(pod.object, path, `the pods of ${titleOf(pod)}`, ofPods, report);
     }
   },
 };
