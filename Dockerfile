@@ -64,7 +64,7 @@ RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
     --mount=type=cache,target=/root/.npm,sharing=locked \
     set -eu; \
     if [ -e /run/secrets/certificates ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/certificates; fi; \
-    npm ci --omit=dev --no-audit --no-fund $(printf -- '--workspace %s ' workers/*)
+    npm ci --omit=dev --ignore-scripts --no-audit --no-fund $(printf -- '--workspace %s ' workers/*)
 # The manifest says from here on what is installed; npm takes packages that are also development
 # dependencies for those only.
 COPY scripts/images/sbom.ts /build/

@@ -5,6 +5,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
 import type { WorkerDefinition } from "../shared/engine/define-worker.ts";
 import { Environment } from "../shared/process/config.ts";
+import { FROM_FILES } from "../shared/process/secret-files.ts";
 import { ERROR_CODES } from "../shared/wire/error-codes.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -71,6 +72,7 @@ function knownVariables(): Set<string> {
     ...Object.keys(Environment.shape),
     ...["NODE_COMPILE_CACHE", "NODE_OPTIONS"], // Node's own
     ...allOf(read(".env.example"), /^#?([A-Z][A-Z0-9_]*)=/gm),
+    ...FROM_FILES.map((name) => `${name}_FILE`),
     ...allOf(makefile, /\$\(([A-Z]+)\)/g),
     ...(/^export ([A-Z ]+)$/m.exec(makefile)?.[1] ?? "").split(" "),
     ...allOf(sources, /\benv\.([A-Z][A-Z0-9_]*)/g),

@@ -58,10 +58,11 @@ async function runWith([file, ...args]: string[]) {
   const env: NodeJS.ProcessEnv = { ...process.env };
   for (const names of Object.values(URLS_OF_SERVICE)) {
     // A given broker does not get the kept one's management API.
-    if (env[names[0]]) continue;
+    if (env[names[0]] || env[`${names[0]}_FILE`]) continue;
     for (const name of names) if (kept[name]) env[name] = kept[name];
   }
-  if (!env.AMQP_URL && !env.DATABASE_URL && !env.REDIS_URL)
+  const given = Object.values(URLS_OF_SERVICE).some(([name]) => env[name] || env[`${name}_FILE`]);
+  if (!given)
     say("No services: run `make services-up`, or set AMQP_URL, DATABASE_URL and REDIS_URL.");
   const child = spawn(file, args, { stdio: "inherit", env });
   // Ctrl-C reaches the command by itself; it decides when to end.

@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { compose } from "../kubernetes/kustomize/compose.ts";
 import { filesOf, ROOT, repositoryFiles } from "../kubernetes/kustomize/files.ts";
+import { valueAt } from "../kubernetes/value-at.ts";
 import { loadWorkers } from "../workers.ts";
 import { lintManifests } from "./lint.ts";
 import { READER_RULES, RULES } from "./rules.ts";
@@ -33,6 +35,8 @@ const STAGING = "manifests/overlays/staging/kustomization.yaml";
 const TARGET = "manifests/overlays/dev/target.yaml";
 const VARIABLES = "manifests/base/worker.env";
 const TEMPLATE = "manifests/addons/secrets.template.yaml";
+const EXTERNAL_SECRET = "manifests/addons/external-secrets/activities.yaml";
+const POLICIES = "manifests/base/networkpolicy.yaml";
 const BASE = "manifests/base/kustomization.yaml";
 
 const MUTATIONS: Mutation[] = [
@@ -269,6 +273,46 @@ const MUTATIONS: Mutation[] = [
     line: /default/,
   },
   {
+    rule: "common-labels",
+    file: DEV,
+    from: "      app.kubernetes.io/managed-by: kustomize\n",
+    to: "",
+    line: /labels/,
+    toldIn: ENGINE,
+    message: /managed-by/,
+  },
+  {
+    rule: "common-labels",
+    file: DEV,
+    from: "version: 0.1.0",
+    to: "version: 0.0.9",
+    line: /0\.0\.9/,
+  },
+  {
+    rule: "common-labels",
+    file: DEV,
+    from: "instance: tl-engine-dev",
+    to: "instance: tl-engine-staging",
+    line: /instance/,
+  },
+  {
+    rule: "common-labels",
+    file: DEV,
+    from: "    includeTemplates: true\n",
+    to: "",
+    line: /labels/,
+    toldIn: ENGINE,
+    message: /pods of Deployment activities/,
+  },
+  {
+    rule: "common-labels",
+    file: ENGINE,
+    from: /(?<=selector:\n {4}matchLabels:\n)/,
+    to: "      app.kubernetes.io/version: 0.1.0\n",
+    line: /version/,
+    message: /never/,
+  },
+  {
     rule: "object-name",
     file: "manifests/base/networkpolicy.yaml",
     from: "name: metrics",
@@ -495,6 +539,28 @@ const MUTATIONS: Mutation[] = [
     line: /limits/,
   },
   {
+    rule: "ephemeral-storage",
+    file: ENGINE,
+    from: /(?<=limits:\n.*\n.*\n) {14}ephemeral-storage: .*\n/,
+    to: "",
+    line: /limits/,
+  },
+  {
+    rule: "ephemeral-storage",
+    file: "manifests/base/job.yaml",
+    from: /ephemeral-storage: .*/,
+    to: "ephemeral-storage: 9Gi",
+    line: /9Gi/,
+    message: /more than it may use/,
+  },
+  {
+    rule: "ephemeral-storage",
+    file: "manifests/base/limitrange.yaml",
+    from: /(?<=max:\n.*\n.*\n) {8}ephemeral-storage: .*\n/,
+    to: "",
+    line: /max/,
+  },
+  {
     rule: "pod-security-restricted",
     file: ENGINE,
     from: "runAsNonRoot: true",
@@ -564,6 +630,90 @@ const MUTATIONS: Mutation[] = [
     from: "port: 9090",
     to: "port: 8080",
     line: /8080/,
+  },
+  {
+    rule: "network-dns",
+    file: POLICIES,
+    from: /\n {10}podSelector:\n {12}matchLabels:\n {14}k8s-app: kube-dns/,
+    to: "",
+    line: /namespaceSelector/,
+    message: /dns reaches others than the cluster's DNS/,
+  },
+  {
+    rule: "network-dns",
+    file: POLICIES,
+    from: "        - port: 53\n          protocol: TCP\n",
+    to: "        - port: 853\n          protocol: TCP\n",
+    line: /853/,
+  },
+  {
+    rule: "network-dns",
+    file: ENGINE,
+    from: "- port: 5432\n",
+    to: "- port: 53\n",
+    line: /ipBlock/,
+    message: /activities reaches others/,
+  },
+  {
+    rule: "network-metrics",
+    file: POLICIES,
+    from: /\n {10}podSelector:\n {12}matchLabels:\n {14}app.kubernetes.io\/name: prometheus/,
+    to: "",
+    line: /namespaceSelector/,
+  },
+  {
+    rule: "network-metrics",
+    file: POLICIES,
+    from: / {4}- from:\n[\s\S]*?(?= {6}ports:)/,
+    to: "    - from: []\n",
+    line: /from/,
+    message: /anyone/,
+  },
+  {
+    rule: "network-metrics",
+    file: POLICIES,
+    from: /\n {6}ports:\n {8}- port: 9090\n {10}protocol: TCP/,
+    to: "",
+    line: /from/,
+    message: /every port/,
+  },
+  {
+    rule: "network-egress-ports",
+    file: ENGINE,
+    from: "- port: 5432\n",
+    to: "- port: 22\n",
+    line: /22/,
+  },
+  {
+    rule: "network-egress-ports",
+    file: ENGINE,
+    from: "- port: 5432\n",
+    to: "- port: 443\n",
+    line: /443/,
+    message: /anywhere/,
+  },
+  {
+    rule: "network-egress-ports",
+    file: ENGINE,
+    from: "- port: 5432\n",
+    to: "- port: 5432\n          endPort: 6000\n",
+    line: /6000/,
+  },
+  {
+    rule: "network-egress-ports",
+    file: ENGINE,
+    from: /\n {6}ports:\n {8}- port: 5432\n {10}protocol: TCP/,
+    to: "",
+    line: /- to/,
+    message: /every port/,
+  },
+  {
+    rule: "network-egress-ports",
+    file: "manifests/base/job.yaml",
+    from: "            except: [169.254.0.0/16]\n",
+    to: "",
+    line: /cidr/,
+    message: /link-local/,
   },
   {
     rule: "default-deny",
@@ -667,6 +817,29 @@ const MUTATIONS: Mutation[] = [
     to: "apiVersion: v1\nkind: Secret\nmetadata:\n  name: a\n---\napiVersion: keda",
     line: /^apiVersion: v1/,
   },
+  {
+    rule: "secret-keys",
+    file: EXTERNAL_SECRET,
+    from: / {2}data:[\s\S]*/,
+    to: "  dataFrom:\n    - extract:\n        key: tl-engine-activities\n",
+    line: /dataFrom/,
+    message: /whatever keys/,
+  },
+  {
+    rule: "secret-keys",
+    file: EXTERNAL_SECRET,
+    from: "secretKey: REDIS_URL",
+    to: "secretKey: NODE_OPTIONS",
+    line: /NODE_OPTIONS/,
+  },
+  {
+    rule: "secret-keys",
+    file: EXTERNAL_SECRET,
+    from: "secretKey: REDIS_URL",
+    to: "secretKey: NODE_OPTIONS",
+    line: /^ {2}data:/,
+    message: /leaves out REDIS_URL/,
+  },
 ];
 
 test("the manifests are clean", async () => {
@@ -702,6 +875,29 @@ test("a fallback whose cost is told is one that was thought about", async () => 
     "  # Costs two pods while the broker is away.\n  fallback:\n    failureThreshold: 3\n    replicas: 2\n";
   texts.set(SCALER, (texts.get(SCALER) ?? "").replace("  advanced:\n", `${fallback}  advanced:\n`));
   expect((await lintManifests(filesOf(texts), engines)).problems).toEqual([]);
+});
+
+test("a variable's file is as good as the variable", async () => {
+  const texts = new Map(real.paths.map((path) => [path, real.read(path) ?? ""]));
+  const rename = (path: string) =>
+    texts.set(path, (texts.get(path) ?? "").replaceAll("REDIS_URL", "REDIS_URL_FILE"));
+  for (const path of [TEMPLATE, ...real.paths.filter((one) => one.includes("external-secrets/"))])
+    rename(path);
+  expect((await lintManifests(filesOf(texts), engines)).problems).toEqual([]);
+});
+
+test("an overlay narrows what the engines reach to the addresses of its servers", async () => {
+  const texts = new Map(real.paths.map((path) => [path, real.read(path) ?? ""]));
+  const narrow =
+    "patches:\n  - target:\n      kind: NetworkPolicy\n      labelSelector: app.kubernetes.io/component=egress\n" +
+    "    patch: |-\n      - op: replace\n        path: /spec/egress/0/to\n        value: [{ ipBlock: { cidr: 203.0.113.7/32 } }]\n";
+  texts.set(DEV, (texts.get(DEV) ?? "").replace("patches:\n", narrow));
+  const files = filesOf(texts);
+  expect((await lintManifests(files, engines)).problems).toEqual([]);
+  const reached = compose(files, "manifests/overlays/dev")
+    .objects.filter(({ kind, name }) => kind === "NetworkPolicy" && name === "activities")
+    .map((policy) => valueAt(policy, ["spec", "egress", 0, "to"]));
+  expect(reached).toEqual([[{ ipBlock: { cidr: "203.0.113.7/32" } }]]);
 });
 
 test("whatever stands in place of a value, it is told or taken, never thrown", async () => {

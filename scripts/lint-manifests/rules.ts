@@ -2,20 +2,28 @@
 import { CAPACITY_RULES } from "./rules/capacity.ts";
 import { CONFIGURATION_RULES } from "./rules/configuration.ts";
 import { ENGINE_RULES } from "./rules/engines.ts";
+import { LABEL_RULES } from "./rules/labels.ts";
+import { NETWORK_RULES } from "./rules/network.ts";
 import { POD_SECURITY_RULES } from "./rules/pod-security.ts";
 import { POD_RULES } from "./rules/pods.ts";
 import { REFERENCE_RULES } from "./rules/references.ts";
 import { SCALING_RULES } from "./rules/scaling.ts";
+import { SECRET_RULES } from "./rules/secret-keys.ts";
+import { STORAGE_RULES } from "./rules/storage.ts";
 import type { Rule } from "./world.ts";
 
 export const RULES: Rule[] = [
   ...ENGINE_RULES,
+  ...LABEL_RULES,
   ...SCALING_RULES,
   ...CAPACITY_RULES,
   ...POD_RULES,
+  ...STORAGE_RULES,
   ...POD_SECURITY_RULES,
+  ...NETWORK_RULES,
   ...CONFIGURATION_RULES,
   ...REFERENCE_RULES,
+  ...SECRET_RULES,
 ];
 
 /** What the readers refuse before any rule looks. */

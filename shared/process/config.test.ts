@@ -1,9 +1,12 @@
 /** The environment: what `.env.example` says is what the schema reads, and a bad one is refused whole. */
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, test } from "vitest";
-import { BadEnvironment, Environment, readConfig } from "./config.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { BadEnvironment, Environment, readConfig, readVariables } from "./config.ts";
+import { FROM_FILES } from "./secret-files.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -89,6 +92,57 @@ test.each(["=x.replies", "a b=x.replies", "plane=", "plane=a=b", "*.replies,plan
     expect(readConfig({ ...urls, REPLY_TO_ALLOW: "*.replies, plane=x.*" })).toBeDefined();
   },
 );
+
+describe("a file in place of a variable", () => {
+  const fileWith = (content: string) => {
+    const folder = mkdtempSync(join(tmpdir(), "tl-engine-secret-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, "url");
+    writeFileSync(path, content);
+    return path;
+  };
+  const messageOf = (env: Record<string, string>) => {
+    try {
+      readConfig(env);
+    } catch (error) {
+      expect(error).toBeInstanceOf(BadEnvironment);
+      return (error as Error).message;
+    }
+    return "";
+  };
+
+  test.each(FROM_FILES)("%s is read from it, without the last newline", (name) => {
+    const value = name === "RABBITMQ_MANAGEMENT_URL" ? "http://a:b@127.0.0.1" : GOOD[name];
+    const env = { ...GOOD, [name]: "", [`${name}_FILE`]: fileWith(`${value}\n`) };
+    expect(readConfig(env)[name]).toBe(value);
+  });
+
+  test("both at once are refused, even where they are alike", () => {
+    const message = messageOf({ ...GOOD, AMQP_URL_FILE: fileWith(GOOD.AMQP_URL) });
+    expect(message).toContain("\n  AMQP_URL: is given beside AMQP_URL_FILE");
+    expect(message).not.toContain("secret");
+  });
+
+  test.each([
+    ["one that is not there", () => "/hunter2/none", /AMQP_URL_FILE: .*can't be read \(ENOENT\)/],
+    ["a folder", () => tmpdir(), /AMQP_URL_FILE: .*can't be read \(EISDIR\)/],
+    ["the URL itself", () => "amqp://a:hunter2@b", /AMQP_URL_FILE: .*can't be read/],
+    ["an empty one", () => fileWith("\n"), /AMQP_URL_FILE: names an empty file/],
+    ["one with a bad URL", () => fileWith("http://hunter2"), /AMQP_URL: must be a URL/],
+  ])("%s is told, and its content never", (_, path, expected) => {
+    const message = messageOf({ ...GOOD, AMQP_URL: "", AMQP_URL_FILE: path() });
+    expect(message.match(/^ {2}\w+: /gm)).toHaveLength(1);
+    expect(message).toMatch(expected);
+    expect(message).not.toContain("hunter2");
+  });
+
+  test("a tool that does not read the variable does not read its file", () => {
+    const env = { ...GOOD, REDIS_URL_FILE: "/none" };
+    expect(readVariables(Environment.pick({ AMQP_URL: true }), env)).toEqual({
+      AMQP_URL: GOOD.AMQP_URL,
+    });
+  });
+});
 
 test("a worker with a bad environment exits with 2 and one message, before anything else", () => {
   const { status, stdout, stderr } = spawnSync(

@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import { z } from "zod";
 import { PUBLISHER } from "../wire/names.ts";
+import { withFiles } from "./secret-files.ts";
 
 const url = (...protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
@@ -136,19 +137,23 @@ export function readConfig(env: Record<string, string | undefined>): Config {
 }
 
 /**
- * Reads what a tool needs: pass `Environment.pick({ … })`. An empty variable counts as unset.
+ * Reads what a tool needs: pass `Environment.pick({ … })`. An empty variable counts as unset, and a
+ * `…_FILE` beside a URL's name holds the path of a file with its value.
  * @throws {BadEnvironment}
  */
-export function readVariables<Schema extends z.ZodType>(
+export function readVariables<Schema extends z.ZodObject>(
   schema: Schema,
   env: Record<string, string | undefined>,
 ): z.output<Schema> {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
+  const { found, problems } = withFiles(env, Object.keys(schema.shape));
+  const given = Object.fromEntries(Object.entries(found).filter(([, value]) => value !== ""));
   const parsed = schema.safeParse(given);
-  if (parsed.success) return parsed.data;
-  const lines = parsed.error.issues.map((issue) => {
+  if (parsed.success && problems.size === 0) return parsed.data;
+  const lines = [...problems].map(([name, problem]) => `  ${name}: ${problem}`);
+  for (const issue of parsed.error?.issues ?? []) {
     const name = issue.path.join(".");
-    return `  ${name}: ${given[name] === undefined ? "is not set" : issue.message}`;
-  });
+    if (problems.has(name) || problems.has(`${name}_FILE`)) continue;
+    lines.push(`  ${name}: ${given[name] === undefined ? "is not set" : issue.message}`);
+  }
   throw new BadEnvironment(`The environment is wrong (see .env.example):\n${lines.join("\n")}`);
 }

@@ -18,6 +18,16 @@ export const CLUSTER_KINDS = new Set([
   "StorageClass",
 ]);
 
+/** Where the templates stand that `includeTemplates` labels too. */
+const TEMPLATES: Readonly<Record<string, readonly string[][]>> = {
+  Deployment: [["spec", "template"]],
+  Job: [["spec", "template"]],
+  CronJob: [
+    ["spec", "jobTemplate"],
+    ["spec", "jobTemplate", "spec", "template"],
+  ],
+};
+
 export function changeObjects(layer: Layer, entries: Entry[]): Entry[] {
   const { settings } = layer;
   let left = entries;
@@ -29,8 +39,8 @@ export function changeObjects(layer: Layer, entries: Entry[]): Entry[] {
         const label = scalar(value, placeIn(layer, ["labels", index, "pairs", key]));
         put(node, ["metadata", "labels", key], label);
         if (includeTemplates && applied(node).value.spec)
-          if (["Deployment", "Job"].includes(textAt(node, ["kind"])))
-            put(node, ["spec", "template", "metadata", "labels", key], label);
+          for (const path of TEMPLATES[textAt(node, ["kind"])] ?? [])
+            put(node, [...path, "metadata", "labels", key], label);
       }
     setImages(layer, node);
   }

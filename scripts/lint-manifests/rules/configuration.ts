@@ -1,5 +1,6 @@
 /** The variables that pods are given are those that the code reads. */
 import { Environment } from "../../../shared/process/config.ts";
+import { FROM_FILES } from "../../../shared/process/secret-files.ts";
 import type { Place } from "../../kubernetes/kustomize/placed.ts";
 import { listIn, mapIn } from "../../kubernetes/value-at.ts";
 import { containersOf } from "../../kubernetes/workload.ts";
@@ -9,7 +10,9 @@ import { find, podsOf, type Report, type Rule, type Source, settingsOf } from ".
 
 /** Node's own, which a container may be given too. */
 const NODE_VARIABLES = ["NODE_OPTIONS", "NODE_EXTRA_CA_CERTS", "NODE_ENV", "TZ"];
-const KNOWN = [...Object.keys(Environment.shape), ...NODE_VARIABLES];
+const FILES = FROM_FILES.map((name) => `${name}_FILE`);
+const KNOWN = [...Object.keys(Environment.shape), ...FILES, ...NODE_VARIABLES];
+
 function unknownVariable(name: string, place: Place, where: string, report: Report): void {
   if (KNOWN.includes(name)) return;
   const near = nearest(name, KNOWN);
@@ -85,7 +88,7 @@ const requiredVariables: Rule = {
         for (const key of secret ? keysOf(secret) : []) given.add(key);
       }
       for (const name of required)
-        if (!given.has(name))
+        if (!given.has(name) && !given.has(`${name}_FILE`))
           report(
             pod.object.placeOf([...path, "envFrom"]),
             `${pod.object.name} is not given ${name}`,
