@@ -8,10 +8,11 @@ import { forecast } from "./forecast.ts";
 import { percentile } from "./percentile.ts";
 import { FlowInput, ForecastInput, IngestInput } from "./schemas.ts";
 import { seededRandom, walker } from "./simulate.ts";
+import { atOnce } from "./turns.ts";
 
 const steady = (perDay: number, days = 200) => new Float64Array(days).fill(perDay);
 const ask = (perDay: Float64Array, remaining: number, input: object = {}) =>
-  forecast(perDay, "2025-06-30", remaining, ForecastInput.parse(input)).forecast;
+  atOnce(forecast(perDay, "2025-06-30", remaining, ForecastInput.parse(input))).forecast;
 
 test("percentiles are nearest ranks", () => {
   expect(percentile([], 50)).toBeNull();
@@ -95,7 +96,7 @@ test("`until` has to lie ahead", () => {
     asOf: "2025-08-01T00:00:00.000Z",
     forecast: { until: "2025-06-30" },
   });
-  expect(() => flow(input, [], 0)).toThrow(
+  expect(() => atOnce(flow(input, [], 0))).toThrow(
     "forecast.until must be 1 to 1826 days after 2025-06-30",
   );
 });
@@ -115,7 +116,7 @@ test("young and idle scopes are warned about", () => {
       items: [{ id: "a", createdAt: "2025-06-20T00:00:00.000Z" }],
     }),
   );
-  const output = flow(input, changes, 0);
+  const output = atOnce(flow(input, changes, 0));
   expect(output.warnings.map(({ code }) => code)).toEqual([
     "state_unknown",
     "short_history",
@@ -181,7 +182,7 @@ function measuredCoverage(file: string) {
       metrics: [],
       forecast: { simulations: 100 },
     });
-    const { forecast: answer } = flow(input, changes, Date.now());
+    const { forecast: answer } = atOnce(flow(input, changes, Date.now()));
     return answer ? [{ projectId, items: items.length, calibration: answer.calibration }] : [];
   });
 }
