@@ -101,6 +101,30 @@ test("`until` has to lie ahead", () => {
   );
 });
 
+test("a forecast that would take too long is refused with what to lower", () => {
+  const simulating = (forecast: object) => () =>
+    atOnce(
+      flow(
+        FlowInput.parse({
+          scope: { projectId: "p" },
+          window: { from: "2025-06-01", to: "2025-06-30" },
+          asOf: "2025-08-01T00:00:00.000Z",
+          forecast,
+        }),
+        [],
+        0,
+      ),
+    );
+  expect(simulating({ simulations: 27_383 })).toThrow(
+    "the forecast would simulate up to 27383 × 1826 days, more than 50000000; lower forecast.simulations to 27382",
+  );
+  expect(simulating({ simulations: 27_382 })).not.toThrow();
+  expect(simulating({ simulations: 100_000, until: "2026-11-13" })).toThrow(
+    "100000 × 501 days, more than 50000000; lower forecast.simulations to 99800, or ask about an earlier forecast.until",
+  );
+  expect(simulating({ simulations: 100_000, until: "2026-11-12" })).not.toThrow();
+});
+
 test("young and idle scopes are warned about", () => {
   const input = FlowInput.parse({
     scope: { projectId: "p" },

@@ -42,7 +42,7 @@ export default defineWorker({
       maxOutputBytes: 8 * MIB,
       async handle(input, job) {
         try {
-          const changes = await changesOf(job.db, input.scope);
+          const changes = await changesOf(job.db, input.scope, job.signal);
           return await inTurns(flow(input, changes, Date.now()), job.signal);
         } catch (error) {
           if (error instanceof HistoryTooLarge) throw new Reject(error.message, { cause: error });
