@@ -5,6 +5,7 @@ import { calibrate, simulate } from "./forecast.ts";
 import { FlowInput, IngestInput } from "./schemas.ts";
 import { seededRandom } from "./simulate.ts";
 import { type Change, replayAll } from "./timeline.ts";
+import { atOnce, type Steps } from "./turns.ts";
 
 const ITEMS = 10_000;
 const CHANGES_PER_ITEM = 10;
@@ -56,13 +57,13 @@ function tracker(random: () => number): Change[] {
 }
 
 /** Best and median time of some runs, and the best CPU time, which other programs on the machine disturb less. */
-function measure(name: string, run: () => unknown, runs = 7): void {
+function measure(name: string, steps: () => Steps<unknown>, runs = 7): void {
   const times: number[] = [];
   let leastCpuMs = Number.POSITIVE_INFINITY;
   for (let i = 0; i < runs; i++) {
     const cpu = process.cpuUsage();
     const start = performance.now();
-    run();
+    atOnce(steps());
     times.push(performance.now() - start);
     const { user, system } = process.cpuUsage(cpu);
     leastCpuMs = Math.min(leastCpuMs, (user + system) / 1_000);

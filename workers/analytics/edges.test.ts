@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { factsOf } from "./facts.ts";
 import { flow } from "./flow.ts";
 import { FlowInput, IngestInput } from "./schemas.ts";
+import { atOnce } from "./turns.ts";
 
 const STATES = {
   todo: { name: "Todo", group: "unstarted" },
@@ -41,7 +42,7 @@ function flowOf(items: unknown[], request: object = {}, states: object = STATES)
     asOf: "2026-01-01T00:00:00.000Z",
     ...request,
   });
-  return flow(input, factsFor(items, states).changes, 0);
+  return atOnce(flow(input, factsFor(items, states).changes, 0));
 }
 const burnOn = (output: ReturnType<typeof flowOf>, date: string) =>
   output.burn?.find((day) => day.date === date);
@@ -149,12 +150,14 @@ test("a state that was renamed, regrouped or deleted since keeps the group that 
     window: { from: "2025-06-01", to: "2025-06-30" },
     asOf: "2026-01-01T00:00:00.000Z",
   });
-  expect(flow(input, [...then.changes, ...later.changes], 0).items).toMatchObject({
+  expect(atOnce(flow(input, [...then.changes, ...later.changes], 0)).items).toMatchObject({
     done: 1,
     cancelled: 1,
   });
   const overridden = { ...input, states: { done: "started" as const } };
-  expect(flow(overridden, [...then.changes, ...later.changes], 0).items).toMatchObject({ open: 2 });
+  expect(atOnce(flow(overridden, [...then.changes, ...later.changes], 0)).items).toMatchObject({
+    open: 2,
+  });
 });
 
 test("a state whose group nobody knows counts as backlog, with a warning, until somebody does", () => {

@@ -1,8 +1,10 @@
 /** Metrics of single items: when each was finished, how long it took, and what is still going on. */
 import { DAY_MS, type Days, dayIndex, isoWeek } from "./days.ts";
+import { sorted } from "./order.ts";
 import { percentile } from "./percentile.ts";
 import { CEILINGS, type FlowOutput, type StateGroup } from "./schemas.ts";
 import type { Moment, Timeline } from "./timeline.ts";
+import type { Steps } from "./turns.ts";
 
 /** An item that is completed and in scope at the end of what is seen. */
 export interface Finished {
@@ -50,9 +52,10 @@ function sinceMs(moments: readonly Moment[], holds: (moment: Moment) => boolean)
  * Cycle time runs from the first time in a started state to that completion, less the time in
  * between in which it was over. Lead time runs from creation to that completion, all included.
  */
-export function finishedItems(timelines: readonly Timeline[]): Finished[] {
+export function* finishedItems(timelines: readonly Timeline[]): Steps<Finished[]> {
   const finished: Finished[] = [];
   for (const { itemId, createdMs, moments, cycles } of timelines) {
+    yield;
     const last = moments.at(-1) as Moment;
     if (last.group !== "completed" || !last.inScope) continue;
     const finishedMs = sinceMs(moments, ({ group }) => group === "completed");
@@ -68,13 +71,16 @@ export function finishedItems(timelines: readonly Timeline[]): Finished[] {
       cycles,
     });
   }
-  return finished.sort((a, b) => a.finishedMs - b.finishedMs || (a.itemId < b.itemId ? -1 : 1));
+  return yield* sorted(
+    finished,
+    (a, b) => a.finishedMs - b.finishedMs || (a.itemId < b.itemId ? -1 : 1),
+  );
 }
 
 function durations(values: number[]) {
-  const sorted = Float64Array.from(values).sort();
+  const rising = Float64Array.from(values).sort();
   const days = (percent: number) => {
-    const ms = percentile(sorted, percent);
+    const ms = percentile(rising, percent);
     return ms === null ? null : ms / DAY_MS;
   };
   return { count: values.length, p50Days: days(50), p85Days: days(85), p95Days: days(95) };
@@ -175,25 +181,30 @@ export function velocity(
 }
 
 /** Items that are in a started state at the end, by age: the cycle time they would have if finished now. */
-export function aging(
+export function* aging(
   timelines: readonly Timeline[],
   nowMs: number,
   p85Days: number | null,
-): NonNullable<FlowOutput["aging"]> {
-  const open = timelines.flatMap(({ itemId, moments }) => {
+): Steps<NonNullable<FlowOutput["aging"]>> {
+  const open: NonNullable<FlowOutput["aging"]>["items"] = [];
+  for (const { itemId, moments } of timelines) {
+    yield;
     const last = moments.at(-1) as Moment;
     const started = startedMs(moments);
-    if (last.group !== "started" || !last.inScope || started === null) return [];
+    if (last.group !== "started" || !last.inScope || started === null) continue;
     const ageDays = workingMs(moments, started, nowMs) / DAY_MS;
-    return {
+    open.push({
       itemId,
       stateId: last.stateId,
       startedAt: new Date(started).toISOString(),
       ageDays,
       inStateDays: (nowMs - sinceMs(moments, ({ stateId }) => stateId === last.stateId)) / DAY_MS,
       beyondP85: p85Days === null ? null : ageDays > p85Days,
-    };
-  });
-  open.sort((a, b) => b.ageDays - a.ageDays || (a.itemId < b.itemId ? -1 : 1));
-  return { total: open.length, items: open.slice(0, CEILINGS.itemsListed) };
+    });
+  }
+  const oldest = yield* sorted(
+    open,
+    (a, b) => b.ageDays - a.ageDays || (a.itemId < b.itemId ? -1 : 1),
+  );
+  return { total: open.length, items: oldest.slice(0, CEILINGS.itemsListed) };
 }

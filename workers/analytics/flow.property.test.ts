@@ -6,6 +6,7 @@ import { factsOf } from "./facts.ts";
 import { flow } from "./flow.ts";
 import { FlowInput, type FlowOutput, IngestInput, type StateGroup } from "./schemas.ts";
 import type { Change } from "./timeline.ts";
+import { atOnce } from "./turns.ts";
 
 // ── The truth: what happened, in the order in which it happened ─────────────────────────────────
 
@@ -406,7 +407,7 @@ const runs = { numRuns: Number(process.env.FAST_CHECK_RUNS ?? 300) };
 test("equals the naive replay", () => {
   fc.assert(
     fc.property(history, request, (items, input) => {
-      const output = flow(input, stored(items.flatMap(inBulk)), 0);
+      const output = atOnce(flow(input, stored(items.flatMap(inBulk)), 0));
       const expected = oracle(items, input);
       expect(output.lastDay).toBe(expected.lastDay);
       expect(output.items).toEqual(expected.items);
@@ -450,17 +451,19 @@ test("is the same whether the history came in bulk, as events, or both, in any o
             .map(([, value]) => value);
         const bulk = items.map(inBulk);
         const events = items.flatMap(asEvents);
-        const expected = flow(input, stored(bulk.flat()), 0);
+        const expected = atOnce(flow(input, stored(bulk.flat()), 0));
         const arrive = (arrivals: Change[][]) =>
-          flow(
-            input,
-            stored(
-              shuffled([
-                ...arrivals,
-                ...arrivals.filter(() => (dice.next().value as number) < 0.4),
-              ]).flat(),
+          atOnce(
+            flow(
+              input,
+              stored(
+                shuffled([
+                  ...arrivals,
+                  ...arrivals.filter(() => (dice.next().value as number) < 0.4),
+                ]).flat(),
+              ),
+              0,
             ),
-            0,
           );
         expect(arrive(bulk)).toEqual(expected);
         expect(arrive(events)).toEqual(expected);

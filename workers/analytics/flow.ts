@@ -1,13 +1,14 @@
-/** Computes a whole `flow` from the recorded changes: a pure function of input, history and clock. */
+/** Computes a whole `flow` from the recorded changes, in steps: a pure function of input, history and clock. */
 import { Reject } from "@tl-engine/shared";
 import { draw } from "./charts/draw.ts";
 import { addDays, DAY_MS, type Days, dateOf, daysBetween, daysOf } from "./days.ts";
 import * as items from "./finished.ts";
 import { type Ahead, forecast } from "./forecast.ts";
-import type { FlowInput, FlowOutput, Window } from "./schemas.ts";
+import { CEILINGS, type FlowInput, type FlowOutput, type Window } from "./schemas.ts";
 import * as series from "./series.ts";
 import { MAX_FORECAST_DAYS } from "./simulate.ts";
 import { type Change, replayAll, type Timeline } from "./timeline.ts";
+import type { Steps } from "./turns.ts";
 
 /** The part of the window that has begun by `asOf`. */
 interface Seen {
@@ -37,26 +38,35 @@ function seenOf({ from, to, timeZone }: Window, asOfMs: number): Seen {
  * Flow metrics of a scope in a window. Nothing after the end of what is seen (the window's last
  * midnight or `asOf`, whichever is earlier) has any influence, so that a past window gives the
  * same answer for ever, unless something is recorded late. Definitions: `series.ts` and
- * `finished.ts`. Throws {@link Reject} when the forecast asks about a day that it can't.
+ * `finished.ts`. Throws {@link Reject} when the forecast asks about a day that it can't, or for too much.
  */
-export function flow(input: FlowInput, changes: readonly Change[], nowMs: number): FlowOutput {
+export function* flow(
+  input: FlowInput,
+  changes: readonly Change[],
+  nowMs: number,
+): Steps<FlowOutput> {
   const asOfMs = input.asOf === undefined ? nowMs : Date.parse(input.asOf);
   const seen = seenOf(input.window, asOfMs);
+  refuseTooMuch(input, seen, asOfMs);
   const { cycleId, labelId } = input.scope;
   const replay = { endMs: seen.endMs, labelId, overrides: input.states };
-  const timelines = replayAll(changes, { ...replay, cycleId });
-  const totals = series.dailyTotals(timelines, seen.days);
-  const finished = items.finishedItems(timelines);
+  const timelines = yield* replayAll(changes, { ...replay, cycleId });
+  const totals = yield* series.dailyTotals(timelines, seen.days);
+  const finished = yield* items.finishedItems(timelines);
+  yield;
   const inWindow = finished.filter(({ finishedMs }) => finishedMs >= seen.days.startMs);
   const cycleTime = items.cycleTime(inWindow);
+  yield;
   const counts = countsOf(timelines);
+  yield;
   const warnings = warningsOf(timelines);
+  yield;
 
   let ahead: Ahead | undefined;
   if (input.forecast) {
     // A cycle has no past of its own: its pace is that of the projects whose items it holds.
-    const paced = cycleId === undefined ? timelines : replayAll(changes, replay);
-    ahead = forecastOf(input, paced, seen, counts.open, asOfMs, warnings);
+    const paced = cycleId === undefined ? timelines : yield* replayAll(changes, replay);
+    ahead = yield* forecastOf(input, paced, seen, counts.open, asOfMs, warnings);
   }
   if (changes.length === 0)
     warnings.push(noted("nothing_recorded", "no change of this scope is recorded"));
@@ -74,36 +84,67 @@ export function flow(input: FlowInput, changes: readonly Change[], nowMs: number
     ...(wanted.has("throughput") && { throughput: items.throughput(inWindow, seen.days) }),
     ...(wanted.has("velocity") && { velocity: items.velocity(inWindow, seen.days) }),
     ...(wanted.has("aging") && {
-      aging: items.aging(timelines, Math.min(seen.endMs, asOfMs), cycleTime.cycle.p85Days),
+      aging: yield* items.aging(timelines, Math.min(seen.endMs, asOfMs), cycleTime.cycle.p85Days),
     }),
     ...(ahead && { forecast: ahead.forecast }),
     warnings,
   };
-  if (input.svg)
-    output.svg = draw(input, output, { finished: inWindow, cycleTime, days: seen.days, ahead });
+  yield;
+  if (input.svg) {
+    const fan = ahead && (yield* ahead.fan());
+    output.svg = draw(input, output, {
+      finished: inWindow,
+      cycleTime,
+      days: seen.days,
+      ahead,
+      fan,
+    });
+  }
   return output;
 }
 
-function forecastOf(
+/** The last day seen, on which a forecast stands. */
+const standsOn = ({ lastDay }: Seen, { timeZone }: Window, asOfMs: number) =>
+  lastDay ?? dateOf(asOfMs, timeZone);
+
+/** Throws {@link Reject} for a forecast that can't be made, or that would take too long. */
+function refuseTooMuch({ window, forecast: asked }: FlowInput, seen: Seen, asOfMs: number): void {
+  if (!asked) return;
+  const from = standsOn(seen, window, asOfMs);
+  const days = asked.until === undefined ? MAX_FORECAST_DAYS : daysBetween(from, asked.until);
+  if (days < 1 || days > MAX_FORECAST_DAYS)
+    throw new Reject(
+      `forecast.until must be 1 to ${MAX_FORECAST_DAYS} days after ${from}, the last day seen`,
+      {
+        details: [{ path: "forecast.until", message: `is ${days} days after ${from}` }],
+      },
+    );
+  const most = Math.floor(CEILINGS.simulatedDays / days);
+  if (asked.simulations > most)
+    throw new Reject(
+      `the forecast would simulate up to ${asked.simulations} × ${days} days, more than ${CEILINGS.simulatedDays}; ` +
+        `lower forecast.simulations to ${most}${asked.until === undefined ? "" : ", or ask about an earlier forecast.until"}`,
+      {
+        details: [
+          {
+            path: "forecast.simulations",
+            message: `at most ${most} for a horizon of ${days} days`,
+          },
+        ],
+      },
+    );
+}
+
+function* forecastOf(
   { window, forecast: asked }: FlowInput,
   timelines: Timeline[],
   seen: Seen,
   open: number,
   asOfMs: number,
   warnings: FlowOutput["warnings"],
-): Ahead | undefined {
+): Steps<Ahead | undefined> {
   if (!asked) return undefined;
-  const from = seen.lastDay ?? dateOf(asOfMs, window.timeZone);
-  if (asked.until !== undefined) {
-    const days = daysBetween(from, asked.until);
-    if (days < 1 || days > MAX_FORECAST_DAYS)
-      throw new Reject(
-        `forecast.until must be 1 to ${MAX_FORECAST_DAYS} days after ${from}, the last day seen`,
-        {
-          details: [{ path: "forecast.until", message: `is ${days} days after ${from}` }],
-        },
-      );
-  }
+  const from = standsOn(seen, window, asOfMs);
   const firstMs = timelines.reduce(
     (least, { createdMs }) => Math.min(least, createdMs),
     seen.endMs,
@@ -112,8 +153,8 @@ function forecastOf(
   // A day that is not over would look like a slow one.
   const whole = daysOf(from, from, window.timeZone).endsMs[0] === seen.endMs;
   const history = daysOf(first, whole ? from : addDays(from, -1), window.timeZone);
-  const perDay = items.finishedPerDay(items.finishedItems(timelines), history);
-  const ahead = { ...forecast(perDay, from, asked.remaining ?? open, asked), perDay };
+  const perDay = items.finishedPerDay(yield* items.finishedItems(timelines), history);
+  const ahead = { ...(yield* forecast(perDay, from, asked.remaining ?? open, asked)), perDay };
   if (perDay.length < 28)
     warnings.push(
       noted("short_history", `the forecast rests on ${perDay.length} days of history only`),

@@ -8,10 +8,11 @@ import { forecast } from "./forecast.ts";
 import { percentile } from "./percentile.ts";
 import { FlowInput, ForecastInput, IngestInput } from "./schemas.ts";
 import { seededRandom, walker } from "./simulate.ts";
+import { atOnce } from "./turns.ts";
 
 const steady = (perDay: number, days = 200) => new Float64Array(days).fill(perDay);
 const ask = (perDay: Float64Array, remaining: number, input: object = {}) =>
-  forecast(perDay, "2025-06-30", remaining, ForecastInput.parse(input)).forecast;
+  atOnce(forecast(perDay, "2025-06-30", remaining, ForecastInput.parse(input))).forecast;
 
 test("percentiles are nearest ranks", () => {
   expect(percentile([], 50)).toBeNull();
@@ -95,9 +96,33 @@ test("`until` has to lie ahead", () => {
     asOf: "2025-08-01T00:00:00.000Z",
     forecast: { until: "2025-06-30" },
   });
-  expect(() => flow(input, [], 0)).toThrow(
+  expect(() => atOnce(flow(input, [], 0))).toThrow(
     "forecast.until must be 1 to 1826 days after 2025-06-30",
   );
+});
+
+test("a forecast that would take too long is refused with what to lower", () => {
+  const simulating = (forecast: object) => () =>
+    atOnce(
+      flow(
+        FlowInput.parse({
+          scope: { projectId: "p" },
+          window: { from: "2025-06-01", to: "2025-06-30" },
+          asOf: "2025-08-01T00:00:00.000Z",
+          forecast,
+        }),
+        [],
+        0,
+      ),
+    );
+  expect(simulating({ simulations: 27_383 })).toThrow(
+    "the forecast would simulate up to 27383 × 1826 days, more than 50000000; lower forecast.simulations to 27382",
+  );
+  expect(simulating({ simulations: 27_382 })).not.toThrow();
+  expect(simulating({ simulations: 100_000, until: "2026-11-13" })).toThrow(
+    "100000 × 501 days, more than 50000000; lower forecast.simulations to 99800, or ask about an earlier forecast.until",
+  );
+  expect(simulating({ simulations: 100_000, until: "2026-11-12" })).not.toThrow();
 });
 
 test("young and idle scopes are warned about", () => {
@@ -115,7 +140,7 @@ test("young and idle scopes are warned about", () => {
       items: [{ id: "a", createdAt: "2025-06-20T00:00:00.000Z" }],
     }),
   );
-  const output = flow(input, changes, 0);
+  const output = atOnce(flow(input, changes, 0));
   expect(output.warnings.map(({ code }) => code)).toEqual([
     "state_unknown",
     "short_history",
@@ -181,7 +206,7 @@ function measuredCoverage(file: string) {
       metrics: [],
       forecast: { simulations: 100 },
     });
-    const { forecast: answer } = flow(input, changes, Date.now());
+    const { forecast: answer } = atOnce(flow(input, changes, Date.now()));
     return answer ? [{ projectId, items: items.length, calibration: answer.calibration }] : [];
   });
 }

@@ -3,6 +3,7 @@ import { addDays, daysBetween } from "./days.ts";
 import { percentile } from "./percentile.ts";
 import type { Forecast, ForecastInput } from "./schemas.ts";
 import { MAX_FORECAST_DAYS, seededRandom, walker } from "./simulate.ts";
+import type { Steps } from "./turns.ts";
 
 /** Back-tests: horizons, the coverage that is meant, and their size. */
 const HORIZONS_DAYS = [14, 28] as const;
@@ -20,7 +21,7 @@ export interface Fan {
 export interface Ahead {
   forecast: Forecast;
   /** Computed on demand: only a chart wants it. */
-  fan(): Fan;
+  fan(): Steps<Fan>;
   perDay: Float64Array;
 }
 
@@ -37,12 +38,12 @@ function atLeast(sorted: ArrayLike<number>, percent: number): number {
  * *How many*: with it, at least so many items are done by the end of `until`. Both are nearest-rank
  * percentiles of the simulations.
  */
-export function forecast(
+export function* forecast(
   perDay: ArrayLike<number> & { slice(from: number): ArrayLike<number> },
   from: string,
   remaining: number,
   input: ForecastInput,
-): Pick<Ahead, "forecast" | "fan"> {
+): Steps<Pick<Ahead, "forecast" | "fan">> {
   const { until, simulations, seed, historyDays, percentiles } = input;
   const history = perDay.slice(Math.max(0, perDay.length - historyDays));
   const horizonDays = until === undefined ? MAX_FORECAST_DAYS : daysBetween(from, until);
@@ -53,7 +54,7 @@ export function forecast(
     ? new Int32Array(simulations).fill(
         until === undefined && remaining > 0 ? MAX_FORECAST_DAYS + 1 : 0,
       )
-    : simulate(history, simulations, seed, horizonDays, target);
+    : yield* simulate(history, simulations, seed, horizonDays, target);
   return {
     forecast: {
       from,
@@ -72,7 +73,7 @@ export function forecast(
           date: known ? addDays(from, days) : null,
         };
       }),
-      calibration: calibrate(perDay, historyDays, seed),
+      calibration: yield* calibrate(perDay, historyDays, seed),
     },
     fan: () =>
       fanOf(
@@ -86,17 +87,18 @@ export function forecast(
 }
 
 /** Sorted outcomes: days needed for the target, or the items done where there is none. */
-export function simulate(
+export function* simulate(
   history: ArrayLike<number>,
   simulations: number,
   seed: number,
   days: number,
   target: number,
-) {
+): Steps<Int32Array> {
   const walk = walker(history, seededRandom(seed));
   const outcomes = new Int32Array(simulations);
   const sums = target === Number.POSITIVE_INFINITY ? new Int32Array(days) : undefined;
   for (let i = 0; i < simulations; i++) {
+    yield;
     const day = target <= 0 ? 0 : walk(days, target, sums);
     outcomes[i] = sums ? (sums[days - 1] as number) : day;
   }
@@ -108,11 +110,11 @@ export function simulate(
  * interval: once a week, back from the last day, at most five years. Only what was before such a day
  * goes into its forecast; the history itself is today's (an item reopened since is not in it).
  */
-export function calibrate(
+export function* calibrate(
   perDay: ArrayLike<number> & { slice(from: number, to?: number): ArrayLike<number> },
   historyDays: number,
   seed: number,
-): Forecast["calibration"] {
+): Steps<Forecast["calibration"]> {
   const longestDays = Math.max(...HORIZONS_DAYS);
   const counts = HORIZONS_DAYS.map((horizonDays) => ({
     horizonDays,
@@ -128,6 +130,7 @@ export function calibrate(
       perDay.slice(Math.max(0, origin - historyDays), origin),
       seededRandom(seed, test + 1),
     );
+    yield;
     const sums = counts.map(() => new Int32Array(BACKTEST.simulations));
     for (let i = 0; i < BACKTEST.simulations; i++) {
       walk(longestDays, Number.POSITIVE_INFINITY, record);
@@ -158,25 +161,28 @@ export function calibrate(
 }
 
 /** Bounds by day up to the horizon; for *when*, to the day by which 95 % of the simulations were done, at most three years. */
-function fanOf(
+function* fanOf(
   history: ArrayLike<number>,
   seed: number,
   outcomes: Int32Array,
   horizonDays: number | undefined,
   target: number,
-): Fan {
+): Steps<Fan> {
   const days = Math.max(1, Math.min(horizonDays ?? (percentile(outcomes, 95) as number), 1_100));
   const walk = walker(history, seededRandom(seed));
-  const paths = Array.from({ length: 1_000 }, () => {
+  const paths: Int32Array[] = [];
+  for (let i = 0; i < 1_000; i++) {
+    yield;
     const record = new Int32Array(days);
     const reached = walk(days, target, record);
-    return reached < days ? record.fill(target, reached - 1) : record;
-  });
+    paths.push(reached < days ? record.fill(target, reached - 1) : record);
+  }
   const fan: Fan = {
     median: [],
     bands: [50, 85, 95].map((percent) => ({ percent, low: [], high: [] })),
   };
   for (let day = 0; day < days; day++) {
+    yield;
     const sums = Int32Array.from(paths, (path) => Math.min(path[day] as number, target)).sort();
     fan.median.push(percentile(sums, 50) as number);
     for (const { percent, low, high } of fan.bands) {

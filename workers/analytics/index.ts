@@ -5,6 +5,7 @@ import { factsOf } from "./facts.ts";
 import { flow } from "./flow.ts";
 import { FlowInput, FlowOutput, IngestInput, IngestOutput } from "./schemas.ts";
 import { addChanges, changesOf, HistoryTooLarge } from "./store.ts";
+import { inTurns } from "./turns.ts";
 
 const MIB = 1_048_576;
 
@@ -41,7 +42,8 @@ export default defineWorker({
       maxOutputBytes: 8 * MIB,
       async handle(input, job) {
         try {
-          return flow(input, await changesOf(job.db, input.scope), Date.now());
+          const changes = await changesOf(job.db, input.scope, job.signal);
+          return await inTurns(flow(input, changes, Date.now()), job.signal);
         } catch (error) {
           if (error instanceof HistoryTooLarge) throw new Reject(error.message, { cause: error });
           throw error;

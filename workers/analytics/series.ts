@@ -2,6 +2,7 @@
 import { type Days, dayIndex } from "./days.ts";
 import { type FlowOutput, STATE_GROUPS, type StateGroup } from "./schemas.ts";
 import type { Timeline } from "./timeline.ts";
+import type { Steps } from "./turns.ts";
 
 /** Totals at the end of each day, by state group: items, and thousandths of points. */
 export interface DailyTotals {
@@ -16,7 +17,7 @@ export interface DailyTotals {
  * day; an item counts as what it is after its last change in the day. Only items in scope at that
  * time count, so the past is not rewritten when an item later leaves (deleted, moved to the next cycle).
  */
-export function dailyTotals(timelines: readonly Timeline[], days: Days): DailyTotals {
+export function* dailyTotals(timelines: readonly Timeline[], days: Days): Steps<DailyTotals> {
   const length = days.dates.length;
   const empty = () =>
     Object.fromEntries(
@@ -28,6 +29,7 @@ export function dailyTotals(timelines: readonly Timeline[], days: Days): DailyTo
     array[to] = (array[to] as number) - amount;
   };
   for (const { moments } of timelines) {
+    yield;
     let from = dayIndex(days, (moments[0] as Timeline["moments"][0]).atMs);
     for (let i = 0; i < moments.length && from < length; i++) {
       const { group, milliPoints, inScope } = moments[i] as Timeline["moments"][0];

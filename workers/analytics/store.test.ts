@@ -58,7 +58,12 @@ describe.skipIf(!databaseUrl)("on Postgres", () => {
     }
   }
   const ask = async (input: unknown) =>
-    flow.output.parse(await flow.handle?.(FlowInput.parse(input), { db: pool } as unknown as Job));
+    flow.output.parse(
+      await flow.handle?.(FlowInput.parse(input), {
+        db: pool,
+        signal: new AbortController().signal,
+      } as unknown as Job),
+    );
   const rowsOf = async (projectId: string) =>
     (
       await pool.query(

@@ -2,6 +2,7 @@
 import type { Tx } from "@tl-engine/shared";
 import { CEILINGS, type Scope, type StateGroup } from "./schemas.ts";
 import type { Change } from "./timeline.ts";
+import { inTurns, STEP_SIZE, type Steps } from "./turns.ts";
 
 /** A statement's parameters are arrays by column, so its text is the same for any number of rows. */
 const INSERT = `
@@ -73,7 +74,7 @@ type Row = [
  * All facts about the scope's projects; for a cycle, of the projects that have had items in it.
  * Throws {@link HistoryTooLarge}.
  */
-export async function changesOf(db: Tx, scope: Scope): Promise<Change[]> {
+export async function changesOf(db: Tx, scope: Scope, signal: AbortSignal): Promise<Change[]> {
   const ids = scope.projectIds ?? (scope.projectId === undefined ? [] : [scope.projectId]);
   const inProjects =
     scope.cycleId === undefined
@@ -92,8 +93,15 @@ export async function changesOf(db: Tx, scope: Scope): Promise<Change[]> {
     values: [inProjects.value, scope.workspaceId ?? null],
   });
   if (rows.length > CEILINGS.changesPerFlow) throw new HistoryTooLarge();
-  return rows.map(
-    ([projectId, itemId, changeId, atMs, field, from, to, fromGroup, toGroup, initial]) => ({
+  return inTurns(changesIn(rows), signal);
+}
+
+function* changesIn(rows: Row[]): Steps<Change[]> {
+  const changes: Change[] = [];
+  for (const row of rows) {
+    if (changes.length % STEP_SIZE === STEP_SIZE - 1) yield;
+    const [projectId, itemId, changeId, atMs, field, from, to, fromGroup, toGroup, initial] = row;
+    changes.push({
       projectId,
       itemId,
       changeId,
@@ -104,6 +112,7 @@ export async function changesOf(db: Tx, scope: Scope): Promise<Change[]> {
       fromGroup,
       toGroup,
       initial,
-    }),
-  );
+    });
+  }
+  return changes;
 }

@@ -1,5 +1,7 @@
 /** Replays the recorded changes of one work item, in whatever order they came, into its life over time. */
+import { byTimeThenId, inChainOrder, sorted } from "./order.ts";
 import type { Field, StateGroup } from "./schemas.ts";
+import { STEP_SIZE, type Steps } from "./turns.ts";
 
 /** One recorded fact about a work item: its creation, a value that it was created with, or a change. */
 export interface Change {
@@ -56,41 +58,11 @@ export interface Replay {
   groupOf(stateId: string, recorded: StateGroup | null): StateGroup | null;
 }
 
-const byTimeThenId = (a: Change, b: Change) =>
-  a.atMs - b.atMs || (a.changeId < b.changeId ? -1 : a.changeId > b.changeId ? 1 : 0);
-
 /** Estimate in thousandths of a point: none is 0, what is no number from 0 to a million is null. */
 export function milliPointsOf(value: string | null): number | null {
   if (value === null || value.trim() === "") return 0;
   const points = Number(value);
   return points >= 0 && points <= 1_000_000 ? Math.round(points * 1000) : null;
-}
-
-/** Changes at one instant that are put into a chain; larger heaps are no person's work and stay in order of id. */
-const MAX_TIED = 50;
-
-/**
- * Puts changes of one single-valued field in order: by time, and where several happened at one
- * instant (Plane's times are whole seconds) so that each starts from the value that the one before
- * it left, which neither their arrival nor their ids can tell. `start` is the value before all.
- */
-export function inChainOrder(changes: Change[], start: string | null | undefined): Change[] {
-  changes.sort(byTimeThenId);
-  let current = start;
-  for (let i = 0; i < changes.length; i++) {
-    const { atMs } = changes[i] as Change;
-    let end = i + 1;
-    while (end < changes.length && changes[end]?.atMs === atMs) end++;
-    if (end > i + 1 && end - i <= MAX_TIED) {
-      const tied = changes.slice(i, end);
-      let next = current === undefined ? -1 : tied.findIndex((change) => change.from === current);
-      // Nothing continues the chain: begin at a value that no other of them leads to.
-      if (next < 0) next = tied.findIndex(({ from }) => !tied.some(({ to }) => to === from));
-      if (next > 0) changes.splice(i, 0, ...changes.splice(i + next, 1));
-    }
-    current = (changes[i] as Change).to;
-  }
-  return changes;
 }
 
 /** The changes of one item, sorted out by what they are of. */
@@ -123,19 +95,20 @@ function sortOut(changes: Iterable<Change>) {
 }
 
 /** What the item was before its first change: recorded at its creation, else what that change took away. */
-function beginning(parts: ReturnType<typeof sortOut>) {
+function* beginning(parts: ReturnType<typeof sortOut>) {
   const recorded = (field: string) => parts.initial.findLast((fact) => fact.field === field);
   const state = recorded("state");
   const points = recorded("points");
-  inChainOrder(parts.state, state ? state.to : undefined);
-  inChainOrder(parts.points, points ? points.to : undefined);
-  parts.sets.sort(byTimeThenId);
+  parts.state = yield* inChainOrder(parts.state, state ? state.to : undefined);
+  parts.points = yield* inChainOrder(parts.points, points ? points.to : undefined);
+  parts.sets = yield* sorted(parts.sets, byTimeThenId);
   const first = parts.state[0];
   const sets = { label: new Set<string>(), cycle: new Set<string>() };
   for (const { field, to } of parts.initial)
     if ((field === "label" || field === "cycle") && to) sets[field].add(to);
   const seen = new Set<string>();
-  for (const { field, from, to } of parts.sets) {
+  for (const [i, { field, from, to }] of parts.sets.entries()) {
+    if (i % STEP_SIZE === STEP_SIZE - 1) yield;
     const key = (id: string) => `${field} ${id}`;
     if (from && !seen.has(key(from))) sets[field as "label" | "cycle"].add(from);
     if (from) seen.add(key(from));
@@ -156,17 +129,17 @@ function beginning(parts: ReturnType<typeof sortOut>) {
  * exists from its creation, or from its earliest change where the creation is not known (yet); what
  * is dated before the creation (clocks differ) counts as done at it. Deletion is final.
  */
-export function replay(
+function* replay(
   itemId: string,
   changes: Iterable<Change>,
   options: Replay,
-): Timeline | null {
+): Steps<Timeline | null> {
   const parts = sortOut(changes);
   const { createdMs, deletedMs } = parts;
   if (!(createdMs < options.endMs)) return null;
   const warnings = new Set<TimelineWarning>();
   if (parts.early) warnings.add("before_creation");
-  const { label: labels, cycle: cycles, ...start } = beginning(parts);
+  const { label: labels, cycle: cycles, ...start } = yield* beginning(parts);
 
   const groupOf = (stateId: string | null, recorded: StateGroup | null): StateGroup => {
     const group = stateId === null ? null : options.groupOf(stateId, recorded);
@@ -192,9 +165,13 @@ export function replay(
   };
   const moments = [now];
   // Order among fields at one instant does not matter; within a field it is settled above.
-  const rest = [...parts.state, ...parts.points, ...parts.sets].sort((a, b) => a.atMs - b.atMs);
+  const rest = yield* sorted(
+    [...parts.state, ...parts.points, ...parts.sets],
+    (a, b) => a.atMs - b.atMs,
+  );
   const goneMs = Math.min(options.endMs, deletedMs);
-  for (const change of rest) {
+  for (const [i, change] of rest.entries()) {
+    if (i % STEP_SIZE === STEP_SIZE - 1) yield;
     const atMs = Math.max(change.atMs, createdMs);
     if (atMs >= goneMs) break;
     const next: Moment = { ...now, atMs };
@@ -228,38 +205,53 @@ const differs = (a: Moment, b: Moment) =>
  * The group of a state is, in this order: the caller's override; the one recorded with the change;
  * the one recorded with the latest other change from or to the same state.
  */
-export function replayAll(
+export function* replayAll(
   changes: readonly Change[],
   options: Omit<Replay, "groupOf"> & { overrides?: Readonly<Record<string, StateGroup>> },
-): Timeline[] {
+): Steps<Timeline[]> {
   const { overrides = {} } = options;
-  const known = latestGroups(changes);
+  const known = yield* latestGroups(changes);
   const groupOf: Replay["groupOf"] = (stateId, recorded) =>
     (Object.hasOwn(overrides, stateId) ? overrides[stateId] : undefined) ??
     recorded ??
     known.get(stateId)?.group ??
     null;
-  const items = Map.groupBy(changes, ({ projectId, itemId }) => `${projectId}\0${itemId}`);
   const timelines: Timeline[] = [];
-  for (const ofItem of items.values()) {
-    const timeline = replay((ofItem[0] as Change).itemId, ofItem, { ...options, groupOf });
+  for (const ofItem of (yield* byItem(changes)).values()) {
+    yield;
+    const timeline = yield* replay((ofItem[0] as Change).itemId, ofItem, { ...options, groupOf });
     if (timeline && wasInScope(timeline)) timelines.push(timeline);
   }
-  return timelines.sort((a, b) => (a.itemId < b.itemId ? -1 : a.itemId > b.itemId ? 1 : 0));
+  return yield* sorted(timelines, (a, b) =>
+    a.itemId < b.itemId ? -1 : a.itemId > b.itemId ? 1 : 0,
+  );
+}
+
+function* byItem(changes: readonly Change[]): Steps<Map<string, Change[]>> {
+  const items = new Map<string, Change[]>();
+  for (const [i, change] of changes.entries()) {
+    if (i % STEP_SIZE === STEP_SIZE - 1) yield;
+    const key = `${change.projectId}\0${change.itemId}`;
+    const ofItem = items.get(key);
+    if (ofItem) ofItem.push(change);
+    else items.set(key, [change]);
+  }
+  return items;
 }
 
 /** Whether it was in scope for any time at all; what several changes at one instant pass through does not count. */
 const wasInScope = ({ moments }: Timeline) =>
   moments.some(({ inScope, atMs }, i) => inScope && moments[i + 1]?.atMs !== atMs);
 
-function latestGroups(changes: readonly Change[]) {
+function* latestGroups(changes: readonly Change[]) {
   const known = new Map<string, { group: StateGroup; change: Change }>();
   const learn = (stateId: string | null, group: StateGroup | null, change: Change) => {
     if (stateId === null || group === null) return;
     const before = known.get(stateId);
     if (!before || byTimeThenId(before.change, change) < 0) known.set(stateId, { group, change });
   };
-  for (const change of changes) {
+  for (const [i, change] of changes.entries()) {
+    if (i % STEP_SIZE === STEP_SIZE - 1) yield;
     learn(change.from, change.fromGroup, change);
     learn(change.to, change.toGroup, change);
   }

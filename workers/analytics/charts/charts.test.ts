@@ -3,6 +3,7 @@ import { factsOf } from "../facts.ts";
 import { flow } from "../flow.ts";
 import { FlowInput, IngestInput, METRICS } from "../schemas.ts";
 import { seededRandom } from "../simulate.ts";
+import { atOnce } from "../turns.ts";
 import { dayTicks, durationTicks, formatDuration, roundTicks, thinned } from "./axes.ts";
 import { escapeText } from "./svg.ts";
 
@@ -45,7 +46,7 @@ function draw(changes: ReturnType<typeof sample>, request: object = {}) {
     title: 'Ñandú & <Co> "1"',
     ...request,
   });
-  return flow(input, changes, 0).svg ?? {};
+  return atOnce(flow(input, changes, 0)).svg ?? {};
 }
 
 /** Opened and closed tags in pairs, no stray characters: enough to know that it is XML. */

@@ -2,7 +2,7 @@
 import type { Days } from "../days.ts";
 import { dayIndex } from "../days.ts";
 import type { Finished } from "../finished.ts";
-import type { Ahead } from "../forecast.ts";
+import type { Ahead, Fan } from "../forecast.ts";
 import type { FlowInput, FlowOutput } from "../schemas.ts";
 import { agingChart } from "./aging.ts";
 import { barsChart } from "./bars.ts";
@@ -17,13 +17,15 @@ export interface Drawn {
   cycleTime: NonNullable<FlowOutput["cycleTime"]>;
   days: Days;
   ahead: Ahead | undefined;
+  /** Where there is a forecast. */
+  fan: Fan | undefined;
 }
 
 /** The SVG documents, by metric. */
 export function draw(
   { unit, title, window, forecast }: FlowInput,
   output: FlowOutput,
-  { finished, cycleTime, days, ahead }: Drawn,
+  { finished, cycleTime, days, ahead, fan }: Drawn,
 ): NonNullable<FlowOutput["svg"]> {
   const perDay = (of: (item: Finished) => number) => {
     const sums = new Float64Array(days.dates.length);
@@ -59,6 +61,7 @@ export function draw(
     }),
     ...(output.aging && { aging: agingChart(output.aging, cycleTime.cycle, title) }),
     ...(forecast &&
-      ahead && { forecast: forecastChart(ahead.forecast, ahead.fan(), ahead.perDay, title) }),
+      ahead &&
+      fan && { forecast: forecastChart(ahead.forecast, fan, ahead.perDay, title) }),
   };
 }

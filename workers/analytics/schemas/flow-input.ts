@@ -55,6 +55,7 @@ export const ForecastInput = z
     until: CalendarDay.optional(),
     /** Days of throughput to sample from, back from the last day seen; recent ones weigh more. */
     historyDays: z.int().min(14).max(3_660).default(180),
+    /** Together with the days ahead bounded by `CEILINGS.simulatedDays`: 27,382 where no `until` is asked about. */
     simulations: z.int().min(100).max(100_000).default(10_000),
     /** The same seed and history give the same forecast. */
     seed: z.int().min(0).max(4_294_967_295).default(1),
