@@ -41,6 +41,13 @@ export class Drain {
     return this.#inFlight === 0 ? 0 : performance.now() - this.#sinceMs;
   }
 
+  /** What to say where none has ended for longer than `patienceMs`; undefined while all is well. */
+  stuckFor(patienceMs: number): string | undefined {
+    const { heldForMs } = this;
+    if (heldForMs <= patienceMs) return undefined;
+    return `${this.#inFlight} deliveries held, none has ended for ${Math.floor(heldForMs / 1_000)} s`;
+  }
+
   /** Nothing new starts once this is true. */
   get draining(): boolean {
     return this.#isDraining;

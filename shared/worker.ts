@@ -6,14 +6,16 @@ import { Closers, Drain } from "./drain.ts";
 import { planConnections } from "./engine/connections.ts";
 import { drainDeadlineMs, stuckAfterMs } from "./engine/deadlines.ts";
 import type { WorkerDefinition } from "./engine/define-worker.ts";
+import type { Claims } from "./job/claim.ts";
 import { Gate } from "./job/gate.ts";
 import { Aborted } from "./job/job-context.ts";
 import type { Life } from "./job/life.ts";
 import { beatHearts, LiveJobs, listenForCancels } from "./job/live-jobs.ts";
 import { openAll } from "./opening.ts";
-import { assembleLife, makeParts, type Parts } from "./parts.ts";
+import { assembleLife, makeParts, type Parts, type PartsDependencies } from "./parts.ts";
 import type { Config } from "./process/config.ts";
 import { createLog } from "./process/log.ts";
+import { watchLoop } from "./process/loop-watch.ts";
 import { createMetrics } from "./process/metrics.ts";
 import { createPurge, type Purge } from "./stores/purge.ts";
 
@@ -37,6 +39,8 @@ export interface RunningWorker {
   /** Drains: nothing new starts, what runs may finish within the drain deadline, the rest goes back uncounted. */
   stop(): Promise<void>;
 }
+
+const LOOP_BLOCKED = "the event loop stood still: a handler that takes long must yield";
 
 /**
  * Starts consuming. Throws, with what to do and without having touched a job, when a server can't be reached or is
@@ -82,15 +86,14 @@ export async function startWorker(
     if (consumer?.ready() !== true) return "no consumer on the queue";
     if (parts?.publisher.ready() !== true) return "no publishing connection";
     if (state.databaseDown) return "postgres can't be used";
-    return stuckFor(drain, options.stuckAfterMs ?? stuckAfterMs(definition));
+    return drain.stuckFor(options.stuckAfterMs ?? stuckAfterMs(definition));
   };
-  const ready = () => notReady() === undefined;
   const metrics = createMetrics({
     engine,
     inFlight: () => drain.inFlight,
     heldForMs: () => drain.heldForMs,
     heldBytes: () => consumer?.heldBytes ?? 0,
-    ready,
+    ready: () => notReady() === undefined,
   });
 
   try {
@@ -122,8 +125,7 @@ export async function startWorker(
     const made = makeParts(dependencies);
     parts = options.parts?.(made) ?? made;
     life = assembleLife(parts, dependencies);
-    closers.add(beatHearts(live, parts.claims, config.LEASE_MS, log));
-    closers.add(listenForCancels(live, redis, { prefix: config.ENGINE_PREFIX, engine, log }));
+    for (const end of watches(parts.claims, dependencies)) closers.add(end);
     state.consuming = true;
     await consumer.start();
     log.info({ healthPort, replies: config.REPLY_EXCHANGE || "default exchange" }, "ready");
@@ -135,7 +137,19 @@ export async function startWorker(
   }
 }
 
-function stuckFor({ inFlight, heldForMs }: Drain, patienceMs: number): string | undefined {
-  if (heldForMs <= patienceMs) return undefined;
-  return `${inFlight} deliveries held, none has ended for ${Math.floor(heldForMs / 1_000)} s`;
+/** What runs beside the jobs: the watch of the event loop, heartbeats, and the ear for cancellations. */
+function watches(
+  claims: Claims,
+  { definition, config, live, redis, metrics, log }: PartsDependencies,
+) {
+  const { ENGINE_PREFIX: prefix, LEASE_MS } = config;
+  const onBlocked = (blockedMs: number) => {
+    metrics.loopBlocked();
+    log.warn({ blockedMs, jobs: live.latest() }, LOOP_BLOCKED);
+  };
+  return [
+    watchLoop({ onBlocked }),
+    beatHearts(live, claims, LEASE_MS, log),
+    listenForCancels(live, redis, { prefix, engine: definition.name, log }),
+  ];
 }

@@ -39,6 +39,14 @@ export class LiveJobs {
     last.place = place;
   }
 
+  /** Type and id of those that began last: whoever held the event loop is among them, or has just ended. */
+  latest(count = 5): string[] {
+    return this.#jobs
+      .toSorted((a, b) => b.startedAtMs - a.startedAtMs)
+      .slice(0, count)
+      .map(({ job }) => `${job.type} ${job.id}`);
+  }
+
   /** What passes the test now; later changes don't show. */
   filter(test: (job: LiveJob) => boolean): LiveJob[] {
     return this.#jobs.filter(test);

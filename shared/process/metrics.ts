@@ -17,6 +17,7 @@ type Totals = Record<
   | "redisSkipped"
   | "staleAcks"
   | "undecodable"
+  | "loopBlocks"
   | "unroutableReplies"
   | "refusedReplies"
   | "refusedEvents"
@@ -35,6 +36,8 @@ export interface Metrics {
   staleAcks(count: number): void;
   /** A delivery whose headers can't be decoded. */
   undecodable(): void;
+  /** The event loop stood still for more than a second. */
+  loopBlocked(): void;
   /** A reply or an event that its queue did not take. */
   undelivered(
     what: "reply" | "event",
@@ -71,6 +74,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     redisSkipped: 0,
     staleAcks: 0,
     undecodable: 0,
+    loopBlocks: 0,
     unroutableReplies: 0,
     refusedReplies: 0,
     refusedEvents: 0,
@@ -112,6 +116,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     undecodable() {
       totals.undecodable++;
+    },
+    loopBlocked() {
+      totals.loopBlocks++;
     },
     undelivered(what, why) {
       if (what === "event") totals.refusedEvents++;
@@ -235,6 +242,11 @@ function counters(totals: Totals): [string, string, () => number][] {
       "engine_stale_acks_total",
       "Acks dropped because their channel had closed",
       () => totals.staleAcks,
+    ],
+    [
+      "engine_event_loop_blocked_total",
+      "Times that the event loop stood still for more than a second",
+      () => totals.loopBlocks,
     ],
     [
       "engine_undecodable_total",
