@@ -44,6 +44,7 @@ COPY package.json package-lock.json ./
 COPY shared shared
 COPY workers workers
 COPY scripts/environment.ts scripts/migrate.ts scripts/topology.ts scripts/workers.ts scripts/
+COPY scripts/terminal/printable.ts scripts/terminal/
 
 # The bundler alone, from the lock file: nothing of it gets into what runs.
 FROM base AS bundler

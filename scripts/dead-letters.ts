@@ -68,12 +68,13 @@ async function chosenEngines(mustBeOne: boolean): Promise<string[]> {
 }
 
 async function main(verb: string): Promise<void> {
-  const { ID = "", ALL = "", LIMIT = String(DEFAULT_LIMIT) } = process.env;
+  const { ID = "", ALL = "", LIMIT = "" } = process.env;
   if (verb !== "list" && verb !== "replay")
     usage("Usage: node scripts/dead-letters.ts list|replay");
   if (verb === "replay" && (ID === "") === (ALL === ""))
     usage("Say which letters: ID=job-id, or ALL=1.");
-  const limit = Number(LIMIT);
+  // make exports a variable that was not given as an empty one.
+  const limit = Number(LIMIT || DEFAULT_LIMIT);
   if (!Number.isSafeInteger(limit) || limit < 0) usage("LIMIT must be a whole number.");
   const engines = await chosenEngines(verb === "replay");
   if (verb === "replay" && engines.includes(BURIALS))
