@@ -45,6 +45,18 @@ test("as many are asked for as fit, and all again once they are smaller", () => 
   expect(held.prefetch(64)).toBeGreaterThan(30);
 });
 
+test("a queue that has no limit of its own does not lift another's", () => {
+  const { held, onSmaller } = budget(100);
+  held.take(30);
+  held.release(30);
+  expect([held.prefetch(64), held.prefetch(2)]).toEqual([3, 2]);
+  for (let count = 0; count < 64; count++) {
+    held.take(1);
+    held.release(1);
+  }
+  expect(onSmaller).toHaveBeenCalledTimes(1);
+});
+
 test("large jobs are held a few at a time, all end at their first attempt, and small ones are as quick again", async () => {
   const BYTES = 400_000;
   const running = { now: 0, most: 0 };

@@ -21,7 +21,7 @@ export class ByteBudget {
   #held = 0;
   #meanBytes = 0;
   #isFull = false;
-  /** What the broker was last told to send at once; undefined while it may send all that the worker can hold. */
+  /** The most that a queue was limited to; undefined while each may send all that the worker can hold. */
   #limit: number | undefined;
 
   constructor(options: ByteBudgetOptions) {
@@ -68,10 +68,7 @@ export class ByteBudget {
    */
   prefetch(most: number): number {
     const fitting = Math.max(1, this.#fitting());
-    if (fitting >= most) {
-      this.#limit = undefined;
-      return most;
-    }
+    if (fitting >= most) return most;
     this.#limit = Math.max(this.#limit ?? 0, fitting);
     return fitting;
   }
