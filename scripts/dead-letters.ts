@@ -5,10 +5,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { openFirstConnection } from "@tl-engine/shared/broker/connection";
 import { openPublisher } from "@tl-engine/shared/broker/publish";
-import { BURIALS } from "@tl-engine/shared/broker/topology";
 import { createLog } from "@tl-engine/shared/process/log";
 import { StartFailure } from "@tl-engine/shared/process/start-failure";
-import { brokerNames } from "@tl-engine/shared/wire/names";
+import { BURIALS, brokerNames } from "@tl-engine/shared/wire/names";
 import { type Letter, listLetters, type Replayed, replayLetters } from "./dead-letters/letters.ts";
 import { readEnvironment } from "./environment.ts";
 import { printable, printableLines } from "./terminal/printable.ts";

@@ -1,9 +1,10 @@
 /** `make remove-worker NAME=invoices`: what `make new-worker` makes and lists, taken out again. */
+
 import { spawnSync } from "node:child_process";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { BURIALS } from "@tl-engine/shared/broker/topology";
+import { BURIALS } from "@tl-engine/shared/wire/names";
 import { unlinkPackage } from "./new-worker/link-package.ts";
 import { unlistEngine } from "./new-worker/list-engine.ts";
 import { LISTINGS, PARTS } from "./new-worker/parts.ts";

@@ -1,16 +1,14 @@
 /** A publisher whose users have the rights of `make rights ROLE=publisher`, and no others, does its whole work. */
 import { randomBytes } from "node:crypto";
-import { vhostOf } from "@tl-engine/shared/broker/address";
 import { openConnection } from "@tl-engine/shared/broker/connection";
 import { ask } from "@tl-engine/shared/broker/management";
 import { type ConnectOptions, connect, contractOf } from "@tl-engine/shared/client/index";
-import { createLog } from "@tl-engine/shared/process/log";
-import { openRedis } from "@tl-engine/shared/stores/redis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { action, defineWorker } from "../shared/engine/define-worker.ts";
 import { openTestFleet, type TestFleet } from "../shared/testing/fleet.ts";
 import { isPublisherName, publisherRights } from "./rights/publisher.ts";
+import { makeBrokerUser, redisAcl, urlAs } from "./rights/testing/users.ts";
 
 const nonce = randomBytes(4).toString("hex");
 const engine = `p${nonce}`;
@@ -40,22 +38,7 @@ const contract = contractOf(definition);
 let fleet: TestFleet;
 let rights: ReturnType<typeof publisherRights>;
 
-function as(url: string, user: string): string {
-  const given = new URL(url);
-  given.username = user;
-  given.password = password;
-  return given.href;
-}
-
-async function redisAcl(...words: string[]): Promise<void> {
-  const log = createLog({}, "silent");
-  const redis = openRedis(fleet.config.REDIS_URL, log, { enableOfflineQueue: true });
-  try {
-    await redis.call("ACL", ...words);
-  } finally {
-    redis.disconnect();
-  }
-}
+const as = (url: string, user: string) => urlAs(url, user, password);
 
 const open = (options: Partial<ConnectOptions> = {}) =>
   connect({
@@ -77,12 +60,9 @@ beforeAll(async () => {
   const { broker, postgres, redis } = rights;
   await fleet.pool.query(`create role "${postgres.role}" login password '${password}'`);
   for (const statement of postgres.statements) await fleet.pool.query(statement);
-  await redisAcl("SETUSER", redis.user, ...redis.rules, `>${password}`);
+  await redisAcl(fleet.config.REDIS_URL, "SETUSER", redis.user, ...redis.rules, `>${password}`);
   if (managementUrl === undefined) return;
-  const vhost = vhostOf(fleet.config.AMQP_URL);
-  const { user, configure, write, read } = broker;
-  await ask(managementUrl, "PUT", ["users", user], { password, tags: "" });
-  await ask(managementUrl, "PUT", ["permissions", vhost, user], { configure, write, read });
+  await makeBrokerUser(managementUrl, fleet.config.AMQP_URL, broker, password);
   await fleet.start(definition, { PUBLISHER_REQUIRED: "1" });
 });
 
@@ -90,7 +70,7 @@ afterAll(async () => {
   if (!rights) return fleet?.close();
   const { broker, postgres, redis } = rights;
   await fleet.pool.query(`drop owned by "${postgres.role}"; drop role "${postgres.role}"`);
-  await redisAcl("DELUSER", redis.user);
+  await redisAcl(fleet.config.REDIS_URL, "DELUSER", redis.user);
   if (managementUrl !== undefined) await ask(managementUrl, "DELETE", ["users", broker.user]);
   await fleet.close();
 });

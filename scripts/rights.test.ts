@@ -1,15 +1,13 @@
 /** An engine whose users have the rights of `make rights`, and no others, does its whole work on real services. */
 import { randomBytes } from "node:crypto";
-import { vhostOf } from "@tl-engine/shared/broker/address";
 import { openConnection } from "@tl-engine/shared/broker/connection";
 import { ask } from "@tl-engine/shared/broker/management";
-import { createLog } from "@tl-engine/shared/process/log";
-import { openRedis } from "@tl-engine/shared/stores/redis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { action, defineWorker } from "../shared/engine/define-worker.ts";
 import { openTestFleet, type TestFleet } from "../shared/testing/fleet.ts";
 import { eventTypesOf, type Rights, rightsOf } from "./rights/statements.ts";
+import { makeBrokerUser, redisAcl, urlAs } from "./rights/testing/users.ts";
 
 const engine = `r${randomBytes(4).toString("hex")}`;
 const password = randomBytes(12).toString("hex");
@@ -38,24 +36,7 @@ const managementUrl = process.env.RABBITMQ_MANAGEMENT_URL;
 let fleet: TestFleet;
 let rights: Rights;
 
-/** The same address as another user. */
-function as(url: string, user: string): string {
-  const given = new URL(url);
-  given.username = user;
-  given.password = password;
-  return given.href;
-}
-
-async function redisAcl(...words: string[]): Promise<void> {
-  const redis = openRedis(fleet.config.REDIS_URL, createLog({}, "silent"), {
-    enableOfflineQueue: true,
-  });
-  try {
-    await redis.call("ACL", ...words);
-  } finally {
-    redis.disconnect();
-  }
-}
+const as = (url: string, user: string) => urlAs(url, user, password);
 
 beforeAll(async () => {
   fleet = await openTestFleet([definition]);
@@ -66,20 +47,16 @@ beforeAll(async () => {
   const { broker, postgres, redis } = rights;
   await fleet.pool.query(`create role ${postgres.role} login password '${password}'`);
   for (const statement of postgres.statements) await fleet.pool.query(statement);
-  await redisAcl("SETUSER", redis.user, ...redis.rules, `>${password}`);
+  await redisAcl(fleet.config.REDIS_URL, "SETUSER", redis.user, ...redis.rules, `>${password}`);
   if (managementUrl === undefined) return;
-  const vhost = vhostOf(fleet.config.AMQP_URL);
-  const { user, configure, write, read, topic } = broker;
-  await ask(managementUrl, "PUT", ["users", user], { password, tags: "" });
-  await ask(managementUrl, "PUT", ["permissions", vhost, user], { configure, write, read });
-  await ask(managementUrl, "PUT", ["topic-permissions", vhost, user], topic);
+  await makeBrokerUser(managementUrl, fleet.config.AMQP_URL, broker, password);
 });
 
 afterAll(async () => {
   if (!rights) return fleet?.close();
   const { broker, postgres, redis } = rights;
   await fleet.pool.query(`drop owned by ${postgres.role}; drop role ${postgres.role}`);
-  await redisAcl("DELUSER", redis.user);
+  await redisAcl(fleet.config.REDIS_URL, "DELUSER", redis.user);
   if (managementUrl !== undefined) await ask(managementUrl, "DELETE", ["users", broker.user]);
   await fleet.close();
 });

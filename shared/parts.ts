@@ -4,7 +4,6 @@ import { brokerUserOf } from "./broker/address.ts";
 import type { Delivery } from "./broker/consume.ts";
 import { DEFAULT_MAX_BODY_BYTES } from "./broker/consume-link.ts";
 import type { Publisher } from "./broker/publish.ts";
-import { BURIALS } from "./broker/topology.ts";
 import { type ConnectionPlan, jobTransactions } from "./engine/connections.ts";
 import { DEFAULT_MAX_ATTEMPTS, type WorkerDefinition } from "./engine/define-worker.ts";
 import { receiveBuried } from "./job/burials.ts";
@@ -26,7 +25,7 @@ import type { Config } from "./process/config.ts";
 import type { Metrics } from "./process/metrics.ts";
 import type { Pool } from "./stores/database.ts";
 import type { Redis } from "./stores/redis.ts";
-import { brokerNames, redisKeys } from "./wire/names.ts";
+import { BURIALS, brokerNames, redisKeys } from "./wire/names.ts";
 
 /** The steps that touch the world, replaceable one by one in tests of faults. */
 export interface Parts {

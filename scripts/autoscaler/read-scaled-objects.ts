@@ -60,7 +60,7 @@ export function parseScaledObjects(
           "scale each Deployment by one ScaledObject, which may have several triggers",
         );
       targets.set(parsed.target, parsed.name);
-      const hpa = hpaNameOf(object);
+      const hpa = hpaNameOf(parsed.name, object.value.spec as ScaledObjectSource["spec"]);
       const other = hpas.get(hpa);
       if (other !== undefined)
         report(
@@ -78,10 +78,11 @@ export function parseScaledObjects(
 }
 
 /** As the webhook names it. */
-function hpaNameOf({ name, value }: SourceObject): string {
-  const spec = value.spec as ScaledObjectSource["spec"] | undefined;
-  return spec?.advanced?.horizontalPodAutoscalerConfig?.name || `${HPA_PREFIX}${name}`;
-}
+const hpaNameOf = (name: string, spec: ScaledObjectSource["spec"]) =>
+  ownHpaName(spec) || `${HPA_PREFIX}${name}`;
+
+const ownHpaName = ({ advanced }: ScaledObjectSource["spec"]) =>
+  advanced?.horizontalPodAutoscalerConfig?.name;
 
 /** A Deployment that an HPA of somebody else scales too would be scaled by both. */
 function reportOwnHpa(
@@ -178,11 +179,10 @@ const withoutUndefined = (value: unknown) => value as Parameters<typeof fillBeha
 /** What the admission webhook and the HPA refuse, and what KEDA knows and the tools don't. */
 function checkSpec({ metadata, spec }: ScaledObjectSource, report: Report): void {
   const { minReplicaCount: min = 0, maxReplicaCount: max } = spec;
-  const ownName = spec.advanced?.horizontalPodAutoscalerConfig?.name;
-  const hpaName = ownName || `${HPA_PREFIX}${metadata.name}`;
+  const hpaName = hpaNameOf(metadata.name, spec);
   for (const [name, path] of [
     [metadata.name, ["metadata", "name"]],
-    [hpaName, ownName ? HPA_NAME : ["metadata", "name"]],
+    [hpaName, ownHpaName(spec) ? HPA_NAME : ["metadata", "name"]],
   ] as const)
     if (name.length > MAX_NAME_LENGTH)
       report(

@@ -1,10 +1,10 @@
 /** Makes the services ready for the engine under test, with the product's own topology and migrations. */
 import pg from "pg";
 import { openConnection } from "../../shared/broker/connection.ts";
-import { BURIALS, declareTopology as declare, topologyOf } from "../../shared/broker/topology.ts";
+import { declareTopology as declare, topologyOf } from "../../shared/broker/topology.ts";
 import { defineWorker } from "../../shared/engine/define-worker.ts";
 import { migrate, readMigrations } from "../../shared/stores/migrate.ts";
-import { brokerNames } from "../../shared/wire/names.ts";
+import { BURIALS, brokerNames } from "../../shared/wire/names.ts";
 import definition from "./engine/index.ts";
 
 /** The internal engine has no actions: the runtime reads each of its messages as a refused job. */

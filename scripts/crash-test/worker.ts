@@ -1,8 +1,8 @@
 /** A worker process of the crash test: the real runtime with the test engine, hooks at its steps, and perhaps planted bugs. */
 
-import { BURIALS } from "../../shared/broker/topology.ts";
 import { exitDeadlineMs } from "../../shared/engine/deadlines.ts";
 import { readConfig } from "../../shared/process/config.ts";
+import { BURIALS } from "../../shared/wire/names.ts";
 import { type Parts, startWorker } from "../../shared/worker.ts";
 import { plantBugs } from "./bugs/index.ts";
 import crash from "./engine/index.ts";

@@ -2,31 +2,40 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { parseDocument, YAMLSeq } from "yaml";
+import { type Document, parseDocument, YAMLSeq } from "yaml";
 import type { Listing } from "./parts.ts";
 
 /** Does nothing where the engine is listed already. */
-export function listEngine(repository: string, { file, list, entry }: Listing, engine: string) {
-  const path = join(repository, file);
-  const document = parseDocument(readFileSync(path, "utf8"));
-  const items = document.get(list);
-  if (!(items instanceof YAMLSeq)) throw new Error(`${file} has no list ${list}`);
-  const wanted = entry(engine);
-  if (items.toJSON().some((item: unknown) => isDeepStrictEqual(item, wanted))) return;
-  items.add(document.createNode(wanted));
-  writeFileSync(path, document.toString({ lineWidth: 0 }));
+export function listEngine(repository: string, listing: Listing, engine: string): void {
+  const wanted = listing.entry(engine);
+  changeList(repository, listing, (items, document) => {
+    if (items.toJSON().some((item: unknown) => isDeepStrictEqual(item, wanted))) return false;
+    items.add(document.createNode(wanted));
+    return true;
+  });
 }
 
 /** Takes it out again, whatever tag its image has by now. */
-export function unlistEngine(repository: string, { file, list, entry }: Listing, engine: string) {
+export function unlistEngine(repository: string, listing: Listing, engine: string): void {
+  const name = nameOf(listing.entry(engine));
+  changeList(repository, listing, (items) => {
+    const at = items.toJSON().findIndex((item: unknown) => nameOf(item) === name);
+    if (at >= 0) items.delete(at);
+    return at >= 0;
+  });
+}
+
+/** @param change returns whether it changed anything. */
+function changeList(
+  repository: string,
+  { file, list }: Listing,
+  change: (items: YAMLSeq, document: Document) => boolean,
+): void {
   const path = join(repository, file);
   const document = parseDocument(readFileSync(path, "utf8"));
   const items = document.get(list);
   if (!(items instanceof YAMLSeq)) throw new Error(`${file} has no list ${list}`);
-  const at = items.toJSON().findIndex((item: unknown) => nameOf(item) === nameOf(entry(engine)));
-  if (at < 0) return;
-  items.delete(at);
-  writeFileSync(path, document.toString({ lineWidth: 0 }));
+  if (change(items, document)) writeFileSync(path, document.toString({ lineWidth: 0 }));
 }
 
 const nameOf = (item: unknown) =>

@@ -1,6 +1,5 @@
 /** Rules of `ACL SETUSER` for Redis: an engine's end at its own name, a publisher's at its own. */
-import { BURIALS } from "@tl-engine/shared/broker/topology";
-import { PUBLISHER, redisKeys } from "@tl-engine/shared/wire/names";
+import { BURIALS, PUBLISHER, redisKeys } from "@tl-engine/shared/wire/names";
 
 /** What the runtime sends, itself and from inside its scripts. Database 0: any other asks for +select. */
 const CLAIMS = [

@@ -5,7 +5,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { action, defineWorker, type WorkerDefinition } from "@tl-engine/shared";
-import { vhostOf } from "@tl-engine/shared/broker/address";
 import { openConnection } from "@tl-engine/shared/broker/connection";
 import { ask } from "@tl-engine/shared/broker/management";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -15,6 +14,7 @@ import { connect } from "../../shared/client/index.ts";
 import { openTestFleet, type TestFleet } from "../../shared/testing/fleet.ts";
 import burials from "../../workers/burials/index.ts";
 import { eventTypesOf, rightsOf } from "./statements.ts";
+import { makeBrokerUser, urlAs } from "./testing/users.ts";
 
 const managementUrl = String(process.env.RABBITMQ_MANAGEMENT_URL);
 const password = randomBytes(12).toString("hex");
@@ -82,16 +82,9 @@ describe.runIf(process.env.RABBITMQ_MANAGEMENT_URL).each(MODES)(
         emits: eventTypesOf(actions),
         schema: undefined,
       });
-      const { user, configure, write, read, topic } = broker;
-      const vhost = vhostOf(fleet.config.AMQP_URL);
-      await ask(managementUrl, "PUT", ["users", user], { password, tags: "" });
-      users.push(user);
-      await ask(managementUrl, "PUT", ["permissions", vhost, user], { configure, write, read });
-      await ask(managementUrl, "PUT", ["topic-permissions", vhost, user], topic);
-      const url = new URL(fleet.config.AMQP_URL);
-      url.username = user;
-      url.password = password;
-      return url.href;
+      users.push(broker.user);
+      await makeBrokerUser(managementUrl, fleet.config.AMQP_URL, broker, password);
+      return urlAs(fleet.config.AMQP_URL, broker.user, password);
     }
 
     /** The reply code that a user's publish is refused with; undefined where it is taken. */

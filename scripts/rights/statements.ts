@@ -1,7 +1,13 @@
 /** The least that one engine may do in the broker, in Postgres and in Redis. */
 import type { WorkerDefinition } from "@tl-engine/shared";
-import { BURIALS, lanesOf } from "@tl-engine/shared/broker/lanes";
-import { brokerNames, DELAY_TIERS } from "@tl-engine/shared/wire/names";
+import { lanesOf } from "@tl-engine/shared/broker/lanes";
+import {
+  BURIALS,
+  brokerNames,
+  DEFAULT_TOOLS_USER,
+  DELAY_TIERS,
+  engineUser,
+} from "@tl-engine/shared/wire/names";
 import { roleStatements } from "./postgres.ts";
 import { redisEngineRules } from "./redis-rules.ts";
 
@@ -62,10 +68,11 @@ export function rightsOf(options: RightsOptions): Rights {
   const { engine, prefix, replyExchange, emits, schema } = options;
   const names = brokerNames(prefix);
   const tiers = DELAY_TIERS.map(({ name }) => names.delay(name));
+  const user = engineUser(prefix, engine);
   const role = `engine_${engine.replaceAll("-", "_")}`;
   return {
     broker: {
-      user: `${prefix}.${engine}`,
+      user,
       // Nothing: the topology's user declares.
       configure: "^$",
       write: `^(${[
@@ -80,10 +87,7 @@ export function rightsOf(options: RightsOptions): Rights {
       },
     },
     postgres: { role, statements: roleStatements(role, schema) },
-    redis: {
-      user: `${prefix}.${engine}`,
-      rules: redisEngineRules(prefix, engine),
-    },
+    redis: { user, rules: redisEngineRules(prefix, engine) },
   };
 }
 
@@ -93,5 +97,5 @@ export function rightsOf(options: RightsOptions): Rights {
  */
 export function toolsRights(prefix: string): BrokerRights {
   const own = `^${escaped(prefix)}\\..*$`;
-  return { user: "tl-engine-tools", configure: own, write: own, read: own };
+  return { user: DEFAULT_TOOLS_USER, configure: own, write: own, read: own };
 }

@@ -1,9 +1,6 @@
 /** How many jobs a worker holds of each lane, and how many it runs. */
 import type { WorkerDefinition } from "../engine/define-worker.ts";
-import type { Lane } from "../wire/names.ts";
-
-/** The internal worker that ends what the broker dead-lettered; its queue is the burials queue. */
-export const BURIALS = "burials";
+import { BURIALS, type Lane } from "../wire/names.ts";
 
 /** Of the jobs that run at once: the rest of the places is always free of bulk jobs. */
 const BULK_SHARE = 3 / 4;

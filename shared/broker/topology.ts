@@ -1,12 +1,10 @@
 /** Every exchange, queue and binding of the fleet, derived from the worker definitions. */
 import type { Channel, ChannelModel } from "amqplib";
 import type { WorkerDefinition } from "../engine/define-worker.ts";
-import { type BrokerNames, DELAY_TIERS, jobKey, type Lane } from "../wire/names.ts";
+import { type BrokerNames, BURIALS, DELAY_TIERS, jobKey, type Lane } from "../wire/names.ts";
 import type { BrokerProfile } from "./connection.ts";
 import { BrokerFailure } from "./explain.ts";
-import { BURIALS, lanesOf } from "./lanes.ts";
-
-export { BURIALS };
+import { lanesOf } from "./lanes.ts";
 
 /**
  * Hand-backs of rolling deploys and crashes of a neighbour count on the broker's limit too, so it is

@@ -1,4 +1,5 @@
 /** Checks at run time what types can't hold: names, ranges, and keys that JavaScript would pass over in silence. */
+import { MAX_COUNT } from "../wire/headers.ts";
 import { NAME } from "../wire/names.ts";
 import { isAsyncFunction, isAsyncSchema } from "./async-schema.ts";
 import type { Action, WorkerDefinition } from "./define-worker.ts";
@@ -9,7 +10,7 @@ const RANGES = {
   // 25 min: the broker's consumer timeout is 30.
   timeoutMs: [100, 1_500_000],
   // A message carries its attempt up to this number.
-  maxAttempts: [1, 1_000],
+  maxAttempts: [1, MAX_COUNT],
   transactions: [0, 100],
 } as const;
 const ACTION_RANGES = {

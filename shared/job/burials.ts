@@ -1,7 +1,6 @@
 /** Reads what the broker itself dead-lettered, so that it gets the row, the reply and the grave that it missed. */
 import type { Delivery } from "../broker/consume.ts";
-import { BURIALS } from "../broker/topology.ts";
-import { type BrokerNames, jobKey, type Lane, NAME } from "../wire/names.ts";
+import { type BrokerNames, BURIALS, jobKey, type Lane, NAME } from "../wire/names.ts";
 import {
   type Envelope,
   emptyEnvelope,

@@ -1,7 +1,7 @@
 /** What a message says about its job beside the body: checked, and put into one form. */
 import type { Delivery, MessageProperties } from "../broker/consume.ts";
 import type { Action } from "../engine/define-worker.ts";
-import { HEADERS } from "../wire/headers.ts";
+import { HEADERS, MAX_COUNT } from "../wire/headers.ts";
 import { JOB_ID, type Lane } from "../wire/names.ts";
 import { digest } from "./json.ts";
 import { type Fault, invalid, type Problem } from "./problem.ts";
@@ -63,7 +63,6 @@ export interface UntriedJob extends Envelope {
 
 export type Received = ReceivedJob | RefusedJob | UntriedJob;
 
-export const MAX_COUNT = 1_000;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 /** What JavaScript's dates hold. */
 const MAX_EPOCH_MS = 8_640_000_000_000_000;
@@ -140,38 +139,29 @@ export function readId(
     );
 }
 
+/** The address of a consumer of the default exchange alone, RabbitMQ's and LavinMQ's. */
+const DIRECT_REPLY_TO = /^amq\.(?:rabbitmq|direct)\.reply-to\b/;
+
 /** Whom to tell: error replies go only to an address that passed the check. */
 export function readAddress(
   envelope: Envelope,
   { correlationId, replyTo }: MessageProperties,
-  isReplyToAllowed: Reception["isReplyToAllowed"],
+  { isReplyToAllowed, replyExchange }: Pick<Reception, "isReplyToAllowed" | "replyExchange">,
   faults: Fault[],
 ): void {
   if (typeof correlationId === "string" || Buffer.isBuffer(correlationId))
     envelope.correlationId = correlationId;
-  if (typeof replyTo === "string" && replyTo !== "") {
-    if (isShort(replyTo) && isReplyToAllowed(replyTo, envelope.publisher))
-      envelope.replyTo = replyTo;
-    else invalid(faults, "reply_to", "reply_to names a queue that is not allowed (REPLY_TO_ALLOW)");
-  }
-}
-
-/** The address of a consumer of the default exchange alone, RabbitMQ's and LavinMQ's. */
-const DIRECT_REPLY_TO = /^amq\.(?:rabbitmq|direct)\.reply-to\b/;
-
-/** No other exchange reaches such an address: without this its reply would be lost at the end. */
-export function refuseDirectReplyTo(
-  envelope: Envelope,
-  replyExchange: string,
-  faults: Fault[],
-): void {
-  if (replyExchange === "" || !DIRECT_REPLY_TO.test(envelope.replyTo ?? "")) return;
-  envelope.replyTo = undefined;
-  invalid(
-    faults,
-    "reply_to",
-    `replies go through the exchange ${replyExchange}, which reaches no direct reply-to: declare a queue, bind it to ${replyExchange} under its own name, and name it in reply_to`,
-  );
+  if (typeof replyTo !== "string" || replyTo === "") return;
+  if (!isShort(replyTo) || !isReplyToAllowed(replyTo, envelope.publisher))
+    invalid(faults, "reply_to", "reply_to names a queue that is not allowed (REPLY_TO_ALLOW)");
+  else if (replyExchange !== "" && DIRECT_REPLY_TO.test(replyTo))
+    // Its reply would be lost at the end.
+    invalid(
+      faults,
+      "reply_to",
+      `replies go through the exchange ${replyExchange}, which reaches no direct reply-to: declare a queue, bind it to ${replyExchange} under its own name, and name it in reply_to`,
+    );
+  else envelope.replyTo = replyTo;
 }
 
 export function readHeaders(

@@ -1,10 +1,10 @@
 /** The messages that a job's end makes. Nothing is copied from a delivery but what is named here. */
 import { createHash } from "node:crypto";
 import type { Outgoing } from "../broker/publish-frames.ts";
-import { HEADERS } from "../wire/headers.ts";
+import { HEADERS, MAX_COUNT } from "../wire/headers.ts";
 import { type BrokerNames, jobKey } from "../wire/names.ts";
 import { type JobError, replyId } from "../wire/reply.ts";
-import { isShort, MAX_COUNT, MAX_TYPE_BYTES } from "./envelope.ts";
+import { isShort, MAX_TYPE_BYTES } from "./envelope.ts";
 import type { StoredEvent } from "./job-context.ts";
 import { publisherHeader } from "./publisher.ts";
 import type { Envelope, Problem } from "./receive.ts";

@@ -1,7 +1,7 @@
 /** Whose job it is: as the broker checked it, or as one of our own users, whom the broker checked, passed it on. */
 import type { MessageProperties } from "../broker/consume.ts";
 import { HEADERS } from "../wire/headers.ts";
-import { PUBLISHER } from "../wire/names.ts";
+import { engineUser, NOBODY, PUBLISHER } from "../wire/names.ts";
 import type { Envelope } from "./envelope.ts";
 import { type Fault, invalid } from "./problem.ts";
 
@@ -24,15 +24,13 @@ export const RUNTIME_HEADERS = [
   HEADERS.notBefore,
   HEADERS.publisher,
 ];
-/** Stands in x-publisher for nobody: without the header, whoever sent the message would be the publisher. */
-const NOBODY = "-";
 
 const NO_USER =
   "the message has no user_id, which this fleet requires (PUBLISHER_REQUIRED): set user_id to your broker user's name";
 const BAD_NAME =
   "user_id must be 1 to 63 characters of A-Z a-z 0-9 . _ - and start with a letter or digit: publish as a user with such a name";
 
-/** The value of x-publisher on what carries a job on. */
+/** The value of x-publisher on what carries a job on. Without one, whoever sent it would be the publisher. */
 export const publisherHeader = (publisher: string | undefined) => publisher ?? NOBODY;
 
 /**
@@ -64,7 +62,7 @@ export function readPublisher(
   const user = typeof userId === "string" && userId !== "" ? userId : undefined;
   const isRuntime =
     user !== undefined &&
-    (identity.runtimeUsers.has(user) || user === `${identity.prefix}.${envelope.engine}`);
+    (identity.runtimeUsers.has(user) || user === engineUser(identity.prefix, envelope.engine));
   const passedOn = isRuntime && typeof headers[HEADERS.publisher] === "string";
   const name = passedOn ? String(headers[HEADERS.publisher]) : user;
   if (name === undefined) {

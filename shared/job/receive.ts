@@ -15,7 +15,6 @@ import {
   readAddress,
   readHeaders,
   readId,
-  refuseDirectReplyTo,
   refusedJob,
   storableType,
 } from "./envelope.ts";
@@ -68,15 +67,14 @@ function read(envelope: Envelope, reception: Reception, now: number): Received {
 /** Returns the headers that its sender may say. */
 export function readSender(
   envelope: Envelope,
-  { identity, isReplyToAllowed, replyExchange }: Reception,
+  reception: Reception,
   faults: Fault[],
 ): Record<string, unknown> {
   const { properties } = envelope.delivery.message;
   const headers = ownHeaders(properties.headers, faults);
   readId(envelope, properties, faults);
-  const believed = readPublisher(envelope, properties, headers, identity, faults);
-  readAddress(envelope, properties, isReplyToAllowed, faults);
-  refuseDirectReplyTo(envelope, replyExchange, faults);
+  const believed = readPublisher(envelope, properties, headers, reception.identity, faults);
+  readAddress(envelope, properties, reception, faults);
   return believed;
 }
 

@@ -1,7 +1,7 @@
 /** The environment of a worker, parsed once; every bad variable is reported in one message. */
 import { hostname } from "node:os";
 import { z } from "zod";
-import { PUBLISHER } from "../wire/names.ts";
+import { DEFAULT_TOOLS_USER, PUBLISHER } from "../wire/names.ts";
 import { withFiles } from "./secret-files.ts";
 
 const url = (...protocols: string[]) =>
@@ -66,7 +66,7 @@ export const Environment = z.object({
   TOOLS_USER: z
     .string()
     .regex(PUBLISHER)
-    .default("tl-engine-tools")
+    .default(DEFAULT_TOOLS_USER)
     .describe("Broker user of make replay, whose x-replay and x-publisher are believed"),
   AMQP_HEARTBEAT_S: whole(1, 300)
     .default(30)

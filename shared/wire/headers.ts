@@ -1,5 +1,8 @@
 /** The headers that callers and workers agree on. */
 
+/** The most that a header which counts may say: runs, crashes, replays. */
+export const MAX_COUNT = 1_000;
+
 /** Header names used on jobs and replies. */
 export const HEADERS = {
   /** Job: epoch ms past which it must not start. */

@@ -6,6 +6,9 @@ export const JOB_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 /** Names of engines, actions. */
 export const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 
+/** The internal worker that ends what the broker dead-lettered; its queue is the burials queue. */
+export const BURIALS = "burials";
+
 /** Delay tiers, shortest first; each is a queue `<prefix>.delay.<name>` whose messages return after `delayMs`. */
 export const DELAY_TIERS = [
   { name: "1s", delayMs: 1_000 },
@@ -50,16 +53,22 @@ export const jobType = (engine: string, action: string, version: number) =>
 /** Broker users that may publish jobs; the name stands in keys and patterns. */
 export const PUBLISHER = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
-/** Stands in keys and channels for the publisher of a job whose message names none. */
-const NO_PUBLISHER = "-";
+/** Stands in keys, channels and x-publisher for the publisher of a job whose message names none. */
+export const NOBODY = "-";
+
+/** An engine's broker user, by convention. */
+export const engineUser = (prefix: string, engine: string) => `${prefix}.${engine}`;
+
+/** Broker user of who declares the topology and replays dead letters, unless TOOLS_USER says otherwise. */
+export const DEFAULT_TOOLS_USER = "tl-engine-tools";
 
 /** Redis keys. An engine's rights end at its name, a publisher's at its own, so both are part of each. */
 export const redisKeys = {
   /** All that an engine and its callers keep. */
   engine: (prefix: string, engine: string) => `${prefix}:${engine}:`,
   claim: (prefix: string, engine: string, publisher: string | undefined, jobId: string) =>
-    `${prefix}:${engine}:claim:${publisher ?? NO_PUBLISHER}:${jobId}`,
+    `${prefix}:${engine}:claim:${publisher ?? NOBODY}:${jobId}`,
   /** Pub/sub channel on which one publisher announces cancellations to the workers of one engine. */
   cancel: (prefix: string, engine: string, publisher: string | undefined) =>
-    `${prefix}:${engine}:cancel:${publisher ?? NO_PUBLISHER}`,
+    `${prefix}:${engine}:cancel:${publisher ?? NOBODY}`,
 };

@@ -1,7 +1,9 @@
 /** Items are put into a cycle, moved between cycles, taken out. The records name the items. */
-import { type Data, isObject } from "./border.ts";
-import { kindOf, lookUp, nameOf, readId, readIds, readList, readText } from "./read-values.ts";
-import { addEntry, type Recorder, type Recording, warn } from "./recording.ts";
+import { type Place, recordIssue, recordPlaced, recordsOf } from "./placements.ts";
+import { lookUp, nameOf, readId, readIds, readText } from "./read-values.ts";
+import { addEntry, type Recorder } from "./recording.ts";
+
+const CYCLE: Place = { noun: "cycle", idKey: "cycleId", kind: "cycles" };
 
 /** One message for many items: those moved from another cycle, and those that were in none. */
 export const cycleCreated: Recorder = (recording) => {
@@ -20,21 +22,7 @@ export const cycleCreated: Recorder = (recording) => {
       newIdentifier: after,
     });
   }
-  for (const [field, record] of recordsOf(recording, "createdCycleIssues")) {
-    const issueId = recordIssue(recording, field, record);
-    const id = readId(recording, `${field}.cycleId`, record.cycleId);
-    if (id === null)
-      warn(recording, "missing_value", `${field}.cycleId`, "the record has no cycle");
-    if (!issueId || !id) continue;
-    addEntry(recording, {
-      issueId,
-      verb: "created",
-      field: "cycles",
-      oldValue: "",
-      newValue: nameOf(recording, "cycles", id, `${field}.cycleId`),
-      newIdentifier: id,
-    });
-  }
+  recordPlaced(recording, "createdCycleIssues", CYCLE);
 };
 
 /** Also when a cycle is deleted: then its name is only in the message. */
@@ -61,24 +49,3 @@ export const cycleDeleted: Recorder = (recording) => {
       oldIdentifier: id,
     });
 };
-
-function recordsOf(
-  recording: Recording,
-  key: "updatedCycleIssues" | "createdCycleIssues",
-): [string, Data][] {
-  const { current, requested } = recording.change;
-  const sent = current?.[key] ?? requested[key];
-  const records: [string, Data][] = [];
-  readList(recording, `current.${key}`, sent)?.forEach((record, index) => {
-    const field = `current.${key}[${index}]`;
-    if (isObject(record)) records.push([field, record]);
-    else warn(recording, "invalid_value", field, `expected an object, got ${kindOf(record)}`);
-  });
-  return records;
-}
-
-function recordIssue(recording: Recording, field: string, record: Data): string | null | undefined {
-  const id = readId(recording, `${field}.issueId`, record.issueId);
-  if (id === null) warn(recording, "missing_issue", `${field}.issueId`, "the record has no item");
-  return id;
-}

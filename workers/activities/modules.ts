@@ -1,11 +1,14 @@
 /** An item is put into a module or taken out. */
-import { type Data, isObject } from "./border.ts";
-import { kindOf, lookUp, nameOf, readId, readIds, readList, readText } from "./read-values.ts";
+import { type Place, recordPlaced } from "./placements.ts";
+import { lookUp, nameOf, readId, readIds, readText } from "./read-values.ts";
 import { addEntry, type Entry, type Recorder, type Recording, warn } from "./recording.ts";
 
+const MODULE: Place = { noun: "module", idKey: "moduleId", kind: "modules" };
+
 export const moduleCreated: Recorder = (recording) => {
-  const { createdModuleIssues } = recording.change.current ?? {};
-  if (createdModuleIssues !== undefined) return createdByApi(recording, createdModuleIssues);
+  // Plane's API names items and module in records.
+  if (recording.change.current?.createdModuleIssues !== undefined)
+    return recordPlaced(recording, "createdModuleIssues", MODULE);
   const id = readId(recording, "requested.moduleId", recording.change.requested.moduleId);
   if (id === null)
     warn(recording, "missing_value", "requested.moduleId", "which module is not told");
@@ -18,33 +21,6 @@ export const moduleCreated: Recorder = (recording) => {
     newIdentifier: id,
   });
 };
-
-/** Plane's API names items and module in records. */
-function createdByApi(recording: Recording, sent: unknown): void {
-  readList(recording, "current.createdModuleIssues", sent)?.forEach((record, index) => {
-    const field = `current.createdModuleIssues[${index}]`;
-    if (!isObject(record)) {
-      warn(recording, "invalid_value", field, `expected an object, got ${kindOf(record)}`);
-      return;
-    }
-    const { issueId: item, moduleId }: Data = record;
-    const issueId = readId(recording, `${field}.issueId`, item);
-    const id = readId(recording, `${field}.moduleId`, moduleId);
-    if (issueId === null)
-      warn(recording, "missing_issue", `${field}.issueId`, "the record has no item");
-    if (id === null)
-      warn(recording, "missing_value", `${field}.moduleId`, "the record has no module");
-    if (!issueId || !id) return;
-    addEntry(recording, {
-      issueId,
-      verb: "created",
-      field: "modules",
-      oldValue: "",
-      newValue: nameOf(recording, "modules", id, `${field}.moduleId`),
-      newIdentifier: id,
-    });
-  });
-}
 
 /** The name comes with the message, since the module may be gone. */
 export const moduleDeleted: Recorder = (recording) => {
