@@ -79,16 +79,27 @@ function profileOf(model: ChannelModel, configured: BrokerConfig["BROKER_PROFILE
 
 const CLOSE_TIMEOUT_MS = 5_000;
 
+/** Resolves when the channel has ended in whatever way: amqplib's `close` waits for ever where its connection is lost. */
+export function closeChannel(channel: Channel): Promise<void> {
+  return new Promise((resolve) => {
+    channel.once("close", resolve);
+    channel.close().then(resolve, () => resolve());
+  });
+}
+
 /**
  * Closes a connection, and resolves when it has ended in whatever way: amqplib's own `close` waits for ever where
  * the connection is lost meanwhile.
- * @param channel closed first: what was sent on it last, such as acks, would otherwise be overtaken by the end.
+ * @param channels closed first: what was sent on them last, such as acks, would otherwise be overtaken by the end.
  */
-export async function closeConnection(model: ChannelModel, channel?: Channel): Promise<void> {
+export async function closeConnection(
+  model: ChannelModel,
+  channels: readonly Channel[] = [],
+): Promise<void> {
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   model.once("close", () => resolve());
   const close = async () => {
-    await channel?.close().catch(() => {});
+    await Promise.all(channels.map(closeChannel));
     await model.close();
   };
   // It is closed already, or closing.

@@ -68,8 +68,10 @@ export async function openConsumeLink(
         acks.flush();
         acks.close();
       }
-      await Promise.all(lanes.slice(1).map(({ channel }) => channel.close().catch(() => {})));
-      await closeConnection(model, lanes[0]?.channel);
+      await closeConnection(
+        model,
+        lanes.map(({ channel }) => channel),
+      );
     };
     return { link: together(lanes), close };
   } catch (error) {

@@ -2,7 +2,7 @@
 import type { Channel, ChannelModel } from "amqplib";
 import type { WorkerDefinition } from "../engine/define-worker.ts";
 import { type BrokerNames, BURIALS, DELAY_TIERS, jobKey, type Lane } from "../wire/names.ts";
-import type { BrokerProfile } from "./connection.ts";
+import { type BrokerProfile, closeChannel } from "./connection.ts";
 import { BrokerFailure } from "./explain.ts";
 import { lanesOf } from "./lanes.ts";
 
@@ -151,7 +151,7 @@ export async function declareTopology(model: ChannelModel, topology: Topology): 
       declaring = `binding of ${queue} to ${exchange}`;
       await channel.bindQueue(queue, exchange, routingKey);
     }
-    await channel.close();
+    await closeChannel(channel);
   } catch (error) {
     throw refused(`declare the ${declaring}`, error, CONFLICT);
   }
@@ -228,7 +228,7 @@ export async function verifyTopology(
       looking = `exchange ${exchange}`;
       await channel.checkExchange(exchange);
     }
-    await channel.close();
+    await closeChannel(channel);
   } catch (error) {
     const { code, message } = error as Error & { code?: unknown };
     if (code === NOT_FOUND)
