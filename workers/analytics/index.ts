@@ -1,10 +1,10 @@
 /** The engine `analytics`: keeps the history of work items and computes flow metrics and forecasts from it. */
 import { action, defineWorker, Reject } from "@tl-engine/shared";
 import { ingestInputOf } from "./activity-event.ts";
-import { factsOf } from "./facts.ts";
 import { flow } from "./flow.ts";
+import { ingest } from "./ingest.ts";
 import { FlowInput, FlowOutput, IngestInput, IngestOutput } from "./schemas.ts";
-import { addChanges, changesOf, HistoryTooLarge } from "./store.ts";
+import { changesOf, HistoryTooLarge } from "./store.ts";
 import { inTurns } from "./turns.ts";
 
 const MIB = 1_048_576;
@@ -21,17 +21,11 @@ export default defineWorker({
       input: IngestInput,
       output: IngestOutput,
       maxInputBytes: 8 * MIB,
-      async handleBatch(jobs, batch) {
-        const facts = jobs.map(({ input }) => factsOf(input));
-        await addChanges(
-          batch.tx,
-          facts.map(({ changes }, i) => ({
-            workspaceId: jobs[i]?.input.workspaceId ?? null,
-            changes,
-          })),
-        );
-        return facts.map(({ output }) => output);
-      },
+      handleBatch: (jobs, batch) =>
+        ingest(
+          jobs.map(({ input }) => input),
+          batch,
+        ),
     }),
 
     /** Computes the metrics of a project, several, or a cycle. */

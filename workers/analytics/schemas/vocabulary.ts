@@ -11,6 +11,8 @@ export const CEILINGS = {
   historyPerItem: 5_000,
   changesPerJob: 50_000,
   idsPerItem: 500,
+  /** Labels and cycles of all items of a job together. */
+  idsPerJob: 50_000,
   statesPerJob: 5_000,
   projectsPerFlow: 200,
   daysPerWindow: 3_660,
