@@ -15,7 +15,10 @@ const list = <Value>(length: number, of: (index: number) => Value) =>
   Array.from({ length }, (_, i) => of(i));
 
 /** As JSON it has 6.9 MB; none of its changes has an id, so that each costs a hash. */
-export function largestIngest(projectId: string): z.input<typeof IngestInput> {
+export function largestIngest(
+  projectId: string,
+  workspaceId = projectId,
+): z.input<typeof IngestInput> {
   const state = (index: number) => `state-${String(index % STATES).padStart(12, "0")}`;
   const history = (item: number) =>
     list(CHANGES / ITEMS, (n) => ({
@@ -25,7 +28,7 @@ export function largestIngest(projectId: string): z.input<typeof IngestInput> {
       to: state(item + n + 1),
     }));
   return {
-    workspaceId: projectId,
+    workspaceId,
     projectId,
     states: Object.fromEntries(
       list(STATES, (index) => [state(index), { name: `State ${index}`, group: "started" }]),
