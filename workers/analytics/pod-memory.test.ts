@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { parseEnv } from "node:util";
 import {
   keepRunning,
   startWorkerProcess,
@@ -9,13 +10,11 @@ import {
 } from "@tl-engine/shared/services/worker-process";
 import { openTestFleet } from "@tl-engine/shared/testing/fleet";
 import { expect, onTestFinished, test } from "vitest";
-import analytics from "../../workers/analytics/index.ts";
-import { largestIngest } from "../../workers/analytics/largest-ingest.fixture.ts";
-import { environmentObjects } from "../kubernetes/read/environments.ts";
-import { podNeeds } from "../kubernetes/read/workload.ts";
+import { parseAllDocuments } from "yaml";
+import analytics from "./index.ts";
+import { largestIngest } from "./largest-ingest.fixture.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
-const ENGINE = `${REPOSITORY}workers/analytics`;
 const JOBS = 64;
 /** So many are all facts, which Postgres needs seconds for; of the others no row comes. */
 const ALL_FACTS = 2;
@@ -23,23 +22,22 @@ const LOOK_MS = 20;
 /** On a busy machine; alone it takes half a minute. */
 const WITHIN_MS = 150_000;
 
+const read = (path: string) => readFileSync(`${REPOSITORY}${path}`, "utf8");
+
 /** What the pod gives its process. */
 function podSettings() {
-  const objects = environmentObjects("dev");
-  const [deployment, config] = [
-    objects.find(({ kind, name }) => kind === "Deployment" && name === "analytics"),
-    objects.find(({ kind, name }) => kind === "ConfigMap" && name.startsWith("tl-engine-config")),
-  ];
-  if (!deployment || !config)
-    throw new Error("manifests/ has no analytics, or no tl-engine-config");
-  const { data } = config.value as { data: Record<string, string> };
-  const command = /^CMD (\[.*"shared\/main\.js".*\])$/m.exec(
-    readFileSync(`${REPOSITORY}Dockerfile`, "utf8"),
-  );
-  const flags = (JSON.parse(command?.[1] ?? "[]") as string[]).filter((word) =>
-    word.startsWith("--"),
-  );
-  return { limitBytes: podNeeds(deployment, "limits", "memory"), data, flags };
+  const [deployment] = parseAllDocuments(read("manifests/base/engines/analytics.yaml"));
+  const container = ["spec", "template", "spec", "containers", 0];
+  const limit = String(deployment?.getIn([...container, "resources", "limits", "memory"]));
+  const limitBytes = Number(/^(\d+)Mi$/.exec(limit)?.[1]) * 2 ** 20;
+  const env = parseEnv(read("manifests/base/worker.env"));
+  const command = /^CMD (\[.*"shared\/main\.js".*\])$/m.exec(read("Dockerfile"))?.[1] ?? "[]";
+  const flags = (JSON.parse(command) as string[]).filter((word) => word.startsWith("--"));
+  expect({ limitBytes, NODE_OPTIONS: env.NODE_OPTIONS }).toEqual({
+    limitBytes: expect.any(Number),
+    NODE_OPTIONS: expect.any(String),
+  });
+  return { limitBytes, env, flags };
 }
 
 /** Changes of a field that is of no concern, and items of an unknown beginning. */
@@ -75,8 +73,8 @@ function statusOf(pid: number): string {
 test.skipIf(!existsSync("/proc/self/status"))(
   `${JOBS} ingest jobs of 6.9 MB at once all succeed in one process, in a pod's memory`,
   async () => {
-    const { limitBytes, data, flags } = podSettings();
-    const fleet = await openTestFleet([analytics], [ENGINE]);
+    const { limitBytes, env, flags } = podSettings();
+    const fleet = await openTestFleet([analytics], [import.meta.dirname]);
     onTestFinished(() => fleet.close());
     const textOf = () => JSON.stringify(largestIngest(randomUUID(), fleet.config.ENGINE_PREFIX));
     const light = Buffer.from(withoutFacts(textOf()));
@@ -85,13 +83,12 @@ test.skipIf(!existsSync("/proc/self/status"))(
       const body = n < ALL_FACTS ? Buffer.from(textOf()) : light;
       await fleet.publish("analytics", "ingest", undefined, { body });
     }
-    const { NODE_OPTIONS } = data;
     const worker = keepRunning({
       start: () =>
         startWorkerProcess({
-          args: [...flags, ...workerArgs(`${ENGINE}/index.ts`)],
+          args: [...flags, ...workerArgs("workers/analytics/index.ts")],
           cwd: REPOSITORY,
-          env: { ...process.env, ...fleet.env, NODE_OPTIONS },
+          env: { ...process.env, ...env, ...fleet.env },
           output: "ignore",
         }),
       restartInMs: () => 0,
