@@ -11,7 +11,7 @@ import { CEILINGS, FlowInput } from "./schemas.ts";
 
 const databaseUrl = process.env.DATABASE_URL;
 const ONE_ITEM = 150_000;
-const OTHER_ITEMS = 100_000;
+const OTHER_ITEMS = 70_000;
 /** One item with 50 changes per instant; others that are done, spread over a year. */
 const FILL = `
   insert into engine_analytics.changes
@@ -85,4 +85,15 @@ describe.skipIf(!databaseUrl)("the largest flow", () => {
     await expect(running).rejects.toThrow("cancelled");
     expect(performance.now() - abortedMs).toBeLessThan(500);
   }, 60_000);
+
+  test("one change more than it may read is refused, with what to do", async () => {
+    const missing = CEILINGS.changesPerFlow - ONE_ITEM - 2 * OTHER_ITEMS;
+    await pool.query(
+      `insert into engine_analytics.changes (project_id, change_id, item_id, at_ms, field, initial)
+      select $1, 'more' || n, 'more', n, 'deleted', false from generate_series(1, ${missing}) n`,
+      [project],
+    );
+    const running = run(largest, new AbortController().signal);
+    await expect(running).rejects.toThrow("ask for fewer projects at a time");
+  });
 });

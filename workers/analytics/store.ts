@@ -1,9 +1,8 @@
-/** Keeps the history in Postgres: set-based inserts that ignore repeats, and reads by project. */
+/** Keeps the history in Postgres: set-based inserts that ignore repeats. */
 import type { Tx } from "@tl-engine/shared";
 import { sorted } from "./order.ts";
-import { CEILINGS, type Scope, type StateGroup } from "./schemas.ts";
 import type { Change } from "./timeline.ts";
-import { inTurns, type Run, STEP_SIZE, type Steps } from "./turns.ts";
+import type { Run, Steps } from "./turns.ts";
 
 /** A statement's parameters are arrays by column, so its text is the same for any number of rows. */
 const INSERT = `
@@ -67,74 +66,4 @@ function columnsOf(rows: Row[]) {
     column((c) => c.toGroup),
     column((c) => c.initial),
   ];
-}
-
-/** The scope has more stored changes than one `flow` may read. */
-export class HistoryTooLarge extends Error {
-  override readonly name = "HistoryTooLarge";
-  constructor() {
-    super(
-      `the scope holds more than ${CEILINGS.changesPerFlow} changes; ask for fewer projects at a time`,
-    );
-  }
-}
-
-type StoredRow = [
-  string,
-  string,
-  string,
-  number,
-  Change["field"],
-  string | null,
-  string | null,
-  StateGroup | null,
-  StateGroup | null,
-  boolean,
-];
-
-/**
- * All facts about the scope's projects; for a cycle, of the projects that have had items in it.
- * Throws {@link HistoryTooLarge}.
- */
-export async function changesOf(db: Tx, scope: Scope, signal: AbortSignal): Promise<Change[]> {
-  const ids = scope.projectIds ?? (scope.projectId === undefined ? [] : [scope.projectId]);
-  const inProjects =
-    scope.cycleId === undefined
-      ? { text: "project_id = any($1)", value: ids }
-      : {
-          text: `project_id in (select project_id from engine_analytics.changes where field = 'cycle' and to_value = $1)`,
-          value: scope.cycleId,
-        };
-  const { rows } = await db.query<StoredRow>({
-    // Arrays instead of objects, and bigint as a double (exact up to 2⁵³): twice as fast to read.
-    rowMode: "array",
-    text: `select project_id, item_id, change_id, at_ms::float8, field, from_value, to_value, from_group, to_group, initial
-      from engine_analytics.changes
-      where ${inProjects.text} and ($2::text is null or workspace_id is null or workspace_id = $2)
-      limit ${CEILINGS.changesPerFlow + 1}`,
-    values: [inProjects.value, scope.workspaceId ?? null],
-  });
-  if (rows.length > CEILINGS.changesPerFlow) throw new HistoryTooLarge();
-  return inTurns(changesIn(rows), signal);
-}
-
-function* changesIn(rows: StoredRow[]): Steps<Change[]> {
-  const changes: Change[] = [];
-  for (const row of rows) {
-    if (changes.length % STEP_SIZE === STEP_SIZE - 1) yield;
-    const [projectId, itemId, changeId, atMs, field, from, to, fromGroup, toGroup, initial] = row;
-    changes.push({
-      projectId,
-      itemId,
-      changeId,
-      atMs,
-      field,
-      from,
-      to,
-      fromGroup,
-      toGroup,
-      initial,
-    });
-  }
-  return changes;
 }

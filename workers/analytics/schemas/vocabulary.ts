@@ -16,8 +16,8 @@ export const CEILINGS = {
   statesPerJob: 5_000,
   projectsPerFlow: 200,
   daysPerWindow: 3_660,
-  /** Stored changes that one `flow` reads; more is `rejected`: ask for fewer projects. */
-  changesPerFlow: 500_000,
+  /** Stored changes that one `flow` reads, about 130 MB of heap; more is `rejected`: ask for fewer projects. */
+  changesPerFlow: 300_000,
   /** Simulations times the days that each may walk (1,826 where no `until` is asked about): about 2 s of CPU. More is `rejected`. */
   simulatedDays: 50_000_000,
   /** Items listed one by one in an output, newest or oldest first; percentiles always see all. */
