@@ -1,3 +1,4 @@
+/** What a pod says of itself: probes, resources, the port that is its own, and how a node may be drained of it. */
 import { listIn, mapIn, textIn, valueAt } from "../../read/value-at.ts";
 import {
   eachContainer,
