@@ -10,7 +10,7 @@ import {
 } from "@tl-engine/shared/services/worker-process";
 import { openTestFleet, type TestFleet } from "@tl-engine/shared/testing/fleet";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { parseAllDocuments } from "yaml";
+import { parseDocument } from "yaml";
 import analytics from "./index.ts";
 import { largestIngest } from "./largest-ingest.fixture.ts";
 import { CEILINGS } from "./schemas.ts";
@@ -30,23 +30,26 @@ const FILL = `
     'started', case n % 10 when 9 then 'completed' else 'started' end, n % 10 = 1
   from generate_series(0, ${CEILINGS.changesPerFlow - 1}) n`;
 const LOOK_MS = 20;
-/** On a busy machine; alone it takes half a minute. */
-const WITHIN_MS = 150_000;
+/** On a busy machine; alone each takes half a minute. */
+const WITHIN_MS = 600_000;
 
 const read = (path: string) => readFileSync(`${REPOSITORY}${path}`, "utf8");
 
 /** What the pod gives its process. */
 function podSettings() {
-  const [deployment] = parseAllDocuments(read("manifests/base/engines/analytics.yaml"));
+  const deployment = parseDocument(read("manifests/base/worker/deployment.yaml"));
+  // Of all workers: what differs in this one's says nothing of it.
+  expect(read("manifests/base/engines/analytics/kustomization.yaml")).not.toContain("limits");
   const container = ["spec", "template", "spec", "containers", 0];
-  const limit = String(deployment?.getIn([...container, "resources", "limits", "memory"]));
+  const limit = String(deployment.getIn([...container, "resources", "limits", "memory"]));
   const limitBytes = Number(/^(\d+)Mi$/.exec(limit)?.[1]) * 2 ** 20;
   const env = parseEnv(read("manifests/base/worker.env"));
   const command = /^CMD (\[.*"shared\/main\.js".*\])$/m.exec(read("Dockerfile"))?.[1] ?? "[]";
   const flags = (JSON.parse(command) as string[]).filter((word) => word.startsWith("--"));
-  expect({ limitBytes, NODE_OPTIONS: env.NODE_OPTIONS }).toEqual({
+  expect({ limitBytes, flags, NODE_OPTIONS: env.NODE_OPTIONS }).toEqual({
     limitBytes: expect.any(Number),
-    NODE_OPTIONS: expect.any(String),
+    flags: expect.arrayContaining([expect.stringContaining("semi-space")]),
+    NODE_OPTIONS: expect.stringContaining("--max-old-space-size"),
   });
   return { limitBytes, env, flags };
 }
@@ -107,8 +110,9 @@ async function succeedInPod(fleet: TestFleet, jobs: number): Promise<void> {
   onTestFinished(async () => void (await worker.stop(0)));
   const peakBytes = watchMemory(() => worker.current?.pid, limitBytes);
   // A process that was killed has failed already.
-  const isOver = () => fleet.replies.length === jobs || worker.starts > 1 || undefined;
-  await fleet.until(`${jobs} replies`, isOver, WITHIN_MS);
+  const isKilled = () => worker.starts > 1;
+  for (let n = 1; n <= jobs; n++)
+    await fleet.until(`reply ${n}`, () => fleet.replies.length >= n || isKilled() || undefined);
   const succeeded = fleet.replies.filter(({ text }) => text.includes('"status":"succeeded"'));
   expect({ starts: worker.starts, succeeded: succeeded.length }).toEqual({
     starts: 1,
@@ -124,7 +128,7 @@ async function succeedInPod(fleet: TestFleet, jobs: number): Promise<void> {
 describe.skipIf(!existsSync("/proc/self/status"))(
   "in a pod's memory, one process ends",
   {
-    timeout: WITHIN_MS + 60_000,
+    timeout: WITHIN_MS,
   },
   () => {
     test(`${JOBS} ingest jobs of 6.9 MB at once`, async () => {
