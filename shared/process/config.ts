@@ -115,6 +115,23 @@ export const Environment = z.object({
     .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"])
     .default("info")
     .describe("pino's log level"),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url("http:", "https:")
+    .optional()
+    .describe(
+      "OTLP over HTTP, as `https://otlp.example:4318`: traces go there; without it there are none, at no cost",
+    ),
+  OTEL_EXPORTER_OTLP_HEADERS: z
+    .string()
+    .optional()
+    .describe("What the endpoint wants to know its sender by, `name=value` with commas: a secret"),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe(
+      "Part of the traces that begin here, 0 to 1; a publisher's `traceparent` decides for its own",
+    ),
   WORKER_ID: z
     .string()
     .min(1)
