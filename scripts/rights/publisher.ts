@@ -58,7 +58,7 @@ function statementsFor(role: string, name: string): string[] {
   return [
     `alter role ${quoted} connection limit ${CONNECTIONS};`,
     `grant usage on schema engine to ${quoted};`,
-    `grant select (engine, job_id, generation, status, code, attempt, type, reply, publisher, started_at, finished_at) on engine.results to ${quoted};`,
+    `grant select (engine, job_id, generation, status, code, attempt, type, reply, publisher, app_id, started_at, finished_at) on engine.results to ${quoted};`,
     `drop policy if exists ${quoted} on engine.results;`,
     `create policy ${quoted} on engine.results for select to ${quoted} using (publisher = ${literal(name)});`,
   ];

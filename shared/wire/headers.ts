@@ -27,6 +27,10 @@ export const HEADERS = {
   /** Set on dead letters: how the job ended, and the first 500 characters of why. */
   errorCode: "x-error-code",
   error: "x-error",
+  /** And where: `path: what is wrong there`, of as many places as 500 characters hold. */
+  errorDetails: "x-error-details",
+  /** When it ended, epoch ms. */
+  endedAt: "x-ended-at",
   /** Set on a dead letter that is not kept whole: bytes of the body as it came; what is there is its head. */
   droppedBytes: "x-dropped-bytes",
   /** And its SHA-256 in hex, where the body was ever held. */
