@@ -3,7 +3,7 @@ import { open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { parseArgs } from "node:util";
 import { connect, EngineError } from "@tl-engine/client";
-import { linesOf } from "../show/ndjson.ts";
+import { linesOf } from "@tl-engine/shared/process/lines";
 import { printable } from "../show/terminal/printable.ts";
 
 /** Lines under way at once; reading waits while there are more. */

@@ -23,17 +23,32 @@ export type JobReply<Output = unknown> = {
 
 const TYPE = /^([a-z][a-z0-9-]*)\.([a-z][a-z0-9-]*)\.v\d+\.(?:result|error)$/;
 const REPLY_QUEUE = /^[^*#]+\.replies(\..+)?$/;
+const BROKER_NAMED = /^amq\.gen-./;
 /** High, because the queue's own limit would drop replies while the caller restarts again and again. */
 const DELIVERY_LIMIT = 100_000;
 
 /** Throws {@link InvalidArgument} unless workers will accept `queue` as a reply-to. */
 export function checkReplyQueue(queue: string, prefix: string): void {
-  if (!REPLY_QUEUE.test(queue) || queue.startsWith(`${prefix}.`) || Buffer.byteLength(queue) > 255)
-    throw new InvalidArgument(
-      "invalid_option",
-      `replyQueue ${JSON.stringify(queue)} must be named *.replies or *.replies.*, not ${prefix}.*`,
-    );
+  if (isReplyQueue(queue, prefix)) return;
+  throw new InvalidArgument(
+    "invalid_option",
+    `replyQueue ${JSON.stringify(queue)} must be named *.replies or *.replies.*, not ${prefix}.*`,
+  );
 }
+
+/** The same of `send({ replyTo })`, which may also be a queue that the broker named. */
+export function checkReplyTo(queue: string, prefix: string): void {
+  if (isReplyQueue(queue, prefix) || (BROKER_NAMED.test(queue) && isShort(queue))) return;
+  throw new InvalidArgument(
+    "invalid_option",
+    `replyTo ${JSON.stringify(queue)} must be named *.replies or *.replies.*, not ${prefix}.*, or by the broker (amq.gen-*): workers refuse others`,
+  );
+}
+
+const isReplyQueue = (queue: string, prefix: string) =>
+  isShort(queue) && REPLY_QUEUE.test(queue) && !queue.startsWith(`${prefix}.`);
+
+const isShort = (queue: unknown) => typeof queue === "string" && Buffer.byteLength(queue) <= 255;
 
 /** The reply in a message, or undefined when it is none. */
 export function readReply(message: AMQPMessage): JobReply | undefined {
