@@ -23,6 +23,8 @@ export const HEADERS = {
   publisher: "x-publisher",
   /** Set on dead letters of the bulk lane: `bulk`, so that a replay returns to it. */
   lane: "x-lane",
+  /** Set on a job that waited for its engine in `<prefix>.unrouted`: by which run of make replay it left. */
+  rerouted: "x-rerouted",
   traceparent: "traceparent",
   /** Set on dead letters: how the job ended, and the first 500 characters of why. */
   errorCode: "x-error-code",
