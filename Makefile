@@ -23,7 +23,7 @@ endif
 STAMP := node_modules/.installed
 RUN := node
 # With the URLs of the environment, of .env, or of the services that services-up keeps.
-WITH_SERVICES := node --env-file-if-exists=.env scripts/author/services.ts with --
+WITH_SERVICES := node scripts/author/services.ts with --
 
 .PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck fleet dev worker new-worker remove-worker contract client \
 	send dead-letters replay topology migrate lint-manifests rights images try-image render deploy-dev deploy-staging stop-all resume \

@@ -1,4 +1,5 @@
 /** Writes the contract for callers, docs/contract/ and shared/client/contract.ts, from the workers' definitions. */
+import "../show/closed-pipe.ts";
 import { spawnSync } from "node:child_process";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";

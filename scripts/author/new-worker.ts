@@ -1,4 +1,5 @@
 /** `make new-worker NAME=invoices`: an engine that passes its test and the conformance suite at once. */
+import "../show/closed-pipe.ts";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

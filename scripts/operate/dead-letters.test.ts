@@ -160,7 +160,8 @@ test.each([
   await bury(letter("one"), letter("two"), letter("three"));
   const script = `"${process.execPath}" "${SCRIPT}" list | ${reader}`;
   const { stdout, stderr } = await promisify(execFile)("bash", ["-o", "pipefail", "-c", script], {
-    env: { ...process.env, ...fleet.env, LOG_LEVEL: "info", NAME },
+    // Several engines: it goes on writing after the first line that nobody took.
+    env: { ...process.env, ...fleet.env, LOG_LEVEL: "info", NAME: "" },
   });
   expect([stdout, stderr]).toEqual([read, ""]);
 });
