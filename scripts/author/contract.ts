@@ -184,8 +184,7 @@ async function main(): Promise<void> {
   const files = await contractFiles((await loadWorkers()).map(({ definition }) => definition));
   const stale = await staleFiles(files);
   if (values.check) {
-    for (const file of stale)
-      console.error(`${file} is stale; run: node scripts/author/contract.ts`);
+    for (const file of stale) console.error(`${file} is stale; run: make contract`);
     process.exitCode = stale.length > 0 ? 1 : 0;
     return;
   }

@@ -73,7 +73,7 @@ async function main(): Promise<void> {
   console.log(`Listed in: ${LISTINGS.map(({ file }) => file).join(", ")}`);
   console.log(
     `\nNext: make test TESTS=workers/${name}, then write what it does in workers/${name}/index.ts,` +
-      "\nand `node scripts/author/contract.ts` after each change of a schema.",
+      "\nand `make contract` after each change of a schema.",
   );
 }
 

@@ -16,8 +16,7 @@ import {
 import { readDotEnv } from "../operate/dot-env.ts";
 import { printableLines } from "../show/terminal/printable.ts";
 
-const USAGE =
-  "Usage: node scripts/author/services.ts up|down|status [--native|--docker] | with -- command…";
+const USAGE = "Usage: services.ts up|down|status [--native|--docker] | with -- command…";
 
 const say = (line: string) => process.stderr.write(`${printableLines(line)}\n`);
 

@@ -1,4 +1,5 @@
 /** A line ends at a line feed and nowhere else, however its bytes come. */
+import { readdirSync, readFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -37,4 +38,17 @@ test("wherever the bytes are cut, also within a character", async () => {
     ),
     { numRuns: 50 },
   );
+});
+
+test("nobody reads lines in another way", () => {
+  const root = new URL("../..", import.meta.url);
+  const sources = ["scripts", "shared", "workers"].flatMap((folder) =>
+    readdirSync(new URL(folder, root), { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith(".ts") && !path.includes("node_modules"))
+      .map((path) => `${folder}/${path}`),
+  );
+  const others = sources.filter((path) =>
+    /from "(?:node:)?readline/.test(readFileSync(new URL(path, root), "utf8")),
+  );
+  expect(others).toEqual([]);
 });
