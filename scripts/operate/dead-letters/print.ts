@@ -6,6 +6,8 @@ import type { Replayed } from "./replay.ts";
 import { UNROUTED, type UnroutedListed } from "./unrouted.ts";
 
 const MAX_REASON = 100;
+/** Several paths, each with what is wrong there. */
+const MAX_DETAILS = 240;
 
 const AGE_UNITS = [
   ["d", 86_400],
@@ -58,14 +60,16 @@ function letterTable(letters: Letter[], nowMs: number): string[] {
 
 /** Both in a line's length: where it is wrong must not be cut off by what is. */
 function reasonOf({ message, details, cutBytes }: Letter): string {
-  const parts = [message, details].filter((part) => part !== "").map(short);
+  const parts = [clipped(message, MAX_REASON), clipped(details, MAX_DETAILS)].filter(
+    (part) => part !== "",
+  );
   if (cutBytes !== undefined) parts.push(`cut from ${cutBytes} bytes`);
   return parts.join(" → ");
 }
 
-function short(text: string): string {
+function clipped(text: string, width: number): string {
   const line = text.replaceAll(/\s+/g, " ");
-  return line.length <= MAX_REASON ? line : `${line.slice(0, MAX_REASON - 1)}…`;
+  return line.length <= width ? line : `${line.slice(0, width - 1)}…`;
 }
 
 const more = ({ count, seen, letters }: Listed): string[] => [
