@@ -1,6 +1,7 @@
 /** Tells whether two pieces of HTML differ in more than what nobody sees. */
 import { atOnce, type Steps } from "@tl-engine/shared";
 import { HtmlTokens } from "./html-tokens.ts";
+import type { HtmlKey, Recording } from "./recording.ts";
 
 /** Characters of each side that are read in one step, in a millisecond or two. */
 const PIECE = 16_384;
@@ -11,6 +12,13 @@ const PIECE = 16_384;
  */
 export const isSameHtml = (one: string, other: string): boolean =>
   one === other || atOnce(comparing(one, other));
+
+/** Of the two values of a key. */
+export const isSameHtmlOf = (
+  { sameHtml }: Pick<Recording, "sameHtml">,
+  key: HtmlKey,
+  { before, after }: { before: string | null; after: string | null },
+): boolean => sameHtml[key] ?? isSameHtml(before ?? "", after ?? "");
 
 /** The same in steps, for long ones. Reads both side by side, and no further than to the first difference. */
 export function* comparing(one: string, other: string): Steps<boolean> {
