@@ -1,5 +1,6 @@
 /** Turns what `ingest` is given into facts with deterministic ids, leaving out bad elements with a warning. */
 import { createHash } from "node:crypto";
+import { atOnce, type Steps } from "@tl-engine/shared";
 import type { z } from "zod";
 import {
   CEILINGS,
@@ -13,7 +14,6 @@ import {
   type StateGroup,
 } from "./schemas.ts";
 import { type Change, milliPointsOf } from "./timeline.ts";
-import { atOnce, type Steps } from "./turns.ts";
 
 type Warning = IngestOutput["warnings"][number];
 

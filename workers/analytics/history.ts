@@ -1,8 +1,7 @@
 /** Reads a scope's history in pages: the database's rows, each with texts of its own, would take several times what their facts do. */
-import { Reject, type Tx } from "@tl-engine/shared";
+import { inTurns, Reject, STEP_SIZE, type Steps, type Tx } from "@tl-engine/shared";
 import { CEILINGS, type Scope, type StateGroup } from "./schemas.ts";
 import type { Change } from "./timeline.ts";
-import { inTurns, STEP_SIZE, type Steps } from "./turns.ts";
 
 /** Rows of a query. */
 const PAGE = 10_000;

@@ -1,5 +1,5 @@
 /** The engine `analytics`: keeps the history of work items and computes flow metrics and forecasts from it. */
-import { action, defineWorker } from "@tl-engine/shared";
+import { action, defineWorker, inTurns } from "@tl-engine/shared";
 import { ingestInputOf } from "./activity-event.ts";
 import { daysBetween } from "./days.ts";
 import { flow } from "./flow.ts";
@@ -7,7 +7,6 @@ import { findHistory, readHistory } from "./history.ts";
 import { ingest } from "./ingest.ts";
 import { Room } from "./room.ts";
 import { CEILINGS, FlowInput, FlowOutput, IngestInput, IngestOutput } from "./schemas.ts";
-import { inTurns } from "./turns.ts";
 
 const MIB = 1_048_576;
 /** What the series of one day take of memory, in changes. */

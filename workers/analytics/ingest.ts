@@ -1,9 +1,9 @@
 /** Takes in what a batch of `ingest` says: facts job by job, stored once there are enough of them for statements of their own. */
 import type { Batch } from "@tl-engine/shared";
+import { atOnce, inTurns, type Run, STEP_SIZE } from "@tl-engine/shared";
 import { factsIn } from "./facts.ts";
 import { elementsIn, type IngestInput, type IngestOutput } from "./schemas.ts";
 import { type Addition, addChanges } from "./store.ts";
-import { atOnce, inTurns, type Run, STEP_SIZE } from "./turns.ts";
 
 /** A job of few bytes can hold many, so that the bytes of a batch alone would not bound its memory. */
 const FACTS_IN_HAND = 50_000;

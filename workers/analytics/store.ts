@@ -1,8 +1,7 @@
 /** Keeps the history in Postgres: set-based inserts that ignore repeats. */
-import type { Tx } from "@tl-engine/shared";
+import type { Run, Steps, Tx } from "@tl-engine/shared";
 import { sorted } from "./order.ts";
 import type { Change } from "./timeline.ts";
-import type { Run, Steps } from "./turns.ts";
 
 /** A statement's parameters are arrays by column, so its text is the same for any number of rows. */
 const INSERT = `

@@ -10,7 +10,7 @@ export const CEILINGS = {
   itemsPerJob: 5_000,
   historyPerItem: 5_000,
   changesPerJob: 50_000,
-  idsPerItem: 500,
+  idsPerItem: 5_000,
   /** Labels and cycles of all items of a job together. */
   idsPerJob: 50_000,
   statesPerJob: 5_000,
