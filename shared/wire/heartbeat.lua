@@ -8,7 +8,8 @@ local ttl = ARGV[2]
 
 local function renew(key, token, progress)
   local r = get(key) or blank()
-  if r.token and r.token ~= token then return LOST end
+  -- Without a token, but with a run on record, it ended while this was on its way: a lease would hold its next run up.
+  if r.token ~= token and (r.token or r.attempt > 0) then return LOST end
   if progress ~= '' then r.progress = progress end
   r.token, r.leaseEnd = token, leaseEnd
   redis.call('SET', key, text(r), 'PX', ttl)
