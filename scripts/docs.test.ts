@@ -3,9 +3,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
-import type { WorkerDefinition } from "../shared/engine/define-worker.ts";
+import type { Action, WorkerDefinition } from "../shared/engine/define-worker.ts";
 import { Environment } from "../shared/process/config.ts";
 import { FROM_FILES } from "../shared/process/secret-files.ts";
+import { runAction } from "../shared/testing/test-job.ts";
 import { ERROR_CODES } from "../shared/wire/error-codes.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -171,12 +172,10 @@ test("the README's engine is one, in 30 lines, and does what it says", async () 
     const { default: engine } = (await import(pathToFileURL(file).href)) as {
       default: WorkerDefinition;
     };
-    const events: unknown[] = [];
-    const job = { emit: (type: string, data: unknown) => events.push({ type, data }) };
     const input = { itemId: "WEB-7", text: "@ana and @luis, see @ana" };
-    const output = await engine.actions.find?.handle?.(input, job as never);
+    const { output, job } = await runAction(engine.actions.find as Action, input);
     expect(output).toEqual({ users: ["ana", "luis"] });
-    expect(events).toEqual([
+    expect(job.emitted).toEqual([
       { type: "mentions.found", data: { itemId: "WEB-7", users: ["ana", "luis"] } },
     ]);
   } finally {
