@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import type { TestFleet } from "../../../shared/testing/fleet.ts";
-import { median } from "../../bench/statistics.ts";
+import { median } from "../../show/statistics.ts";
 import { bundleWorkers, NODE_FLAGS } from "../bundle.ts";
 import { REPOSITORY } from "../image-set.ts";
 import { startContainer } from "./container.ts";
