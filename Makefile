@@ -25,7 +25,7 @@ RUN := node
 # With the URLs of the environment, of .env, or of the services that services-up keeps.
 WITH_SERVICES := node --env-file-if-exists=.env scripts/author/services.ts with --
 
-.PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck fleet dev worker new-worker remove-worker contract client \
+.PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck fleet dev worker example new-worker remove-worker contract client \
 	send dead-letters replay topology migrate lint-manifests rights images try-image render deploy-dev deploy-staging stop-all resume \
 	services-up services-down services-status format clean
 
@@ -88,6 +88,10 @@ worker: setup ## Run one worker: NAME=activities
 new-worker: setup ## Scaffold a worker with its package and its tests: NAME=invoices
 	@$(call needs,NAME)
 	@$(RUN) scripts/author/new-worker.ts
+
+example: setup ## Run a file of docs/examples: NAME=tx
+	@$(call needs,NAME)
+	@$(RUN) scripts/author/example.ts
 
 remove-worker: setup ## Take a worker out of the repository: NAME=invoices [FORCE=1]
 	@$(call needs,NAME)

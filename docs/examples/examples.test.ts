@@ -1,14 +1,14 @@
 /** Every example of this folder runs on real services, and does what it says. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connect } from "../../shared/client/client.ts";
+import { contractOf } from "../../shared/client/contract-of.ts";
 import { openTestFleet, type TestFleet } from "../../shared/testing/fleet.ts";
-import { redisKeys } from "../../shared/wire/names.ts";
 import activities from "../../workers/activities/index.ts";
 import visits, { MIGRATION as VISITS } from "./handle-batch.ts";
 import rates from "./http-call.ts";
@@ -24,13 +24,10 @@ let fleet: TestFleet;
 
 beforeAll(async () => {
   fleet = await openTestFleet(ENGINES);
-  for (const schema of ["engine_counters", "engine_visits"])
-    await fleet.pool.query(`create schema if not exists ${schema}`);
-  await fleet.pool.query(COUNTERS);
-  await fleet.pool.query(VISITS);
+  await fleet.pool.query(`create schema if not exists engine_example; ${COUNTERS}; ${VISITS}`);
 });
 afterAll(async () => {
-  await fleet?.pool.query("drop schema if exists engine_counters, engine_visits cascade");
+  await fleet?.pool.query("drop schema if exists engine_example cascade");
   for (const queue of CALLERS_QUEUES) await fleet?.channel.deleteQueue(queue);
   await fleet?.close();
 });
@@ -55,7 +52,7 @@ test("tx: writes land once however often the job comes, and not at all where it 
   expect(await answer(await add(200))).toMatchObject({
     error: { code: "rejected", message: "c would pass 1000", attempt: 1 },
   });
-  const { rows } = await fleet.pool.query("select total::int from engine_counters.totals");
+  const { rows } = await fleet.pool.query("select total::int from engine_example.totals");
   expect(rows).toEqual([{ total: 900 }]);
 });
 
@@ -72,7 +69,7 @@ test("handleBatch: many jobs share a transaction, and each has its row and its r
   }
   expect(Math.max(...together)).toBeGreaterThan(1);
   const { rows } = await fleet.pool.query(
-    "select count(*)::int as rows, count(distinct item)::int as items, count(distinct xmin::text)::int as transactions from engine_visits.seen",
+    "select count(*)::int as rows, count(distinct item)::int as items, count(distinct xmin::text)::int as transactions from engine_example.seen",
   );
   expect(rows[0]).toMatchObject({ rows: 50, items: 50 });
   expect(rows[0].transactions).toBeLessThan(50);
@@ -100,21 +97,19 @@ test("on: what one engine announces becomes a job of another", async () => {
 test("RetryLater: the job comes back until what it waits for is there, and no attempt is counted", async () => {
   await fleet.start(reports);
   const id = await fleet.publish("reports", "collect", { report: "q3" });
-  const redis = new Redis(fleet.config.REDIS_URL);
-  try {
-    const claim = redisKeys.claim(fleet.names.prefix, "reports", undefined, id);
-    const claims = claim.replace(/[^:]*:[^:]*$/, "*");
-    await fleet.until("its first look", async () => {
-      const keys = await redis.keys(claims);
-      const texts = await Promise.all(keys.map((key) => redis.get(key)));
-      return texts.some((record) => record?.startsWith("- ")) || undefined;
-    });
-    expect(await fleet.rows(id)).toEqual([]);
-    const prefix = redisKeys.engine(fleet.names.prefix, "reports");
-    await redis.set(`${prefix}report:q3`, "all is well");
-  } finally {
-    redis.disconnect();
-  }
+  await using client = await connect({
+    amqpUrl: fleet.config.AMQP_URL,
+    redisUrl: fleet.config.REDIS_URL,
+    prefix: fleet.names.prefix,
+    contract: contractOf(reports),
+  });
+  const waiting = await fleet.until("its first look", async () => {
+    const now = await client.status(id, "reports");
+    return now.state === "waiting" ? now : undefined;
+  });
+  expect(waiting).toMatchObject({ attempt: 1, nextRunAt: expect.any(Date) });
+  expect(await fleet.rows(id)).toEqual([]);
+  await fleet.publish("reports", "prepare", { report: "q3", text: "all is well" });
   expect(await answer(id)).toEqual({ status: "succeeded", output: { text: "all is well" } });
   expect(await fleet.rows(id)).toMatchObject([{ attempt: 1 }]);
 });
@@ -205,4 +200,15 @@ describe("callers", () => {
       "still without a result: 0",
     ]);
   });
+});
+
+test("make example runs an engine's file, and says what became of its jobs", async () => {
+  const { stdout, status } = spawnSync(process.execPath, ["scripts/author/example.ts"], {
+    cwd: `${import.meta.dirname}/../..`,
+    env: { ...process.env, NAME: "tx" },
+    encoding: "utf8",
+  });
+  expect(status).toBe(0);
+  expect(stdout).toContain('add {"counter":"visits","by":500}\n  succeeded {"total":900}\n');
+  expect(stdout).toContain("failed rejected: visits would pass 1000");
 });

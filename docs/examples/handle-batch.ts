@@ -2,9 +2,9 @@
 import { action, defineWorker } from "@tl-engine/shared";
 import { z } from "zod";
 
-/** In an engine of its own: `migrations/001_seen.sql`. */
+/** An engine keeps it in `migrations/001_seen.sql`, in its own schema, `engine_<name>`. */
 export const MIGRATION =
-  "create table if not exists engine_visits.seen (item text not null, seen_at timestamptz not null)";
+  "create table if not exists engine_example.seen (item text not null, seen_at timestamptz not null)";
 
 export default defineWorker({
   name: "visits",
@@ -17,7 +17,7 @@ export default defineWorker({
       output: z.object({ together: z.int() }),
       async handleBatch(jobs, { tx }) {
         await tx.query(
-          "insert into engine_visits.seen (item, seen_at) select * from unnest($1::text[], $2::timestamptz[])",
+          "insert into engine_example.seen (item, seen_at) select * from unnest($1::text[], $2::timestamptz[])",
           [jobs.map(({ input }) => input.item), jobs.map(({ input }) => input.at)],
         );
         // One output for each job, in their order. A batch that throws is split until the culprit is alone.

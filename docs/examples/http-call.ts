@@ -51,3 +51,6 @@ function waitMs(retryAfter: string | null): number {
   const ms = Number.isFinite(seconds) ? seconds * 1_000 : Date.parse(retryAfter) - Date.now();
   return Number.isNaN(ms) ? DEFAULT_WAIT_MS : Math.min(Math.max(0, ms), MAX_WAIT_MS);
 }
+
+/** For `RATES_URL=https://… make example NAME=http-call`. */
+export const jobs = [["fetch", { currency: "EUR" }]] as const;

@@ -3,6 +3,7 @@ import { action, defineWorker, RetryLater } from "@tl-engine/shared";
 import { z } from "zod";
 
 const LOOK_AGAIN_MS = 1_000;
+const KEPT_S = 3_600;
 
 export default defineWorker({
   name: "reports",
@@ -22,5 +23,22 @@ export default defineWorker({
         return { text };
       },
     }),
+
+    /** Stands for whoever makes the report. */
+    prepare: action({
+      version: 1,
+      input: z.object({ report: z.string().min(1).max(100), text: z.string() }),
+      output: z.object({}),
+      async handle({ report, text }, job) {
+        await job.redis.set(`${job.keyPrefix}report:${report}`, text, "EX", KEPT_S);
+        return {};
+      },
+    }),
   },
 });
+
+/** For `make example NAME=retry-later`. */
+export const jobs = [
+  ["collect", { report: "q3" }],
+  ["prepare", { report: "q3", text: "all is well" }],
+] as const;

@@ -2,9 +2,9 @@
 import { action, defineWorker, Reject } from "@tl-engine/shared";
 import { z } from "zod";
 
-/** In an engine of its own: `migrations/001_totals.sql` beside its `index.ts`, run by `make migrate`. */
+/** An engine keeps it in `migrations/001_totals.sql` beside its `index.ts`, in its own schema, `engine_<name>`. */
 export const MIGRATION =
-  "create table if not exists engine_counters.totals (counter text primary key, total bigint not null)";
+  "create table if not exists engine_example.totals (counter text primary key, total bigint not null)";
 
 const MAX_TOTAL = 1_000;
 
@@ -21,7 +21,7 @@ export default defineWorker({
       async handle({ counter, by }, job) {
         const tx = await job.tx();
         const { rows } = await tx.query(
-          `insert into engine_counters.totals as t (counter, total) values ($1, $2)
+          `insert into engine_example.totals as t (counter, total) values ($1, $2)
            on conflict (counter) do update set total = t.total + excluded.total
            returning total::int`,
           [counter, by],
