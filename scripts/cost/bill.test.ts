@@ -24,7 +24,11 @@ function environmentOf(...maxima: number[]): Environment {
     quota: NO_QUOTA,
     engines: maxima.map((maxReplicaCount, index) => {
       const name = ["activities", "analytics"][index] as string;
-      const simulated = exampleEngine({ name, share: 1 / maxima.length }, { maxReplicaCount });
+      const ownBytesPerJob = name === "analytics" ? 832 : 0;
+      const simulated = exampleEngine(
+        { name, share: 1 / maxima.length, ownBytesPerJob },
+        { maxReplicaCount },
+      );
       const { podSize: size } = simulated;
       return {
         simulated,

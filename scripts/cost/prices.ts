@@ -72,8 +72,6 @@ const Prices = z.strictObject({
     resultRowBytes: measured,
     walBytesPerJob: measured,
     sentBytesPerJob: measured,
-    /** What an engine keeps of a job in tables of its own, for ever. */
-    ownBytesPerJob: z.record(z.string(), measured),
   }),
 });
 export type Prices = z.output<typeof Prices>;

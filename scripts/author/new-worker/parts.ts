@@ -24,6 +24,11 @@ export const PARTS: Part[] = [
     neededBy: "every engine",
   },
   {
+    path: (engine) => `workers/${engine}/sample-job.ts`,
+    template: "sample-job.ts",
+    neededBy: "every engine",
+  },
+  {
     path: (engine) => `workers/${engine}/index.test.ts`,
     template: "index.test.ts",
     neededBy: "new",

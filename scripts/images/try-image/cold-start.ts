@@ -10,7 +10,7 @@ import { median } from "../../show/statistics.ts";
 import { bundleWorkers, NODE_FLAGS } from "../bundle.ts";
 import { REPOSITORY } from "../image-set.ts";
 import { startContainer } from "./container.ts";
-import type { SampleJobs } from "./sample-jobs.ts";
+import type { TriedJobs } from "./sample-jobs.ts";
 
 const BUNDLES = `${REPOSITORY}out/try-image`;
 
@@ -24,7 +24,7 @@ export interface Tried {
   image: string;
   fleet: TestFleet;
   env: Record<string, string>;
-  jobs: SampleJobs;
+  jobs: TriedJobs;
   graceMs: number;
 }
 
