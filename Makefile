@@ -13,6 +13,7 @@ export ENGINE LOAD SUGGEST JSON DAYS TARGET_WAIT_S POD_START_S NODE_START_S FIGU
 export USD_PER_CPU_HOUR USD_PER_GIB_HOUR
 export ENV DRY_RUN JOBS_PER_DAY EXPLAIN
 export TAG REGISTRY BUILD_FLAGS STARTS
+export INSPECT REDO
 # Node keeps what it compiled, and TypeScript that it stripped, so that a process starts in half the time.
 export NODE_COMPILE_CACHE ?= $(CURDIR)/.node/cache
 # A log is no terminal, though some tools colour what they write on CI.
@@ -78,7 +79,7 @@ crash-test-selfcheck: setup ## Plant bugs and see that the crash test finds each
 fleet: setup ## Run the fleet here, scaled from keda/*.yaml [TIME_SCALE=10] [MAX_REPLICAS=n] [DURATION=s] [UNTIL_ZERO=1]
 	@$(RUN) scripts/scaling/fleet.ts
 
-dev: setup ## Run all workers, reloaded on change
+dev: setup ## Run all workers, reloaded on change, a line for each job [INSPECT=1] [REDO=1]
 	@$(RUN) scripts/author/dev.ts
 
 worker: setup ## Run one worker: NAME=activities
