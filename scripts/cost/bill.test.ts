@@ -4,12 +4,12 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readObjects } from "../kubernetes/read/documents.ts";
 import { environmentNames } from "../kubernetes/read/environments.ts";
+import { readPrices } from "../kubernetes/read/prices.ts";
 import { exampleEngine } from "../scaling/simulate/example-engine.ts";
 import type { Result } from "../scaling/simulate/result.ts";
 import { billOf } from "./bill.ts";
 import { type Budget, readBudget } from "./budget.ts";
 import type { Environment } from "./environment.ts";
-import { readPrices } from "./prices.ts";
 import { lastLine } from "./report.ts";
 import { awakeHours, HOURS_A_MONTH } from "./usage.ts";
 

@@ -1,9 +1,10 @@
 /** What a month uses of each service: as simulated, and with every replica busy all the time. */
+
+import type { Prices } from "../kubernetes/read/prices.ts";
 import { perMonth, type Result } from "../scaling/simulate/result.ts";
 import type { SimulatedEngine } from "../scaling/simulate/simulated-engine.ts";
 import type { Budget } from "./budget.ts";
 import type { Autoscaled } from "./environment.ts";
-import type { Prices } from "./prices.ts";
 
 export const HOURS_A_MONTH = 730;
 const DAYS_A_MONTH = HOURS_A_MONTH / 24;

@@ -1,5 +1,5 @@
 /** Which service becomes the limit at how many jobs a day: what a job uses of it, and how much of it there is. */
-import type { Prices } from "../../cost/prices.ts";
+import type { Prices } from "../../kubernetes/read/prices.ts";
 import { HOUR_SHARES, WEEKDAY_PEAK } from "./loads.ts";
 import type { SimulatedEngine } from "./simulated-engine.ts";
 
