@@ -65,7 +65,8 @@ const namedTargets = (page: string) =>
 
 /** Variables of the schema, of the Makefile, and of the scripts and test set-up that read their own. */
 function knownVariables(): Set<string> {
-  const sources = [...filesUnder("scripts", ".ts"), ...filesUnder("shared", ".ts")]
+  const sources = ["scripts", "shared", "docs/examples"]
+    .flatMap((folder) => filesUnder(folder, ".ts"))
     .filter((path) => !path.endsWith(".test.ts"))
     .map(read)
     .join("\n");

@@ -1,7 +1,7 @@
 /** Every example of this folder runs on real services, and does what it says. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
@@ -34,10 +34,12 @@ afterAll(async () => {
 
 const answer = async (id: string) => (await fleet.reply(id)).reply;
 
-test("each file of the folder is tried here", () => {
+test("each file of the folder is tried here, and told of", () => {
   const files = readdirSync(import.meta.dirname).filter((name) => /^[\w-]+\.ts$/.test(name));
   const tried = ["tx", "handle-batch", "on", "retry-later", "http-call", ...CALLERS];
   expect(files.toSorted()).toEqual(tried.map((name) => `${name}.ts`).toSorted());
+  const told = readFileSync(`${import.meta.dirname}/README.md`, "utf8");
+  for (const file of files) expect(told).toContain(`| [${file}](${file}) |`);
 });
 
 test("tx: writes land once however often the job comes, and not at all where it is rejected", async () => {
