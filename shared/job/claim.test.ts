@@ -118,7 +118,7 @@ test("a heartbeat that comes after the end of its run gives the job no lease", a
     const token = tokenOf(await one.claim(job, false)) ?? "";
     await one.unclaim(what, job, token, 2);
     const before = await recordOf(job);
-    expect(await one.heartbeat([{ ...job, token, progress: "{}" }])).toEqual(["lost"]);
+    expect(await one.heartbeat([{ ...job, token, progress: "{}" }])).toEqual(["ended"]);
     expect(await recordOf(job)).toEqual(before);
   }
 });

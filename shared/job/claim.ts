@@ -77,6 +77,10 @@ export interface Heartbeat extends Claimed {
   progress: string;
 }
 
+/** By the script's codes. */
+const HEARD = ["renewed", "lost", "cancelled", "ended"] as const;
+type Heard = (typeof HEARD)[number];
+
 export interface Claims {
   /**
    * Never rejects. `alone` says that nothing else runs in this worker; `denied` that Postgres has no row that bears
@@ -95,7 +99,7 @@ export interface Claims {
     next?: NextRun,
   ): Promise<void>;
   /** Never rejects; undefined when Redis could not be asked. */
-  heartbeat(jobs: Heartbeat[]): Promise<("renewed" | "lost" | "cancelled")[] | undefined>;
+  heartbeat(jobs: Heartbeat[]): Promise<Heard[] | undefined>;
 }
 
 const MAX_BATCH = 500;
@@ -182,7 +186,7 @@ export function createClaims(options: ClaimOptions): Claims {
       const answers = await ask(jobs.length, () =>
         redis.engineHeartbeat(keys.length, ...keys, leaseMs, ttlMs, ...tokens),
       );
-      return answers?.map((code) => (code === 2 ? "cancelled" : code === 1 ? "lost" : "renewed"));
+      return answers?.map((code) => HEARD[code] ?? "renewed");
     },
   };
 }

@@ -49,10 +49,6 @@ export class LiveJobs {
       .map(({ job }) => `${job.type} ${job.id}`);
   }
 
-  has(job: LiveJob): boolean {
-    return this.#jobs[job.place] === job;
-  }
-
   /** What passes the test now; later changes don't show. */
   filter(test: (job: LiveJob) => boolean): LiveJob[] {
     return this.#jobs.filter(test);
@@ -63,7 +59,7 @@ export class LiveJobs {
 const LOOK = 1 / 4;
 const RENEW_FROM = 1 / 2;
 /** A first report is readable within a second; what ends before costs no command. */
-const SHOWN_AFTER_MS = 950;
+const SHOWN_AFTER_MS = 900;
 /** Reports that are due so soon go along in the same command. */
 const ALONG_MS = 50;
 
@@ -101,7 +97,7 @@ export function beatHearts(
       me.renewedAtMs = nowMs;
       if (answer === "cancelled") me.context.abort(cancelled());
       // Somebody else runs it too. The first to commit wins, so it may as well go on.
-      if (answer === "lost" && live.has(me))
+      if (answer === "lost")
         log.warn({ jobId: me.job.id }, "another worker took over the lease of a job");
     });
   }
