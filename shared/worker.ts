@@ -6,18 +6,17 @@ import { Closers, Drain } from "./drain.ts";
 import { planConnections } from "./engine/connections.ts";
 import { drainDeadlineMs, stuckAfterMs } from "./engine/deadlines.ts";
 import type { WorkerDefinition } from "./engine/define-worker.ts";
-import type { Claims } from "./job/claim.ts";
 import { Gate } from "./job/gate.ts";
 import { Aborted } from "./job/job-context.ts";
 import type { Life } from "./job/life.ts";
-import { beatHearts, LiveJobs, listenForCancels } from "./job/live-jobs.ts";
+import { LiveJobs } from "./job/live-jobs.ts";
 import { openAll } from "./opening.ts";
-import { assembleLife, makeParts, type Parts, type PartsDependencies } from "./parts.ts";
+import { assembleLife, makeParts, type Parts } from "./parts.ts";
 import type { Config } from "./process/config.ts";
 import { createLog } from "./process/log.ts";
-import { watchLoop } from "./process/loop-watch.ts";
 import { createMetrics } from "./process/metrics.ts";
 import { createPurge, type Purge } from "./stores/purge.ts";
+import { startWatches } from "./watches.ts";
 
 export type { Parts };
 
@@ -39,8 +38,6 @@ export interface RunningWorker {
   /** Drains: nothing new starts, what runs may finish within the drain deadline, the rest goes back uncounted. */
   stop(): Promise<void>;
 }
-
-const LOOP_BLOCKED = "the event loop stood still: a handler that takes long must yield";
 
 /**
  * Starts consuming. Throws, with what to do and without having touched a job, when a server can't be reached or is
@@ -125,7 +122,7 @@ export async function startWorker(
     const made = makeParts(dependencies);
     parts = options.parts?.(made) ?? made;
     life = assembleLife(parts, dependencies);
-    for (const end of watches(parts.claims, dependencies)) closers.add(end);
+    for (const end of startWatches(parts.claims, dependencies)) closers.add(end);
     state.consuming = true;
     await consumer.start();
     log.info({ healthPort, replies: config.REPLY_EXCHANGE || "default exchange" }, "ready");
@@ -135,21 +132,4 @@ export async function startWorker(
     await (state.consuming ? drain.stop() : closers.closeAll());
     throw error;
   }
-}
-
-/** What runs beside the jobs: the watch of the event loop, heartbeats, and the ear for cancellations. */
-function watches(
-  claims: Claims,
-  { definition, config, live, redis, metrics, log }: PartsDependencies,
-) {
-  const { ENGINE_PREFIX: prefix, LEASE_MS } = config;
-  const onBlocked = (blockedMs: number) => {
-    metrics.loopBlocked();
-    log.warn({ blockedMs, jobs: live.latest() }, LOOP_BLOCKED);
-  };
-  return [
-    watchLoop({ onBlocked }),
-    beatHearts(live, claims, LEASE_MS, log),
-    listenForCancels(live, redis, { prefix, engine: definition.name, log }),
-  ];
 }
