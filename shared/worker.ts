@@ -15,7 +15,10 @@ import { assembleLife, makeParts, type Parts } from "./parts.ts";
 import type { Config } from "./process/config.ts";
 import { createLog } from "./process/log.ts";
 import { createMetrics } from "./process/metrics.ts";
+import { whatIsMissing } from "./readiness.ts";
 import { createPurge, type Purge } from "./stores/purge.ts";
+import { startTracing } from "./tracing/start-tracing.ts";
+import { tracedParts } from "./tracing/traced-life.ts";
 import { startWatches } from "./watches.ts";
 
 export type { Parts };
@@ -78,13 +81,9 @@ export async function startWorker(
     },
     close: () => closers.closeAll(),
   });
-  const notReady = () => {
-    if (drain.draining) return "draining";
-    if (consumer?.ready() !== true) return "no consumer on the queue";
-    if (parts?.publisher.ready() !== true) return "no publishing connection";
-    if (state.databaseDown) return "postgres can't be used";
-    return drain.stuckFor(options.stuckAfterMs ?? stuckAfterMs(definition));
-  };
+  const patienceMs = options.stuckAfterMs ?? stuckAfterMs(definition);
+  const notReady = () =>
+    whatIsMissing({ drain, consumer, publisher: parts?.publisher, ...state, patienceMs });
   const metrics = createMetrics({
     engine,
     inFlight: () => drain.inFlight,
@@ -114,13 +113,17 @@ export async function startWorker(
       if (down) consumer?.pause();
       else consumer?.resume();
     };
+    const tracing = await startTracing(config, engine, log);
+    if (tracing !== undefined) closers.add(() => tracing.stop());
     const dependencies = {
+      tracer: tracing?.tracer,
       ...{ definition, config, plan, log, metrics, live, gate, pool, redis, publisher, onOutage },
       draining: () => drain.draining,
       signal: ending.signal,
     };
     const made = makeParts(dependencies);
     parts = options.parts?.(made) ?? made;
+    if (tracing !== undefined) parts = tracedParts(parts, tracing.tracer);
     life = assembleLife(parts, dependencies);
     for (const end of startWatches(parts.claims, dependencies)) closers.add(end);
     state.consuming = true;

@@ -1,9 +1,10 @@
 /** `make dev`: all workers on local services, each started anew when its code changes. */
-import { existsSync } from "node:fs";
+import "../show/closed-pipe.ts";
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { provideServices } from "../../shared/services/index.ts";
 import { startReaper } from "../../shared/services/reaper.ts";
+import { readDotEnv } from "../operate/dot-env.ts";
 import { WORKERS, workerFolders } from "../workers.ts";
 import { firstPort, inspectorPorts } from "./dev/inspector-ports.ts";
 import { prettyLine } from "./dev/log-lines.ts";
@@ -21,7 +22,7 @@ const NOT_LOADED = /\.(?:test|bench|fixture)\.ts$|^shared\/(?:testing|client)\//
 /** What may change an engine's schemas. */
 const OF_CONTRACT = /^workers\/.*\.ts$/;
 
-if (existsSync(`${REPOSITORY}.env`)) process.loadEnvFile(`${REPOSITORY}.env`);
+readDotEnv();
 const { INSPECT, REDO } = process.env;
 const portOf = readInspect(INSPECT);
 const services = await provideServices();

@@ -1,7 +1,8 @@
 /** `make example NAME=tx`: runs one file of docs/examples in a fleet of its own, which is removed in the end. */
+import "../show/closed-pipe.ts";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -10,6 +11,7 @@ import { provideServices } from "../../shared/services/index.ts";
 import { openTestFleet, type TestFleet } from "../../shared/testing/fleet.ts";
 import type { Reply } from "../../shared/wire/reply.ts";
 import activities from "../../workers/activities/index.ts";
+import { readDotEnv } from "../operate/dot-env.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const FOLDER = join(REPOSITORY, "docs/examples");
@@ -69,7 +71,7 @@ async function main(name: string): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  if (existsSync(`${REPOSITORY}.env`)) process.loadEnvFile(`${REPOSITORY}.env`);
+  readDotEnv();
   const services = await provideServices();
   Object.assign(process.env, services.env());
   const isCaller = !readFileSync(file, "utf8").includes("export default");

@@ -32,6 +32,7 @@ import type { Logger } from "pino";
 import type { Delivery } from "../broker/consume.ts";
 import type { Metrics } from "../process/metrics.ts";
 import type { Commits, Stored } from "./commit.ts";
+import { logFailure, whoseJob } from "./failure-log.ts";
 import { failedRow, type Outcome, outcomeOf, rowOf } from "./outcome.ts";
 import type { Problem, Received } from "./receive.ts";
 import { type Ran, type Run, UNRUN } from "./run.ts";
@@ -148,13 +149,11 @@ class JobLife {
     const { metrics, log } = this.#options;
     const tookMs = Date.now() - turn.startedAtMs;
     metrics.settled(received, outcome, tookMs);
-    const { id: jobId, type, attempt } = received;
-    if (this.#tellsEach)
+    if (this.#tellsEach) {
+      const { id: jobId, type, attempt } = received;
       log.debug({ jobId, type, attempt, outcome: nameOf(outcome), tookMs }, "a job");
-    if (ran.kind !== "threw") return;
-    const fields = { jobId, type, attempt, err: ran.error };
-    if (outcome.kind === "retry") log.warn(fields, "an attempt failed, retrying");
-    else log.error(fields, "the last attempt failed");
+    }
+    logFailure(log, received, { turn, ran, outcome });
   }
 
   /**
@@ -170,7 +169,8 @@ class JobLife {
     const { settle, metrics, log, signal } = this.#options;
     if (!signal.aborted) {
       metrics.ownError();
-      log.error({ err: error, jobId: received?.id }, "a job could not be settled");
+      const whose = received && whoseJob(received);
+      log.error({ ...whose, err: error }, "a job could not be settled");
       if (received !== undefined && turn?.kind === "run") {
         if (await this.#failed(received, turn, error)) return;
         if (await this.#buried(received, turn, error)) return;
