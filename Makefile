@@ -14,6 +14,7 @@ export ENGINE LOAD SUGGEST JSON DAYS TARGET_WAIT_S POD_START_S NODE_START_S FIGU
 export USD_PER_CPU_HOUR USD_PER_GIB_HOUR
 export PRUNE ENV DRY_RUN JOBS_PER_DAY EXPLAIN
 export TAG REGISTRY PUSH BUILD_FLAGS STARTS
+export INSPECT REDO
 # Node keeps what it compiled, and TypeScript that it stripped, so that a process starts in half the time.
 export NODE_COMPILE_CACHE ?= $(CURDIR)/.node/cache
 # A log is no terminal, though some tools colour what they write on CI.
@@ -26,7 +27,7 @@ RUN := node
 # With the URLs of the environment, of .env, or of the services that services-up keeps.
 WITH_SERVICES := node scripts/author/services.ts with --
 
-.PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck fleet dev worker new-worker remove-worker contract client \
+.PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck fleet dev worker example new-worker remove-worker contract client \
 	send dead-letters replay topology migrate lint-manifests rights images pin-images try-image render deploy-dev deploy-staging stop-all resume \
 	services-up services-down services-status format clean
 
@@ -79,7 +80,7 @@ crash-test-selfcheck: setup ## Plant bugs and see that the crash test finds each
 fleet: setup ## Run the fleet here, scaled from keda/*.yaml [TIME_SCALE=10] [MAX_REPLICAS=n] [DURATION=s] [UNTIL_ZERO=1]
 	@$(RUN) scripts/scaling/fleet.ts
 
-dev: setup ## Run all workers, reloaded on change
+dev: setup ## Run all workers, reloaded on change, a line for each job [INSPECT=1] [REDO=1]
 	@$(RUN) scripts/author/dev.ts
 
 worker: setup ## Run one worker: NAME=activities
@@ -89,6 +90,10 @@ worker: setup ## Run one worker: NAME=activities
 new-worker: setup ## Scaffold a worker with its package and its tests: NAME=invoices
 	@$(call needs,NAME)
 	@$(RUN) scripts/author/new-worker.ts
+
+example: setup ## Run a file of docs/examples: NAME=tx
+	@$(call needs,NAME)
+	@$(RUN) scripts/author/example.ts
 
 remove-worker: setup ## Take a worker out of the repository: NAME=invoices [FORCE=1]
 	@$(call needs,NAME)

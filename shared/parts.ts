@@ -76,6 +76,7 @@ export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life
     keyPrefix: redisKeys.engine(config.ENGINE_PREFIX, definition.name),
     connections,
     timeoutMs: definition.timeoutMs,
+    onFirstReport: () => live.onFirstReport(),
     hasTransactions: jobTransactions(definition) > 0,
   };
   const onUndelivered = metrics.undelivered;

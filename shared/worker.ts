@@ -6,20 +6,20 @@ import { Closers, Drain } from "./drain.ts";
 import { planConnections } from "./engine/connections.ts";
 import { drainDeadlineMs, stuckAfterMs } from "./engine/deadlines.ts";
 import type { WorkerDefinition } from "./engine/define-worker.ts";
-import type { Claims } from "./job/claim.ts";
 import { Gate } from "./job/gate.ts";
 import { Aborted } from "./job/job-context.ts";
 import type { Life } from "./job/life.ts";
-import { beatHearts, LiveJobs, listenForCancels } from "./job/live-jobs.ts";
+import { LiveJobs } from "./job/live-jobs.ts";
 import { openAll } from "./opening.ts";
-import { assembleLife, makeParts, type Parts, type PartsDependencies } from "./parts.ts";
+import { assembleLife, makeParts, type Parts } from "./parts.ts";
 import type { Config } from "./process/config.ts";
 import { createLog } from "./process/log.ts";
-import { watchLoop } from "./process/loop-watch.ts";
 import { createMetrics } from "./process/metrics.ts";
+import { whatIsMissing } from "./readiness.ts";
 import { createPurge, type Purge } from "./stores/purge.ts";
 import { startTracing } from "./tracing/start-tracing.ts";
 import { tracedParts } from "./tracing/traced-life.ts";
+import { startWatches } from "./watches.ts";
 
 export type { Parts };
 
@@ -41,8 +41,6 @@ export interface RunningWorker {
   /** Drains: nothing new starts, what runs may finish within the drain deadline, the rest goes back uncounted. */
   stop(): Promise<void>;
 }
-
-const LOOP_BLOCKED = "the event loop stood still: a handler that takes long must yield";
 
 /**
  * Starts consuming. Throws, with what to do and without having touched a job, when a server can't be reached or is
@@ -83,13 +81,9 @@ export async function startWorker(
     },
     close: () => closers.closeAll(),
   });
-  const notReady = () => {
-    if (drain.draining) return "draining";
-    if (consumer?.ready() !== true) return "no consumer on the queue";
-    if (parts?.publisher.ready() !== true) return "no publishing connection";
-    if (state.databaseDown) return "postgres can't be used";
-    return drain.stuckFor(options.stuckAfterMs ?? stuckAfterMs(definition));
-  };
+  const patienceMs = options.stuckAfterMs ?? stuckAfterMs(definition);
+  const notReady = () =>
+    whatIsMissing({ drain, consumer, publisher: parts?.publisher, ...state, patienceMs });
   const metrics = createMetrics({
     engine,
     inFlight: () => drain.inFlight,
@@ -131,7 +125,7 @@ export async function startWorker(
     parts = options.parts?.(made) ?? made;
     if (tracing !== undefined) parts = tracedParts(parts, tracing.tracer);
     life = assembleLife(parts, dependencies);
-    for (const end of watches(parts.claims, dependencies)) closers.add(end);
+    for (const end of startWatches(parts.claims, dependencies)) closers.add(end);
     state.consuming = true;
     await consumer.start();
     log.info({ healthPort, replies: config.REPLY_EXCHANGE || "default exchange" }, "ready");
@@ -141,21 +135,4 @@ export async function startWorker(
     await (state.consuming ? drain.stop() : closers.closeAll());
     throw error;
   }
-}
-
-/** What runs beside the jobs: the watch of the event loop, heartbeats, and the ear for cancellations. */
-function watches(
-  claims: Claims,
-  { definition, config, live, redis, metrics, log }: PartsDependencies,
-) {
-  const { ENGINE_PREFIX: prefix, LEASE_MS } = config;
-  const onBlocked = (blockedMs: number) => {
-    metrics.loopBlocked();
-    log.warn({ blockedMs, jobs: live.latest() }, LOOP_BLOCKED);
-  };
-  return [
-    watchLoop({ onBlocked }),
-    beatHearts(live, claims, LEASE_MS, log),
-    listenForCancels(live, redis, { prefix, engine: definition.name, log }),
-  ];
 }

@@ -27,7 +27,10 @@ export interface Job<Emits extends EventSchemas = EventSchemas> {
   readonly log: Logger;
   /** When the caller stops waiting; undefined when it never does. */
   readonly deadline: Date | undefined;
-  /** Reports progress from 0 to 1, and up to 200 characters, readable by id; carried by the next heartbeat. */
+  /**
+   * Reports progress from 0 to 1, and up to 200 characters, readable by id: the first report within a second, later
+   * ones with each heartbeat (every half of LEASE_MS, or somewhat more). A job that ends sooner costs Redis nothing.
+   */
   progress(fraction: number, note?: string): void;
   /** Announces an event when, and only when, the result commits. */
   emit<Type extends Declared<Emits>>(type: Type, data: z.input<Emits[Type]>): void;

@@ -34,6 +34,8 @@ export interface Tools {
   keyPrefix: string;
   connections: Connections;
   timeoutMs: number;
+  /** Called when a handler reports for the first time. */
+  onFirstReport(): void;
   /** Whether the worker's definition allows `job.tx()`. */
   hasTransactions: boolean;
 }
@@ -44,6 +46,8 @@ export class JobContext implements Job {
   readonly events: StoredEvent[] = [];
   /** JSON for the next heartbeat, or "". */
   latestProgress = "";
+  /** When the handler first reported, epoch ms; undefined once that was carried out, and before. */
+  unseenSinceMs: number | undefined;
   transaction: OwnTransaction | undefined;
   databaseLost = false;
   readonly #job: ReceivedJob;
@@ -95,12 +99,13 @@ export class JobContext implements Job {
   }
 
   progress(fraction: number, note?: string): void {
+    const at = Date.now();
     const bounded = Math.min(1, Math.max(0, fraction));
-    this.latestProgress = JSON.stringify({
-      fraction: bounded,
-      note: note?.slice(0, 200),
-      at: Date.now(),
-    });
+    const isFirst = this.latestProgress === "";
+    this.latestProgress = JSON.stringify({ fraction: bounded, note: note?.slice(0, 200), at });
+    if (!isFirst) return;
+    this.unseenSinceMs = at;
+    this.#tools.onFirstReport();
   }
 
   emit(type: string, data: unknown): void {

@@ -6,6 +6,7 @@ import type { WorkerDefinition } from "../engine/define-worker.ts";
 import { startWorkerProcess, type WorkerProcess, workerArgs } from "../services/worker-process.ts";
 import { linksThroughProxies } from "./cut-links.ts";
 import { openTestFleet, type TestFleet } from "./fleet.ts";
+import { sampleInputs } from "./schema-arbitrary.ts";
 
 export interface Conformance {
   definition: WorkerDefinition;
@@ -13,16 +14,27 @@ export interface Conformance {
   file: URL;
   /**
    * A good job of the engine; the input may depend on the job's number, so that jobs differ. What the engine
-   * stores under the given workspace is removed in the end.
+   * stores under the given workspace is removed in the end. Default: the first action, with inputs that its schema
+   * takes; an engine that refuses some of those, or stores anything, gives its own.
    */
-  job: { action: string; input: (n: number, workspaceId: string) => unknown };
+  job?: GoodJob;
+}
+
+interface GoodJob {
+  action: string;
+  input: (n: number, workspaceId: string) => unknown;
+}
+
+interface Conforming extends Conformance {
+  job: GoodJob;
 }
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Registers the suite. */
-export function conformance(worker: Conformance): void {
-  const { definition, file } = worker;
+export function conformance(given: Conformance): void {
+  const { definition, file } = given;
+  const worker = { ...given, job: given.job ?? jobFromSchema(definition) };
   let fleet: TestFleet;
 
   describe(`${definition.name} conforms`, () => {
@@ -54,10 +66,17 @@ export function conformance(worker: Conformance): void {
   });
 }
 
+function jobFromSchema({ name, actions }: WorkerDefinition): GoodJob {
+  const [first] = Object.entries(actions);
+  if (first === undefined) throw new TypeError(`${name} has no action`);
+  const inputs = sampleInputs(first[1].input, 20);
+  return { action: first[0], input: (n) => inputs[n % inputs.length] };
+}
+
 type Jobs = ReturnType<typeof jobsOf>;
 
 /** The engine's good jobs: how they are published, and what must become of each. */
-function jobsOf(fleet: TestFleet, { definition: { name: engine }, job }: Conformance) {
+function jobsOf(fleet: TestFleet, { definition: { name: engine }, job }: Conforming) {
   const publish = (n: number, properties = {}) =>
     fleet.publish(engine, job.action, job.input(n, fleet.names.prefix), properties);
   return {
@@ -75,7 +94,7 @@ function jobsOf(fleet: TestFleet, { definition: { name: engine }, job }: Conform
 
 async function answersGoodAndBad(
   fleet: TestFleet,
-  { definition, job }: Conformance,
+  { definition, job }: Conforming,
   { publish, publishMany, allSucceed }: Jobs,
 ): Promise<void> {
   const engine = definition.name;

@@ -3,10 +3,10 @@ import { randomUUID } from "node:crypto";
 import { createLog } from "@tl-engine/shared/process/log";
 import { openDatabase } from "@tl-engine/shared/stores/database";
 import { migrate, readMigrations } from "@tl-engine/shared/stores/migrate";
+import { runAction, runBatch } from "@tl-engine/shared/testing/test-job";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findHistory, readHistory } from "./history.ts";
 import worker from "./index.ts";
-import { FlowInput, IngestInput } from "./schemas.ts";
 
 const databaseUrl = process.env.DATABASE_URL;
 
@@ -17,9 +17,6 @@ describe.skipIf(!databaseUrl)("on Postgres", () => {
     log,
   );
   const { ingest, flow } = worker.actions;
-  type Jobs = Parameters<NonNullable<typeof ingest.handleBatch>>[0];
-  type Batch = Parameters<NonNullable<typeof ingest.handleBatch>>[1];
-  type Job = Parameters<NonNullable<typeof flow.handle>>[1];
 
   beforeAll(async () => {
     const client = await pool.connect();
@@ -50,21 +47,15 @@ describe.skipIf(!databaseUrl)("on Postgres", () => {
     const client = await pool.connect();
     try {
       await client.query("begin");
-      const jobs = inputs.map((input) => ({ input: IngestInput.parse(input) })) as unknown as Jobs;
-      const outputs = await ingest.handleBatch?.(jobs, { tx: client } as unknown as Batch);
+      const { outputs } = await runBatch(ingest, inputs as never[], { tx: client });
       await client.query("commit");
-      return outputs?.map((output) => ingest.output.parse(output));
+      return outputs;
     } finally {
       client.release();
     }
   }
   const ask = async (input: unknown) =>
-    flow.output.parse(
-      await flow.handle?.(FlowInput.parse(input), {
-        db: pool,
-        signal: new AbortController().signal,
-      } as unknown as Job),
-    );
+    (await runAction(flow, input as never, { db: pool })).output;
   const rowsOf = async (projectId: string) =>
     (
       await pool.query(

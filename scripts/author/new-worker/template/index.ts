@@ -1,6 +1,6 @@
 /** The engine `template`: what it does, in one sentence. */
 import { action, defineWorker } from "@tl-engine/shared";
-import { GreetInput, GreetOutput } from "./schemas.ts";
+import { z } from "zod";
 
 export default defineWorker({
   name: "template",
@@ -10,8 +10,8 @@ export default defineWorker({
     /** An example to replace. */
     greet: action({
       version: 1,
-      input: GreetInput,
-      output: GreetOutput,
+      input: z.object({ name: z.string().min(1).max(200) }),
+      output: z.object({ greeting: z.string() }),
       handle({ name }) {
         return { greeting: `Hello, ${name}!` };
       },

@@ -24,7 +24,8 @@ export function byLane(lanes: readonly Parts[]): Parts {
     receive: (delivery) => of(String(delivery.message.properties.messageId)).receive(delivery),
     claims: {
       claim: (job, alone) => of(job.id).claims.claim(job, alone),
-      unclaim: (what, job, token, attempt) => of(job.id).claims.unclaim(what, job, token, attempt),
+      unclaim: (what, job, token, attempt, next) =>
+        of(job.id).claims.unclaim(what, job, token, attempt, next),
       heartbeat: (jobs) => beat(jobs, of),
     },
     commits: {

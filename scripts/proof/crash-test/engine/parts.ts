@@ -42,8 +42,8 @@ export function withSteps(parts: Parts): Parts {
         if (claim.kind === "run") await reach("claimed", job.id);
         return claim;
       },
-      async unclaim(what, job, token, attempt) {
-        await claims.unclaim(what, job, token, attempt);
+      async unclaim(what, job, token, attempt, next) {
+        await claims.unclaim(what, job, token, attempt, next);
         if (what === "done") await reach("marked-done", job.id);
         if (what === "retry") await reach("attempt-recorded", job.id);
       },
