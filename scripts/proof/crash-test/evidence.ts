@@ -70,6 +70,7 @@ export interface Story {
 export interface Evidence {
   maxAttempts: number;
   leaseMs: number;
+  maxHeldBytes: number;
   /** Every job that may exist: published, or made by the runtime from an event of a row. */
   stories: Map<string, Story>;
   /** Jobs that must have ended: one confirmed publish after the last deletion of the queue. */
@@ -114,6 +115,7 @@ export function indexEvidence(history: readonly Stamped[], end: EndState): Evide
   const evidence: Evidence = {
     maxAttempts: run?.maxAttempts ?? 5,
     leaseMs: run?.leaseMs ?? 2_000,
+    maxHeldBytes: run?.maxHeldBytes ?? Number.POSITIVE_INFINITY,
     stories: new Map(),
     owed,
     owedCopies,

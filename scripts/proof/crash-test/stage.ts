@@ -1,11 +1,13 @@
 /** Sets a run up: services, proxies, workers, caller, observer; and takes it down again. */
 
+import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { brokerUserOf } from "@tl-engine/shared/broker/address";
+import { brokerUserOf, vhostOf } from "@tl-engine/shared/broker/address";
 import amqp from "amqplib";
+import { ask } from "../../../shared/broker/management.ts";
 import { Claims } from "../../../shared/client/claims.ts";
 import { proxyBefore, type UrlProxy } from "../../../shared/testing/proxy.ts";
 import { BURIALS } from "../../../shared/wire/names.ts";
@@ -21,7 +23,7 @@ import { type History, openHistory } from "./history.ts";
 import { makeLoad } from "./load.ts";
 import { openObserver } from "./observer.ts";
 import { randomFrom } from "./random.ts";
-import { openReach } from "./reach.ts";
+import { openReach, type Urls } from "./reach.ts";
 import { collectEndState, type RestOptions, waitForRest } from "./rest.ts";
 import type { CrashServices } from "./services.ts";
 import { type Slot, type Supervisor, superviseWorkers } from "./supervisor.ts";
@@ -29,8 +31,12 @@ import { type Slot, type Supervisor, superviseWorkers } from "./supervisor.ts";
 const ENGINE = "crash";
 /** The first one replays dead letters. */
 const CALLERS = ["operator", "ada", "bob", "cleo"];
+/** Has a broker user of its own. */
+const FORGER = "mallory";
 export const MAX_ATTEMPTS = 3;
 export const LEASE_MS = 2_000;
+/** Room for two of the bodies that the fault `heavy` sends. */
+const MAX_HELD_BYTES = 8_388_608;
 const WORKER_READY_TIMEOUT_MS = 30_000;
 /** Longer than the drain deadline, which derives from the engine's timeout; a planted bug is not waited for. */
 const STOP_GRACE_MS = { clean: 25_000, bug: 1_000 };
@@ -81,6 +87,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     jobs: options.jobs,
     maxAttempts: MAX_ATTEMPTS,
     leaseMs: LEASE_MS,
+    maxHeldBytes: MAX_HELD_BYTES,
   });
   options.say(`seed ${seed}: history and logs in ${relative(".", folder)}`);
 
@@ -168,23 +175,50 @@ async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
 }
 
 /** Whoever is not the fleet: those that publish, watch, cancel, and see effects. */
-async function openOutside({ prefix, history, closers, services: { urls } }: Ground) {
+async function openOutside({ prefix, history, closers, services }: Ground) {
+  const { urls } = services;
+  const isOwn = services.own !== undefined;
   const observer = await openObserver(history);
   closers.push(() => observer.close());
   const own = `${prefix}x`;
   const toBroker = { amqpUrl: urls.amqp, prefix, own, engine: ENGINE, history };
   const watcher = await openWatcher(toBroker);
   closers.push(() => watcher.close());
+  const everybody: Caller[] = [];
+  closers.push(() => Promise.all(everybody.map((caller) => caller.close())));
+  const open = async (name: string, amqpUrl = urls.amqp) => {
+    const caller = await openCaller({ ...toBroker, amqpUrl, name });
+    everybody.push(caller);
+    return caller;
+  };
   const callers: Caller[] = [];
-  closers.push(() => Promise.all(callers.map((caller) => caller.close())));
-  for (const name of CALLERS) callers.push(await openCaller({ ...toBroker, name }));
+  for (const name of CALLERS) callers.push(await open(name));
+  const oddCaller = await open("dora");
+  const forger = isOwn ? await open(FORGER, await addForger(urls, prefix, own)) : undefined;
   const claims = await Claims.open(
     urls.redis,
     { prefix, publisher: brokerUserOf(urls.amqp) },
     () => {},
   );
   closers.push(() => claims.close());
-  return { own, observer, watcher, callers, claims };
+  return { own, observer, watcher, callers, oddCaller, forger, everybody, claims };
+}
+
+/** A broker user with the rights of a publisher, and none of the runtime's. Returns the URL to connect by. */
+async function addForger({ amqp: amqpUrl, management = "" }: Urls, prefix: string, own: string) {
+  const password = randomUUID();
+  await ask(management, "PUT", ["users", FORGER], { password, tags: "" });
+  const queues = `${RegExp.escape(own)}\\..*`;
+  const exchange = RegExp.escape(`${prefix}.jobs`);
+  await ask(management, "PUT", ["permissions", vhostOf(amqpUrl), FORGER], {
+    configure: `^${queues}$`,
+    write: `^(${queues}|${exchange})$`,
+    read: `^${queues}$`,
+  });
+  const url = new URL(amqpUrl);
+  url.username = FORGER;
+  url.password = password;
+  return url.href;
 }
 type Outside = Awaited<ReturnType<typeof openOutside>>;
 
@@ -199,7 +233,7 @@ interface Raised {
 function contextOf(options: StageOptions, ground: Ground, raised: Raised): Context {
   const { prefix, history, services } = ground;
   const { outside, proxies, supervisor, reach, stepHits } = raised;
-  const { callers, claims, own } = outside;
+  const { callers, oddCaller, forger, claims, own } = outside;
   const random = randomFrom(options.seed);
   return {
     random,
@@ -223,6 +257,8 @@ function contextOf(options: StageOptions, ground: Ground, raised: Raised): Conte
     burials: supervisor.slots.at(-1) as Slot,
     callersPrefix: own,
     eventsExchange: `${prefix}.events`,
+    oddCaller,
+    forger,
     proxies,
     own: services.own,
     rabbitmqctl: services.rabbitmqctl,
@@ -239,12 +275,12 @@ const wasDeleted = ({ entries }: History) => entries.some(({ kind }) => kind ===
 function restOf(
   options: StageOptions,
   { prefix, history, folder, services }: Ground,
-  { watcher, callers }: Outside,
+  { watcher, everybody }: Outside,
   reach: Raised["reach"],
 ): RestOptions {
   return {
     reach,
-    seen: () => [watcher, ...callers].reduce((sum, { seen }) => sum + seen(), 0),
+    seen: () => [watcher, ...everybody].reduce((sum, { seen }) => sum + seen(), 0),
     runLog: join(folder, "runs.ndjson"),
     history,
     engine: ENGINE,
@@ -294,6 +330,7 @@ function workerEnv(
     REDIS_URL: through("redis"),
     ENGINE_PREFIX: prefix,
     LEASE_MS: String(LEASE_MS),
+    MAX_HELD_BYTES: String(MAX_HELD_BYTES),
     AMQP_HEARTBEAT_S: "2",
     HEALTH_PORT: "0",
     // Workers start again and again.

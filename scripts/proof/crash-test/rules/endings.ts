@@ -12,14 +12,15 @@ const WRITES_LEDGER = new Set([
   "external",
   "later",
   "blocks",
+  "heavy",
   "consume",
   "oom",
 ]);
 
 /** a. Confirmed jobs are rows. */
-export function everyConfirmedJobEnded({ owed, rows }: Evidence): Finding[] {
+export function everyConfirmedJobEnded({ owed, rows, stories }: Evidence): Finding[] {
   return [...owed]
-    .filter((jobId) => !rows.has(jobId))
+    .filter((jobId) => !rows.has(jobId) && !isNameless(stories.get(jobId)))
     .map((jobId) => ({
       rule: "a",
       category: "lost",
@@ -27,6 +28,10 @@ export function everyConfirmedJobEnded({ owed, rows }: Evidence): Finding[] {
       message: "confirmed, yet it has no row",
     }));
 }
+
+/** What has no usable id can have no row: its dead letter is all there is of it. */
+const isNameless = (story: Story | undefined) =>
+  story?.copies.some(({ oddity }) => oddity === "message-id");
 
 /** b. One ledger entry for a job that succeeded, none for one that failed. */
 export function effectsHappenOnce({ stories, rows, end }: Evidence): Finding[] {

@@ -143,7 +143,7 @@ export function deadWorkersAreReplaced({ stories, of }: Evidence): Finding[] {
 export function unrunJobsDidNotRun({ stories }: Evidence): Finding[] {
   const isUnrun = ({ row, copies }: Story) =>
     row?.status === "failed" &&
-    (row.code === "invalid_input" || copies.every(({ isBuried }) => isBuried));
+    (row.code === "invalid_input" || copies.every(({ burial }) => burial === "expired"));
   return [...stories.values()]
     .filter((story) => isUnrun(story) && story.runs.length > 0)
     .map(({ id, row }) => ({
