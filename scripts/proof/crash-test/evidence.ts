@@ -103,7 +103,9 @@ export function indexEvidence(history: readonly Stamped[], end: EndState): Evide
   const copies = of("publish");
   const owedCopies = owedCopiesOf(history);
   const owed = new Set(
-    copies.filter(({ copy }) => owedCopies.has(copy)).map(({ job: { id } }) => id),
+    copies
+      .filter((one) => owedCopies.has(one.copy) && !isNameless(one))
+      .map(({ job: { id } }) => id),
   );
   const wasDeleted = of("queue-deleted").length > 0;
   const chained = end.rows.flatMap(({ events }) =>
@@ -233,12 +235,16 @@ function owedCopiesOf(history: readonly Stamped[]): Set<string> {
   return owed;
 }
 
+/** Without a usable id it can have no row: its dead letter is all there is of it. */
+const isNameless = ({ oddity }: Pick<Copy, "oddity">) => oddity === "message-id";
+
 /** Jobs with a confirmed publish that no later deletion of the queue can have swallowed. */
 export function owedJobs(history: readonly Stamped[]): Set<string> {
   const owed = owedCopiesOf(history);
   const jobs = new Set<string>();
   for (const entry of history)
-    if (entry.kind === "confirm" && owed.has(entry.copy)) jobs.add(entry.jobId);
+    if (entry.kind === "publish" && owed.has(entry.copy) && !isNameless(entry))
+      jobs.add(entry.job.id);
   return jobs;
 }
 

@@ -29,7 +29,7 @@ async function ended({ load, note }: Context, asked: readonly Asked[]): Promise<
   if (!(await load.answered(asked, ENDED_WITHIN_MS))) note("not all was answered in time");
 }
 
-/** 60 MB, of which each worker may hold 8; the small ones come when all hands are full. */
+/** 45 MB, of which each worker may hold 8; the small ones come when all hands are full. */
 const heavy: Fault = {
   kind: "heavy",
   touches: [],
@@ -39,7 +39,7 @@ const heavy: Fault = {
   async inject(context) {
     const { load } = context;
     await calm(load);
-    const large = await many(20, () =>
+    const large = await many(15, () =>
       load.single({ action: "heavy", input: { durationMs: 300, padBytes: 3_000_000 } }),
     );
     const small = await many(24, () => prompt(load, BEHIND_HEAVY_MS));

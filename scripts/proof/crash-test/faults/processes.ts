@@ -225,7 +225,8 @@ function greed(past: number): Fault[] {
       kind: "loop-blocked",
       touches: ["workers"],
       weight: 2,
-      holdMs: 0,
+      // As long as one worker may have to do with it; what comes meanwhile is taken by the others.
+      holdMs: 6_000,
       async inject(context) {
         void context.load.one("slow", { durationMs: 1_000 }, 3);
         await Promise.all([

@@ -18,9 +18,9 @@ const WRITES_LEDGER = new Set([
 ]);
 
 /** a. Confirmed jobs are rows. */
-export function everyConfirmedJobEnded({ owed, rows, stories }: Evidence): Finding[] {
+export function everyConfirmedJobEnded({ owed, rows }: Evidence): Finding[] {
   return [...owed]
-    .filter((jobId) => !rows.has(jobId) && !isNameless(stories.get(jobId)))
+    .filter((jobId) => !rows.has(jobId))
     .map((jobId) => ({
       rule: "a",
       category: "lost",
@@ -28,10 +28,6 @@ export function everyConfirmedJobEnded({ owed, rows, stories }: Evidence): Findi
       message: "confirmed, yet it has no row",
     }));
 }
-
-/** What has no usable id can have no row: its dead letter is all there is of it. */
-const isNameless = (story: Story | undefined) =>
-  story?.copies.some(({ oddity }) => oddity === "message-id");
 
 /** b. One ledger entry for a job that succeeded, none for one that failed. */
 export function effectsHappenOnce({ stories, rows, end }: Evidence): Finding[] {
