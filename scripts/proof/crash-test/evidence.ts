@@ -94,6 +94,8 @@ export interface Evidence {
 const CHAINED_EVENT = "crash.chained";
 /** After Redis is back a worker may leave it alone for two seconds, and jobs that began meanwhile go on without a claim. */
 const REDIS_ECHO_MS = 8_000;
+/** The same of a stall: Redis' answers count as lost, and it is left alone for two seconds. */
+export const STALL_ECHO_MS = 4_000;
 /** An engine that exhausts its memory stands still for long before it dies. */
 const DYING_MS = 15_000;
 
@@ -126,7 +128,7 @@ export function indexEvidence(history: readonly Stamped[], end: EndState): Evide
     of,
     runs,
     stalls: readStalls(end.runs, of("exit")),
-    redisLost: readRedisLost(of("fault")),
+    redisLost: [...readRedisLost(of("fault")), ...readOwnStalls(of("stall"))],
     hasFaults: of("fault").length > 0 || of("exit").some(({ reason }) => reason !== "stop"),
     history,
     end,
@@ -210,6 +212,10 @@ function readRedisLost(faults: StampedOf<"fault">[]): Span[] {
   for (const fromMs of open.values()) spans.push({ fromMs, toMs: Number.POSITIVE_INFINITY });
   return spans;
 }
+
+/** A worker that waits too long for Redis' answer does without for a while, and jobs begin unclaimed. */
+const readOwnStalls = (stalls: StampedOf<"stall">[]): Span[] =>
+  stalls.map(({ fromMs, at }) => ({ fromMs, toMs: at + STALL_ECHO_MS }));
 
 export const overlaps = (one: Span, other: Span) =>
   one.fromMs < other.toMs && other.fromMs < one.toMs;

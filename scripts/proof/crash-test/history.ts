@@ -115,6 +115,8 @@ export type Entry =
       touches: readonly string[];
       detail?: string;
     }
+  /** The crash test itself stood still from `fromMs` on, and with it all that goes through its proxies. */
+  | { kind: "stall"; fromMs: number }
   /** The engine's queue was deleted with all that was in it. */
   | { kind: "queue-deleted" }
   | {

@@ -14,6 +14,7 @@ import { BURIALS } from "../../../shared/wire/names.ts";
 import { type Caller, openCaller, openWatcher } from "./caller.ts";
 import { check } from "./checker.ts";
 import { LEDGER_SQL } from "./engine/index.ts";
+import { watchStalls } from "./engine/journal.ts";
 import { STEPS, type Step } from "./engine/steps.ts";
 import { type EndState, toldJobs } from "./evidence.ts";
 import type { Context, ServiceName } from "./faults/fault.ts";
@@ -91,7 +92,8 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   });
   options.say(`seed ${seed}: history and logs in ${relative(".", folder)}`);
 
-  const closers: (() => Promise<unknown>)[] = [() => history.close()];
+  const endWatch = watchStalls((fromMs) => history.append({ kind: "stall", fromMs }));
+  const closers: (() => Promise<unknown>)[] = [() => history.close(), async () => endWatch()];
   const close = async () => {
     for (const closer of closers.reverse())
       await closer().catch((error) => options.say(String(error)));
