@@ -1,4 +1,5 @@
 /** Planted bugs of what messages can do: take what others need, not be decoded, or be believed what they say. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { Acks } from "../../../../shared/broker/acks.ts";
 import { brokerUserOf } from "../../../../shared/broker/address.ts";
 import { ByteBudget } from "../../../../shared/broker/byte-budget.ts";
@@ -7,6 +8,9 @@ import type { ReceivedJob } from "../../../../shared/job/receive.ts";
 import type { Parts } from "../../../../shared/worker.ts";
 import { type Bug, changes, settles } from "./bug.ts";
 import { inBurials } from "./commits.ts";
+
+/** Those that wait have places that bulk jobs need: without an end the worker would stand still, not starve anybody. */
+const BULK_FIRST_MS = 12_000;
 
 /** What happens to a delivery for which there was no room, instead of its way back to the queue. */
 function turnsAway(onTurnedAway: (acks: Acks, message: Delivery["message"]) => void): void {
@@ -120,7 +124,8 @@ export const WHOLE_SHARE_BUGS: Record<string, Bug> = {
       claims: {
         ...parts.claims,
         async claim(job, ...how) {
-          while (bulk > 0 && (job as ReceivedJob).lane === "interactive") await whenNone.promise;
+          if (bulk > 0 && (job as ReceivedJob).lane === "interactive")
+            await Promise.race([whenNone.promise, sleep(BULK_FIRST_MS)]);
           return parts.claims.claim(job, ...how);
         },
       },
