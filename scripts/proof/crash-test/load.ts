@@ -1,5 +1,6 @@
 /** The load: a seeded stream of jobs of every kind by several callers, many of them published more than once. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Answered, type Asked, hearAnswers } from "./answers.ts";
 import type { Caller, Sending } from "./caller.ts";
 import { ODDITIES } from "./engine/odd.ts";
 import type { ActionName, History, PlannedJob, StampedOf } from "./history.ts";
@@ -45,7 +46,6 @@ const MIX: [ActionName | Special, number][] = [
 ];
 const PADDING = "x".repeat(200);
 const BULK_SHARE = 1 / 3;
-const POLL_MS = 100;
 /** A cancellation of a job that runs comes when it has run for a while, and long before its end. */
 const CANCELLED = { afterMs: 800, durationMs: 5_000 };
 const MENDED_AFTER_MS = 1_500;
@@ -77,9 +77,6 @@ export interface Single {
   sending?: Sending;
 }
 
-/** What its reply carries. */
-export type Asked = { correlationId: string };
-
 export interface Load {
   /** Different jobs that were published so far. */
   jobs(): number;
@@ -94,8 +91,7 @@ export interface Load {
   ): Promise<PlannedJob>;
   /** Publishes one new job that asks for its reply; resolves when the publish has settled. */
   single(single: Single): Promise<Asked>;
-  /** Resolves when each has been answered, or with false when time is up. */
-  answered(asked: readonly Asked[], withinMs: number): Promise<boolean>;
+  answered: Answered;
   /** Publishes every job again that is not in `told`, as a careful publisher does after a loss. */
   resendUntold(told: ReadonlySet<string>): Promise<void>;
   /** Publishes a job of the past again, for its caller or another one. */
@@ -112,6 +108,7 @@ export function makeLoad(options: LoadOptions): Load {
 
 class MixedLoad implements Load {
   readonly #options: LoadOptions;
+  readonly answered: Answered;
   readonly #published: { job: PlannedJob; caller: Caller }[] = [];
   readonly #byId = new Map<string, PlannedJob>();
   readonly #weighted = MIX.flatMap(([kind, parts]) => Array<typeof kind>(parts).fill(kind));
@@ -121,12 +118,10 @@ class MixedLoad implements Load {
   readonly #deaf = new Set<string>();
   #correlations = 0;
   #lettersRead = 0;
-  /** Correlation ids of the replies that came. */
-  readonly #heard = new Set<string>();
-  #repliesRead = 0;
 
   constructor(options: LoadOptions) {
     this.#options = options;
+    this.answered = hearAnswers(options.history);
   }
 
   #track<Value>(work: Promise<Value>): Promise<Value> {
@@ -296,20 +291,6 @@ class MixedLoad implements Load {
     const replyTo = UNANSWERED.has(sending?.oddity) ? {} : { replyTo: by.replyQueue };
     await this.#track(by.publish(job, { correlationId, ...replyTo, ...sending }));
     return { correlationId };
-  }
-
-  async answered(asked: readonly Asked[], withinMs: number): Promise<boolean> {
-    const { entries } = this.#options.history;
-    const giveUpAt = performance.now() + withinMs;
-    for (;;) {
-      for (; this.#repliesRead < entries.length; this.#repliesRead++) {
-        const entry = entries[this.#repliesRead];
-        if (entry?.kind === "reply") this.#heard.add(entry.correlationId);
-      }
-      if (asked.every(({ correlationId }) => this.#heard.has(correlationId))) return true;
-      if (performance.now() > giveUpAt) return false;
-      await sleep(POLL_MS);
-    }
   }
 
   async resendUntold(told: ReadonlySet<string>): Promise<void> {

@@ -1,13 +1,11 @@
 /** Sets a run up: services, proxies, workers, caller, observer; and takes it down again. */
 
-import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { brokerUserOf, vhostOf } from "@tl-engine/shared/broker/address";
+import { brokerUserOf } from "@tl-engine/shared/broker/address";
 import amqp from "amqplib";
-import { ask } from "../../../shared/broker/management.ts";
 import { Claims } from "../../../shared/client/claims.ts";
 import { proxyBefore, type UrlProxy } from "../../../shared/testing/proxy.ts";
 import { BURIALS } from "../../../shared/wire/names.ts";
@@ -20,11 +18,12 @@ import { type EndState, toldJobs } from "./evidence.ts";
 import type { Context, ServiceName } from "./faults/fault.ts";
 import type { Finding } from "./finding.ts";
 import { declareTopology, migrateDatabase, removeTopology } from "./fleet.ts";
+import { addForger, FORGER } from "./forger.ts";
 import { type History, openHistory } from "./history.ts";
 import { makeLoad } from "./load.ts";
 import { openObserver } from "./observer.ts";
 import { randomFrom } from "./random.ts";
-import { openReach, type Urls } from "./reach.ts";
+import { openReach } from "./reach.ts";
 import { collectEndState, type RestOptions, waitForRest } from "./rest.ts";
 import type { CrashServices } from "./services.ts";
 import { type Slot, type Supervisor, superviseWorkers } from "./supervisor.ts";
@@ -32,8 +31,6 @@ import { type Slot, type Supervisor, superviseWorkers } from "./supervisor.ts";
 const ENGINE = "crash";
 /** The first one replays dead letters. */
 const CALLERS = ["operator", "ada", "bob", "cleo"];
-/** Has a broker user of its own. */
-const FORGER = "mallory";
 export const MAX_ATTEMPTS = 3;
 export const LEASE_MS = 2_000;
 /** Room for two of the bodies that the fault `heavy` sends. */
@@ -206,22 +203,6 @@ async function openOutside({ prefix, history, closers, services }: Ground) {
   return { own, observer, watcher, callers, oddCaller, forger, everybody, claims };
 }
 
-/** A broker user with the rights of a publisher, and none of the runtime's. Returns the URL to connect by. */
-async function addForger({ amqp: amqpUrl, management = "" }: Urls, prefix: string, own: string) {
-  const password = randomUUID();
-  await ask(management, "PUT", ["users", FORGER], { password, tags: "" });
-  const queues = `${RegExp.escape(own)}\\..*`;
-  const exchange = RegExp.escape(`${prefix}.jobs`);
-  await ask(management, "PUT", ["permissions", vhostOf(amqpUrl), FORGER], {
-    configure: `^${queues}$`,
-    write: `^(${queues}|${exchange})$`,
-    read: `^${queues}$`,
-  });
-  const url = new URL(amqpUrl);
-  url.username = FORGER;
-  url.password = password;
-  return url.href;
-}
 type Outside = Awaited<ReturnType<typeof openOutside>>;
 
 interface Raised {

@@ -1,6 +1,7 @@
 /** Faults that come as messages: too heavy, too many, not to be decoded, and with the runtime's own headers from a stranger. */
+import type { Asked } from "../answers.ts";
 import type { Oddity } from "../history.ts";
-import type { Asked, Load } from "../load.ts";
+import type { Load } from "../load.ts";
 import type { Context, Fault } from "./fault.ts";
 
 /** Longer than what an earlier fault can have left in a worker's hands, and far shorter than a starved job waits. */
