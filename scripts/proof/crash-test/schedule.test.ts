@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { LANED_BUGS, LONE_BUGS } from "./bugs/index.ts";
 import { callerFaults } from "./faults/callers.ts";
 import { messageFaults } from "./faults/messages.ts";
 import { networkFaults } from "./faults/network.ts";
@@ -18,6 +20,15 @@ const kinds = [
 test("kinds have distinct names, and there are at least 20, also on services of others", () => {
   expect(new Set(kinds.map(({ kind }) => kind)).size).toBe(kinds.length);
   expect(kinds.filter(({ needs }) => needs === undefined).length).toBeGreaterThanOrEqual(20);
+});
+
+test("the handbook and the README tell how many kinds of faults and planted bugs there are", () => {
+  const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8");
+  const bugs = LANED_BUGS.length + LONE_BUGS.length;
+  const handbook = read("docs/infra/fallos.md");
+  expect(handbook).toContain(`Son ${kinds.length} clases`);
+  expect(handbook).toContain(`planta ${bugs} errores conocidos`);
+  expect(read("README.md")).toContain(`${kinds.length} kinds of faults and ${bugs} planted bugs`);
 });
 
 test("a run of 70 faults meets every kind, alone and in pairs that touch different things", () => {
