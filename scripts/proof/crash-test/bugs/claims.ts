@@ -134,7 +134,7 @@ export const CRASH_BUGS: Record<string, Bug> = {
     claims(parts, (claim) =>
       claim.kind === "run" && claim.crashes > 0 ? { ...claim, crashes: 100 } : claim,
     ),
-  /** Takes a lease that ran out for a crash, though its message never came back: its worker stood still, no more. */
+  /** Takes a lease that ran out for the job's own crash: its worker may only have stood still. */
   "stall-counts-as-crash": (parts) => ({
     ...parts,
     claims: {
