@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { randomFrom } from "../../show/random.ts";
 import { LANED_BUGS, LONE_BUGS } from "./bugs/index.ts";
 import { callerFaults } from "./faults/callers.ts";
 import { messageFaults } from "./faults/messages.ts";
 import { networkFaults } from "./faults/network.ts";
 import { processFaults } from "./faults/processes.ts";
 import { serviceFaults } from "./faults/services.ts";
-import { randomFrom } from "./random.ts";
 import { partOf, scheduleFaults } from "./schedule.ts";
 
 const kinds = [

@@ -1,6 +1,6 @@
 /** The pictures hold what the result says, and are whole SVG. */
 import { describe, expect, test } from "vitest";
-import { readPrices } from "../../cost/prices.ts";
+import { readPrices } from "../../kubernetes/read/prices.ts";
 import { exampleEngine } from "./example-engine.ts";
 import { drawGrowth } from "./figure-growth.ts";
 import { drawLimits } from "./figure-limits.ts";
@@ -27,6 +27,13 @@ describe.each([...LOAD_NAMES, "empty"] as const)("%s", (name) => {
 
   test("is whole", () => {
     expectWhole(svg);
+  });
+
+  test("shows each start of a pod, though all may be gone at the end of a bin", () => {
+    const [first] = simulate({ engines, load }).engines;
+    const podsStarted = first?.podsStarted;
+    expect(first?.series.starts.reduce((sum, count) => sum + count, 0)).toBe(podsStarted);
+    expect(svg.includes(`>${podsStarted} starts<`)).toBe(name !== "empty");
   });
 
   test("shows engines that had jobs, and no others", () => {
