@@ -37,8 +37,8 @@ export function withSteps(parts: Parts): Parts {
     },
     claims: {
       ...claims,
-      async claim(job, alone) {
-        const claim = await claims.claim(job, alone);
+      async claim(job, ...how) {
+        const claim = await claims.claim(job, ...how);
         if (claim.kind === "run") await reach("claimed", job.id);
         return claim;
       },
