@@ -1,14 +1,14 @@
 /** Whose job it is: as the broker checked it, or as one of our own users, whom the broker checked, passed it on. */
 import type { MessageProperties } from "../broker/consume.ts";
 import { HEADERS } from "../wire/headers.ts";
-import { engineUser, NOBODY, PUBLISHER } from "../wire/names.ts";
+import { engineUser, NAME, NOBODY, PUBLISHER } from "../wire/names.ts";
 import type { Envelope } from "./envelope.ts";
 import { type Fault, invalid } from "./problem.ts";
 
 /** Whose word this worker takes for what only the runtime says. */
 export interface Identity {
   prefix: string;
-  /** Broker users of this worker and of the tools. */
+  /** Broker users of this worker, of burials, which hand jobs back, and of the tools. */
   runtimeUsers: ReadonlySet<string>;
   /** PUBLISHER_REQUIRED. */
   isRequired: boolean;
@@ -70,6 +70,22 @@ export function readPublisher(
   } else if (PUBLISHER.test(name)) envelope.publisher = name;
   else if (!passedOn || name !== NOBODY) disown(envelope, BAD_NAME, faults);
   return isRuntime ? headers : withoutForged(headers, faults);
+}
+
+/**
+ * Every engine's user writes to the tiers, which lead into the queue of any: it is to bring its own jobs back, and
+ * orders nothing from another engine. What it announces comes as an event.
+ */
+export function refuseOtherEngines(
+  envelope: Envelope,
+  { userId }: MessageProperties,
+  { prefix, runtimeUsers }: Identity,
+  faults: Fault[],
+): void {
+  if (typeof userId !== "string" || runtimeUsers.has(userId)) return;
+  const [own, other] = [engineUser(prefix, envelope.engine), engineUser(prefix, "")];
+  if (userId === own || !userId.startsWith(other) || !NAME.test(userId.slice(other.length))) return;
+  disown(envelope, `${userId} is the user of another engine: jobs come from publishers`, faults);
 }
 
 function disown(envelope: Envelope, message: string, faults: Fault[]): void {
