@@ -43,8 +43,9 @@ FROM base AS tools-sources
 COPY package.json package-lock.json ./
 COPY shared shared
 COPY workers workers
-COPY scripts/environment.ts scripts/migrate.ts scripts/topology.ts scripts/workers.ts scripts/
-COPY scripts/terminal/printable.ts scripts/terminal/
+COPY scripts/workers.ts scripts/
+COPY scripts/operate/environment.ts scripts/operate/migrate.ts scripts/operate/topology.ts scripts/operate/
+COPY scripts/show/terminal/printable.ts scripts/show/terminal/
 
 # The bundler alone, from the lock file: nothing of it gets into what runs.
 FROM base AS bundler
@@ -98,7 +99,7 @@ LABEL org.opencontainers.image.licenses=MIT org.opencontainers.image.vendor=tien
 ENTRYPOINT ["/usr/local/bin/node"]
 
 FROM image AS tools
-CMD ["scripts/topology.ts"]
+CMD ["scripts/operate/topology.ts"]
 
 FROM image AS engine
 # /healthz, /readyz, /metrics

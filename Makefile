@@ -23,7 +23,7 @@ endif
 STAMP := node_modules/.installed
 RUN := node
 # With the URLs of the environment, of .env, or of the services that services-up keeps.
-WITH_SERVICES := node --env-file-if-exists=.env scripts/services.ts with --
+WITH_SERVICES := node --env-file-if-exists=.env scripts/author/services.ts with --
 
 .PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck fleet dev worker new-worker remove-worker contract client \
 	send dead-letters replay topology migrate lint-manifests rights images try-image render deploy-dev deploy-staging stop-all resume \
@@ -42,59 +42,59 @@ $(STAMP): package-lock.json package.json | node
 setup: node $(STAMP) ## Install Node and the dependencies where they are missing
 
 demo: setup ## Replay a tracker's history through the fleet and prove the result [DATA=file] [SEED=s] [KEEP=1]
-	@$(RUN) scripts/demo.ts
+	@$(RUN) scripts/proof/demo.ts
 
 test: setup ## Run all tests on real services
-	@vitest run $(if $(TESTS),$(TESTS),--exclude scripts/crash-test.test.ts)
+	@vitest run $(if $(TESTS),$(TESTS),--exclude scripts/proof/crash-test.test.ts)
 # By itself: what it breaks on purpose must not meet what the other tests need of the machine.
-	@$(if $(TESTS),,vitest run scripts/crash-test.test.ts)
+	@$(if $(TESTS),,vitest run scripts/proof/crash-test.test.ts)
 
 check: setup ## Format, lint, types, dead code, contract, manifests, cost: what CI checks
 	@biome ci $(if $(CI),--colors=off) --error-on-warnings .
 	@tsc -p .
 	@knip
-	@$(RUN) scripts/contract.ts --check
-	@$(RUN) scripts/lint-manifests.ts
-	@$(RUN) scripts/cost.ts --check
+	@$(RUN) scripts/author/contract.ts --check
+	@$(RUN) scripts/kubernetes/lint-manifests.ts
+	@$(RUN) scripts/cost/cost.ts --check
 
 lint-manifests: setup ## Check keda/ and manifests/ without a cluster: schemas, KEDA, our rules [JSON=1] [EXPLAIN=1]
-	@$(RUN) scripts/lint-manifests.ts
+	@$(RUN) scripts/kubernetes/lint-manifests.ts
 
 bench: setup ## Measure the fleet beside other queues
-	@$(RUN) scripts/bench.ts
+	@$(RUN) scripts/bench/bench.ts
 
 simulate: setup ## See what KEDA would do in virtual time [ENGINE=activities] [LOAD=1m|10m|100m|burst|outage|slow|file.csv] [SUGGEST=1] [JSON=1] [SEED=s]
-	@$(RUN) scripts/simulate.ts
+	@$(RUN) scripts/scaling/simulate.ts
 
 cost: setup ## What a month costs, expected and at worst, beside the budget [ENV=dev] [JOBS_PER_DAY=n] [JSON=1]
-	@$(RUN) scripts/cost.ts
+	@$(RUN) scripts/cost/cost.ts
 
 crash-test: setup ## Break everything under load and count what is lost [FAULTS=n] [SEED=s] [HOURS=h] [KINDS=a,b]
-	@$(RUN) scripts/crash-test.ts
+	@$(RUN) scripts/proof/crash-test.ts
 
 crash-test-selfcheck: setup ## Plant bugs and see that the crash test finds each [BUGS=a,b] [SEEDS=1,2,3]
-	@$(RUN) scripts/crash-test-selfcheck.ts
+	@$(RUN) scripts/proof/crash-test-selfcheck.ts
 
 fleet: setup ## Run the fleet here, scaled from keda/*.yaml [TIME_SCALE=10] [MAX_REPLICAS=n] [DURATION=s] [UNTIL_ZERO=1]
-	@$(RUN) scripts/fleet.ts
+	@$(RUN) scripts/scaling/fleet.ts
 
 dev: setup ## Run all workers, reloaded on change
-	@$(RUN) scripts/dev.ts
+	@$(RUN) scripts/author/dev.ts
 
 worker: setup ## Run one worker: NAME=activities
 	@$(call needs,NAME)
-	@$(RUN) scripts/worker.ts
+	@$(RUN) scripts/author/worker.ts
 
 new-worker: setup ## Scaffold a worker with its package and its tests: NAME=invoices
 	@$(call needs,NAME)
-	@$(RUN) scripts/new-worker.ts
+	@$(RUN) scripts/author/new-worker.ts
 
 remove-worker: setup ## Take a worker out of the repository: NAME=invoices [FORCE=1]
 	@$(call needs,NAME)
-	@$(RUN) scripts/remove-worker.ts
+	@$(RUN) scripts/author/remove-worker.ts
 
 contract: setup ## Write docs/contract and the client's types anew from the schemas
-	@$(RUN) scripts/contract.ts
+	@$(RUN) scripts/author/contract.ts
 
 client: setup ## Pack the client for other repositories, into out/client
 	@mkdir -p out/client
@@ -104,55 +104,55 @@ send: setup ## Publish a job: NAME=activities ACTION=record FILE=job.json (- is 
 	@$(call needs,NAME)
 	@$(call needs,ACTION)
 	@$(call needs,FILE)
-	@$(WITH_SERVICES) node scripts/send.ts
+	@$(WITH_SERVICES) node scripts/author/send.ts
 
 dead-letters: setup ## Show jobs that ended without success [NAME=activities] [LIMIT=n]
-	@$(WITH_SERVICES) node scripts/dead-letters.ts
+	@$(WITH_SERVICES) node scripts/operate/dead-letters.ts
 
 replay: setup ## Run dead letters again: NAME=activities ID=job-id, or ALL=1
 	@$(call needs,NAME)
-	@$(WITH_SERVICES) node scripts/dead-letters.ts replay
+	@$(WITH_SERVICES) node scripts/operate/dead-letters.ts replay
 
 topology: setup ## Declare the exchanges and queues
-	@$(WITH_SERVICES) node scripts/topology.ts
+	@$(WITH_SERVICES) node scripts/operate/topology.ts
 
 migrate: setup ## Migrate the database
-	@$(WITH_SERVICES) node scripts/migrate.ts
+	@$(WITH_SERVICES) node scripts/operate/migrate.ts
 
 rights: setup ## Print the commands that make an engine's users: NAME=activities, NAME=tools, or NAME=tl-plane ROLE=publisher
 	@$(call needs,NAME)
-	@$(RUN) scripts/rights.ts
+	@$(RUN) scripts/kubernetes/rights.ts
 
 render: setup ## Print all Kubernetes objects of an environment [ENV=dev]
-	@$(RUN) scripts/render.ts
+	@$(RUN) scripts/kubernetes/render.ts
 
 deploy-dev: setup ## Show what differs, apply it, wait for it [DRY_RUN=1]
-	@ENV=dev $(RUN) scripts/deploy.ts
+	@ENV=dev $(RUN) scripts/kubernetes/deploy.ts
 
 deploy-staging: setup ## The same for staging [DRY_RUN=1]
-	@ENV=staging $(RUN) scripts/deploy.ts
+	@ENV=staging $(RUN) scripts/kubernetes/deploy.ts
 
 stop-all: setup ## Bring all engines to zero and keep them there [ENV=dev]
-	@$(RUN) scripts/stop-all.ts
+	@$(RUN) scripts/kubernetes/stop-all.ts
 
 resume: setup ## Let KEDA scale again after stop-all [ENV=dev]
-	@$(RUN) scripts/stop-all.ts resume
+	@$(RUN) scripts/kubernetes/stop-all.ts resume
 
 services-up: setup ## Start RabbitMQ, Postgres and Redis, and keep them between runs
-	@$(RUN) scripts/services.ts up
+	@$(RUN) scripts/author/services.ts up
 
 services-down: setup ## End the kept services and remove their data
-	@$(RUN) scripts/services.ts down
+	@$(RUN) scripts/author/services.ts down
 
 services-status: setup ## Say whether they run, and where
-	@$(RUN) scripts/services.ts status
+	@$(RUN) scripts/author/services.ts status
 
 images: setup ## Build the image of each engine and of the tools, and check what is inside [NAME=…] [TAG=…] [REGISTRY=…]
-	@$(RUN) scripts/images.ts
+	@$(RUN) scripts/images/images.ts
 
 try-image: setup ## Run an engine's image on real services: jobs, replies, drain, cold start: NAME=activities [TAG=…]
 	@$(call needs,NAME)
-	@$(RUN) scripts/try-image.ts
+	@$(RUN) scripts/images/try-image.ts
 
 format: setup ## Format and fix what can be fixed
 	@biome check --write .

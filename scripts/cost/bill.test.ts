@@ -2,10 +2,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readObjects } from "../kubernetes/documents.ts";
-import { environmentNames } from "../kubernetes/environments.ts";
-import { exampleEngine } from "../simulate/example-engine.ts";
-import type { Result } from "../simulate/result.ts";
+import { readObjects } from "../kubernetes/read/documents.ts";
+import { environmentNames } from "../kubernetes/read/environments.ts";
+import { exampleEngine } from "../scaling/simulate/example-engine.ts";
+import type { Result } from "../scaling/simulate/result.ts";
 import { billOf } from "./bill.ts";
 import { type Budget, readBudget } from "./budget.ts";
 import type { Environment } from "./environment.ts";

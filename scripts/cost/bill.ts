@@ -1,6 +1,6 @@
 /** The monthly bill of an environment, beside its budget. */
-import { loadOf } from "../simulate/loads.ts";
-import { simulate } from "../simulate/simulate.ts";
+import { loadOf } from "../scaling/simulate/loads.ts";
+import { simulate } from "../scaling/simulate/simulate.ts";
 import { type Budget, budgetFile } from "./budget.ts";
 import type { Environment } from "./environment.ts";
 import { kubernetesLines, type Months, nodesAtWorst } from "./kubernetes-lines.ts";

@@ -1,6 +1,6 @@
 /** What an environment may cost, and the limits that its operator has set where things are paid for. */
 import { z } from "zod";
-import { BadFiles } from "../kubernetes/bad-files.ts";
+import { BadFiles } from "../kubernetes/read/bad-files.ts";
 import { readChecked } from "./checked-yaml.ts";
 import { PRICE_FILE, type Prices } from "./prices.ts";
 

@@ -1,10 +1,11 @@
 /** An environment as it would be deployed: its engines, their pods at worst, and its quotas. */
-import { parseScaledObjects } from "../autoscaler/read-scaled-objects.ts";
-import { PLACEHOLDER_CREDENTIALS } from "../autoscaler/trigger-authentication.ts";
-import { BadFiles } from "../kubernetes/bad-files.ts";
-import { environmentObjects } from "../kubernetes/environments.ts";
-import { readEngines } from "../simulate/engines.ts";
-import type { SimulatedEngine } from "../simulate/simulated-engine.ts";
+
+import { BadFiles } from "../kubernetes/read/bad-files.ts";
+import { environmentObjects } from "../kubernetes/read/environments.ts";
+import { parseScaledObjects } from "../scaling/keda/read-scaled-objects.ts";
+import { PLACEHOLDER_CREDENTIALS } from "../scaling/keda/trigger-authentication.ts";
+import { readEngines } from "../scaling/simulate/engines.ts";
+import type { SimulatedEngine } from "../scaling/simulate/simulated-engine.ts";
 import { engineGroup, type PodGroup, type Quota, quotaOf, setupGroups } from "./worst-pods.ts";
 
 export interface Autoscaled {

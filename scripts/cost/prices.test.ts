@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { BadFiles } from "../kubernetes/bad-files.ts";
-import { DEFAULT_PRICES } from "../simulate/result.ts";
-import { REDIS_COMMANDS } from "../simulate/usage.ts";
+import { BadFiles } from "../kubernetes/read/bad-files.ts";
+import { DEFAULT_PRICES } from "../scaling/simulate/result.ts";
+import { REDIS_COMMANDS } from "../scaling/simulate/usage.ts";
 import { readPrices } from "./prices.ts";
 
 const OURS = "manifests/prices.yaml";

@@ -1,6 +1,6 @@
 /** The price file: each figure has its source and its date, and one that is too old is warned about. */
 import { z } from "zod";
-import type { Problem, SourceObject } from "../kubernetes/documents.ts";
+import type { Problem, SourceObject } from "../kubernetes/read/documents.ts";
 import { readChecked } from "./checked-yaml.ts";
 
 export const PRICE_FILE = "manifests/prices.yaml";

@@ -1,5 +1,5 @@
 /** The bill as a person reads it, and its last line. */
-import { type Column, renderTable } from "../terminal/table.ts";
+import { type Column, renderTable } from "../show/terminal/table.ts";
 import { type Bill, type Part, usd } from "./bill.ts";
 import { HOURS_A_MONTH } from "./usage.ts";
 

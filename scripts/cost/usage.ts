@@ -1,5 +1,5 @@
 /** What a month uses of each service: as simulated, and with every replica busy all the time. */
-import { perMonth, type Result } from "../simulate/result.ts";
+import { perMonth, type Result } from "../scaling/simulate/result.ts";
 import type { Budget } from "./budget.ts";
 import type { Autoscaled } from "./environment.ts";
 import type { Prices } from "./prices.ts";

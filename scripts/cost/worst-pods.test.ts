@@ -1,8 +1,8 @@
 /** Pods at worst, what they fill, and what a quota leaves of it. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readObjects } from "../kubernetes/documents.ts";
-import { exampleEngine } from "../simulate/example-engine.ts";
+import { readObjects } from "../kubernetes/read/documents.ts";
+import { exampleEngine } from "../scaling/simulate/example-engine.ts";
 import { engineGroup, packed, podsOf, quotaOf, setupGroups } from "./worst-pods.ts";
 
 const objectsOf = (yaml: string) => readObjects("test.yaml", yaml).objects;

@@ -1,8 +1,9 @@
 /** How many pods there can be at once, and how many nodes they fill. */
-import type { ScaledObject } from "../autoscaler/scaled-object.ts";
-import type { SourceObject } from "../kubernetes/documents.ts";
-import { cpus, gibibytes } from "../kubernetes/quantity.ts";
-import { type PodSize, podSizeOf, surgeOf } from "../kubernetes/workload.ts";
+
+import type { SourceObject } from "../kubernetes/read/documents.ts";
+import { cpus, gibibytes } from "../kubernetes/read/quantity.ts";
+import { type PodSize, podSizeOf, surgeOf } from "../kubernetes/read/workload.ts";
+import type { ScaledObject } from "../scaling/keda/scaled-object.ts";
 
 export interface PodGroup {
   name: string;

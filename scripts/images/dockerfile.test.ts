@@ -119,7 +119,9 @@ describe.each([...(await workerFolders()), TOOLS])("the image of %s", (name) => 
 
   test("holds the files that its entries reach", async () => {
     const entries =
-      name === TOOLS ? ["scripts/topology.ts", "scripts/migrate.ts"] : ["shared/main.ts"];
+      name === TOOLS
+        ? ["scripts/operate/topology.ts", "scripts/operate/migrate.ts"]
+        : ["shared/main.ts"];
     const reached = reachedFrom([...entries, ...workers.map((worker) => `${worker}/index.ts`)]);
     expect([...reached].filter((path) => !files.includes(path))).toEqual([]);
     expect(reached.size).toBeGreaterThan(10);

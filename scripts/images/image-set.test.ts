@@ -78,7 +78,7 @@ test("a dpkg record becomes a component with a package URL", () => {
 });
 
 test.each(["images.ts", "try-image.ts"])("%s without Docker says what to install", (script) => {
-  const { status, stderr } = spawnSync(process.execPath, [join(REPOSITORY, "scripts", script)], {
+  const { status, stderr } = spawnSync(process.execPath, [join(REPOSITORY, "scripts/images", script)], {
     env: { PATH: join(REPOSITORY, "nowhere"), NAME: "activities" },
     encoding: "utf8",
   });

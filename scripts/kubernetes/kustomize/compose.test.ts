@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readObjects } from "../documents.ts";
+import { readObjects } from "../read/documents.ts";
 import { compose } from "./compose.ts";
 import { filesOf, ROOT, repositoryFiles } from "./files.ts";
 

@@ -1,6 +1,6 @@
 /** Puts together what a kustomization applies, without kubectl, so that every value still knows its line. */
 import { join } from "node:path/posix";
-import type { Problem } from "../documents.ts";
+import type { Problem } from "../read/documents.ts";
 import { changeObjects } from "./change-objects.ts";
 import { mergeGenerated, nameByContent } from "./config-map-generator.ts";
 import { type Files, readOnce } from "./files.ts";

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { readObjects } from "../documents.ts";
+import { readObjects } from "../read/documents.ts";
 
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const FOLDERS = ["keda", "manifests"];

@@ -1,5 +1,5 @@
 /** Applies strategic-merge and JSON6902 patches to placed objects; what a patch brings keeps its own line. */
-import type { Path } from "../documents.ts";
+import type { Path } from "../read/documents.ts";
 import { child, copied, type Placed, plain, textAt } from "./placed.ts";
 
 /** A patch can't be applied. */

@@ -1,5 +1,5 @@
 /** A tree of values, each of which knows the file and the line it came from, whatever it is merged into. */
-import type { Path, SourceObject } from "../documents.ts";
+import type { Path, SourceObject } from "../read/documents.ts";
 
 export interface Place {
   file: string;

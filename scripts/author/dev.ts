@@ -1,0 +1,135 @@
+/** `make dev`: all workers on local services, each started anew when its code changes. */
+import { existsSync } from "node:fs";
+import { relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { provideServices } from "../../shared/services/index.ts";
+import { startReaper } from "../../shared/services/reaper.ts";
+import { workerFolders } from "../workers.ts";
+import { prettyLine } from "./dev/log-lines.ts";
+import { declareTopology, runMigrations } from "./dev/prepare.ts";
+import { type ReloadedWorker, superviseWorker } from "./dev/reloaded-worker.ts";
+import { watchFolder } from "./dev/watch-folder.ts";
+
+const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
+/** An editor saves many files at once, and each in several steps. */
+const DEBOUNCE_MS = 60;
+/** What no worker process loads. */
+const NOT_LOADED = /\.(?:test|bench|fixture)\.ts$|^shared\/(?:testing|client\/testing)\//;
+
+if (existsSync(`${REPOSITORY}.env`)) process.loadEnvFile(`${REPOSITORY}.env`);
+const services = await provideServices();
+const env = {
+  // Type stripping and compiling are most of a start.
+  NODE_COMPILE_CACHE: `${REPOSITORY}node_modules/.cache/tl-engine-dev`,
+  HEALTH_PORT: "0",
+  ...process.env,
+  ...services.env(),
+};
+const reaper = startReaper();
+const workers = new Map<string, ReloadedWorker>();
+
+const say = (line: string): void => {
+  process.stdout.write(`${prettyLine("dev", line)}\n`);
+};
+
+const sayError = (error: unknown) => say(error instanceof Error ? error.message : String(error));
+
+function startWorker(name: string): void {
+  const worker = superviseWorker({
+    name,
+    repository: REPOSITORY,
+    env,
+    reaper,
+    onLine: (line) => process.stdout.write(`${prettyLine(name, line)}\n`),
+    onReady: (afterMs) => say(`${name} takes jobs after ${afterMs} ms`),
+    onEnd: ({ how }, retryInMs) =>
+      say(
+        `${name} ended ${how}; ${retryInMs === undefined ? "waiting for a change" : "starting it again"}`,
+      ),
+  });
+  workers.set(name, worker);
+  void worker.reload();
+}
+
+/** Changed paths, relative to the repository, that were not looked at yet. */
+let changed = new Set<string>();
+let debounce: NodeJS.Timeout | undefined;
+/** Changes are worked through one after another. */
+let working = Promise.resolve();
+
+function onChange(path: string): void {
+  const file = relative(REPOSITORY, path).replaceAll(sep, "/");
+  if (!/\.(?:ts|lua|sql|json)$/.test(file) || NOT_LOADED.test(file)) return;
+  changed.add(file);
+  clearTimeout(debounce);
+  debounce = setTimeout(() => {
+    const files = [...changed];
+    changed = new Set();
+    working = working.then(() => apply(files)).catch(sayError);
+  }, DEBOUNCE_MS);
+}
+
+async function apply(files: string[]): Promise<void> {
+  const found = await workerFolders();
+  const isNew = found.filter((name) => !workers.has(name));
+  const affected = files.some((file) => file.startsWith("shared/"))
+    ? [...workers.keys()]
+    : [...workers.keys()].filter((name) =>
+        files.some((file) => file.startsWith(`workers/${name}/`)),
+      );
+  const reloaded = affected.filter((name) => found.includes(name));
+  say(`${files.join(", ")} changed: ${[...reloaded, ...isNew].join(", ") || "nothing to do"}`);
+
+  for (const [name, worker] of workers) {
+    if (found.includes(name)) continue;
+    workers.delete(name);
+    void worker.stop();
+  }
+  if (files.some((file) => file.endsWith(".sql")) || isNew.length > 0)
+    await runMigrations(env, say);
+  if (isNew.length > 0) await declareTopology(env, say);
+  const starts = reloaded.map((name) => workers.get(name)?.reload());
+  for (const name of isNew) startWorker(name);
+  // A worker may consume other events now; it does not wait for that to take jobs.
+  if (files.some((file) => file.endsWith("/index.ts")))
+    Promise.all(starts)
+      .then((ready) => (ready.includes(false) ? undefined : declareTopology(env, say)))
+      .catch(sayError);
+}
+
+const watches = ["workers", "shared"].map((folder) =>
+  watchFolder(`${REPOSITORY}${folder}`, onChange),
+);
+
+let stopping = false;
+async function stop(exitCode = 0): Promise<void> {
+  if (stopping) {
+    for (const worker of workers.values()) worker.kill();
+    await reaper.end();
+    process.exit(1);
+  }
+  stopping = true;
+  say("stopping; once more ends it at once");
+  clearTimeout(debounce);
+  for (const watch of watches) watch.close();
+  await working;
+  await Promise.all([...workers.values()].map((worker) => worker.stop()));
+  await reaper.end();
+  await services.stop();
+  process.exit(exitCode);
+}
+process.on("SIGINT", () => stop());
+process.on("SIGTERM", () => stop());
+
+say(
+  `services: ${Object.entries(services.sources)
+    .map(([name, source]) => `${name} (${source})`)
+    .join(", ")}`,
+);
+try {
+  await Promise.all([declareTopology(env, say), runMigrations(env, say)]);
+  for (const name of await workerFolders()) startWorker(name);
+} catch (error) {
+  sayError(error);
+  await stop(1);
+}

@@ -1,0 +1,112 @@
+/** The scaffold: what it makes, what it refuses, and that npm, linter and compiler take it. */
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { listsEngine } from "./new-worker/list-engine.ts";
+import { LISTINGS, PARTS } from "./new-worker/parts.ts";
+import { copyRepository, type RepositoryCopy } from "./new-worker/repository-copy.ts";
+import { refuseName } from "./new-worker.ts";
+
+let copy: RepositoryCopy;
+
+beforeAll(() => {
+  copy = copyRepository(["burials"]);
+});
+afterAll(() => copy?.remove());
+
+const run = (file: string, args: string[], env: Record<string, string> = {}) =>
+  spawnSync(file, args, {
+    cwd: copy.folder,
+    encoding: "utf8",
+    env: { ...process.env, TEST_SERVICES: "none", ...env },
+  });
+const newWorker = (name: string) =>
+  run(process.execPath, ["scripts/author/new-worker.ts"], { NAME: name });
+const read = (path: string) => readFileSync(join(copy.folder, path), "utf8");
+
+test("names are checked", () => {
+  expect(refuseName("invoices", ["burials"])).toBeUndefined();
+  for (const bad of ["", "Invoices", "1st", "a_b", "a.b", "../x", "x".repeat(41)])
+    expect(refuseName(bad, [])).toContain("NAME must match");
+  expect(refuseName("burials", ["burials"])).toContain("is there already");
+  expect(refuseName("client", [])).toContain("reserved");
+  expect(newWorker("burials")).toMatchObject({ status: 2, stdout: "" });
+});
+
+test("a new worker has all parts, is known to npm, and passes lint, types and its test", () => {
+  const name = "invoice-numbers";
+  const made = newWorker(name);
+  expect(made.stderr).toBe("");
+  for (const { path } of PARTS) {
+    expect(made.stdout).toContain(path(name));
+    expect(existsSync(join(copy.folder, path(name)))).toBe(true);
+  }
+  expect(read(`workers/${name}/index.ts`)).toContain(`name: "${name}"`);
+
+  for (const listing of LISTINGS) {
+    expect(listsEngine(copy.folder, listing, name)).toBe(true);
+    // All that was there stays as it was, comments too.
+    const before = readFileSync(listing.file, "utf8");
+    const kept = read(listing.file)
+      .split("\n")
+      .filter((line) => !line.includes(name));
+    expect(before.split("\n").filter((line) => !kept.includes(line))).toEqual([]);
+  }
+  const deployment = read(`manifests/base/engines/${name}.yaml`);
+  expect(deployment).toContain(`image: ghcr.io/tiendaleon/tl-engine-${name}`);
+  expect(deployment).toMatch(/^ {2}template:$/m);
+  expect(read(`keda/${name}.yaml`)).toContain(`queueName: engine.${name}`);
+
+  const { packages } = JSON.parse(read("package-lock.json"));
+  expect(packages[`node_modules/@tl-engine/${name}`]).toEqual({
+    resolved: `workers/${name}`,
+    link: true,
+  });
+  expect(packages[`workers/${name}`].dependencies).toEqual(
+    packages["workers/activities"].dependencies,
+  );
+  expect(Object.keys(packages)).toEqual(
+    Object.keys(packages).toSorted((a, b) => a.localeCompare(b, "en")),
+  );
+  expect(read("package-lock.json")).not.toContain("http://");
+  expect(read("package-lock.json")).not.toMatch(/"resolved": "https:/);
+  expect(realpathSync(join(copy.folder, `node_modules/@tl-engine/${name}`))).toBe(
+    realpathSync(join(copy.folder, `workers/${name}`)),
+  );
+
+  const bin = (tool: string) => join(copy.folder, "node_modules/.bin", tool);
+  const linted = run(bin("biome"), [
+    "lint",
+    "--error-on-warnings",
+    "--vcs-enabled=false",
+    `workers/${name}`,
+  ]);
+  expect(linted.stderr + linted.stdout).not.toMatch(/\berrors?\b/);
+  expect(linted.status).toBe(0);
+  expect(run(bin("tsc"), ["-p", ".", "--noEmit"]).stdout).not.toContain(`workers/${name}`);
+  const tested = run(bin("vitest"), ["run", "--root", `workers/${name}`, "index.test.ts"]);
+  expect(tested.stdout).toContain("2 passed");
+  expect(newWorker(name).status).toBe(2);
+});
+
+test("a worker that is removed leaves nothing behind", () => {
+  const name = "short-lived";
+  const files = [...LISTINGS.map(({ file }) => file), "package-lock.json"];
+  // npm's list of what is installed is not in the repository.
+  const before = files.map(read);
+  expect(newWorker(name).status).toBe(0);
+  expect(files.map(read)).not.toEqual(before);
+  const removed = run(process.execPath, ["scripts/author/remove-worker.ts"], {
+    NAME: name,
+    FORCE: "1",
+  });
+  expect(removed.stderr).toBe("");
+  expect(files.map(read)).toEqual(before);
+  for (const { path } of PARTS) expect(existsSync(join(copy.folder, path(name)))).toBe(false);
+  expect(existsSync(join(copy.folder, `node_modules/@tl-engine/${name}`))).toBe(false);
+  const again = run(process.execPath, ["scripts/author/remove-worker.ts"], { NAME: name });
+  expect(again).toMatchObject({ status: 2, stderr: expect.stringContaining("is no engine") });
+  const burials = run(process.execPath, ["scripts/author/remove-worker.ts"], { NAME: "burials" });
+  expect(burials).toMatchObject({ status: 2, stderr: expect.stringContaining("needs it") });
+});

@@ -1,0 +1,80 @@
+/**
+ * The parts that an engine has, outside of its code: the one list that the scaffold makes and that a
+ * test demands of every engine. A new kind of part (a manifest, a dashboard row) is one more entry.
+ */
+
+export interface Part {
+  /** Path in the repository. */
+  path(engine: string): string;
+  /** File of `template/` that a new engine begins with; undefined for what a generator writes. */
+  template?: string;
+  /** Which engines must have it; `new`: where the scaffold puts it, though an engine may do without. */
+  neededBy: "every engine" | "engines with actions" | "new";
+}
+
+export const PARTS: Part[] = [
+  {
+    path: (engine) => `workers/${engine}/package.json`,
+    template: "package.json",
+    neededBy: "every engine",
+  },
+  {
+    path: (engine) => `workers/${engine}/index.ts`,
+    template: "index.ts",
+    neededBy: "every engine",
+  },
+  { path: (engine) => `workers/${engine}/schemas.ts`, template: "schemas.ts", neededBy: "new" },
+  {
+    path: (engine) => `workers/${engine}/index.test.ts`,
+    template: "index.test.ts",
+    neededBy: "new",
+  },
+  {
+    path: (engine) => `workers/${engine}/conformance.test.ts`,
+    template: "conformance.test.ts",
+    neededBy: "engines with actions",
+  },
+  {
+    path: (engine) => `keda/${engine}.yaml`,
+    template: "scaled-object.yaml",
+    neededBy: "every engine",
+  },
+  {
+    path: (engine) => `manifests/base/engines/${engine}.yaml`,
+    template: "deployment.yaml",
+    neededBy: "every engine",
+  },
+  {
+    path: (engine) => `manifests/addons/external-secrets/${engine}.yaml`,
+    template: "external-secret.yaml",
+    neededBy: "every engine",
+  },
+  // Written by scripts/author/contract.ts from the definition.
+  { path: (engine) => `docs/contract/${engine}.json`, neededBy: "engines with actions" },
+];
+
+/** A list of a kustomization.yaml in which every engine has its entry. */
+export interface Listing {
+  file: string;
+  /** The member that is the list. */
+  list: "resources" | "images";
+  entry(engine: string): string | { name: string; newTag: string };
+}
+
+const RESOURCES: Listing[] = [
+  "keda",
+  "manifests/base/engines",
+  "manifests/addons/external-secrets",
+].map((folder) => ({
+  file: `${folder}/kustomization.yaml`,
+  list: "resources",
+  entry: (engine) => `${engine}.yaml`,
+}));
+const IMAGES: Listing[] = ["dev", "staging"].map((environment) => ({
+  file: `manifests/overlays/${environment}/kustomization.yaml`,
+  list: "images",
+  // The tag of a new engine's first image: the version of the repository.
+  entry: (engine) => ({ name: `ghcr.io/tiendaleon/tl-engine-${engine}`, newTag: "0.1.0" }),
+}));
+
+export const LISTINGS: Listing[] = [...RESOURCES, ...IMAGES];

@@ -1,0 +1,103 @@
+/** `make send NAME=activities ACTION=record FILE=job.json [WAIT=1]`: publishes jobs from a file or standard input. */
+import { open } from "node:fs/promises";
+import type { Readable } from "node:stream";
+import { parseArgs } from "node:util";
+import { connect, EngineError } from "@tl-engine/client";
+import { linesOf } from "../show/ndjson.ts";
+import { printable } from "../show/terminal/printable.ts";
+
+/** Lines under way at once; reading waits while there are more. */
+const IN_FLIGHT = 256;
+
+const USAGE = `usage: make send NAME=activities ACTION=record FILE=job.json [WAIT=1]
+   or: node scripts/author/send.ts NAME ACTION FILE [--wait]
+FILE is one job's input as JSON; - or *.ndjson is one job a line.`;
+
+interface Options {
+  name: string;
+  action: string;
+  file: string;
+  wait: boolean;
+}
+
+function readOptions(): Options | undefined {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { wait: { type: "boolean" } },
+  });
+  const { NAME = "", ACTION = "", FILE = "", WAIT = "" } = process.env;
+  const [name = NAME, action = ACTION, file = FILE] = positionals;
+  const wait = values.wait ?? !["", "0"].includes(WAIT);
+  return name && action && file ? { name, action, file, wait } : undefined;
+}
+
+/** The texts of the jobs: a whole file is one, of a stream each line. */
+async function* readJobs(file: string): AsyncGenerator<string> {
+  if (file !== "-" && !file.endsWith(".ndjson")) {
+    await using handle = await open(file);
+    yield await handle.readFile("utf8");
+    return;
+  }
+  await using handle = file === "-" ? undefined : await open(file);
+  const input: Readable = handle?.createReadStream() ?? process.stdin;
+  for await (const line of linesOf(input)) if (line.trim() !== "") yield line;
+}
+
+function lineOf(error: unknown): string {
+  if (error instanceof EngineError) return printable(`${error.code}: ${error.message}`);
+  return printable(error instanceof Error ? error.message : String(error));
+}
+
+async function main(options: Options): Promise<number> {
+  const { name, action, file, wait } = options;
+  await using client = await connect({
+    amqpUrl: process.env.AMQP_URL ?? "amqp://guest:guest@127.0.0.1:5672",
+    prefix: process.env.ENGINE_PREFIX,
+    replyExchange: process.env.REPLY_EXCHANGE,
+    appId: "send",
+  });
+  // Names come from the command line: the client itself checks them against the contract.
+  const untyped = client as unknown as {
+    send(...args: unknown[]): Promise<{ id: string }>;
+    call(...args: unknown[]): Promise<unknown>;
+  };
+  const counts = { sent: 0, failed: 0 };
+  const publish = async (text: string) => {
+    const id = crypto.randomUUID();
+    try {
+      const input = JSON.parse(text);
+      const run = wait ? untyped.call : untyped.send;
+      const answer = await run.call(client, name, action, input, { id });
+      console.log(wait ? `${id} ${printable(JSON.stringify(answer))}` : id);
+      counts.sent++;
+    } catch (error) {
+      console.log(`${id} failed ${lineOf(error)}`);
+      counts.failed++;
+    }
+  };
+  const startedAt = performance.now();
+  const running = new Set<Promise<void>>();
+  for await (const text of readJobs(file)) {
+    const job = publish(text).finally(() => running.delete(job));
+    running.add(job);
+    if (running.size >= IN_FLIGHT) await Promise.race(running);
+  }
+  await Promise.all(running);
+  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(2);
+  const done = wait ? "succeeded" : "confirmed";
+  console.error(`send: ${done}=${counts.sent} failed=${counts.failed} seconds=${seconds}`);
+  return counts.failed > 0 ? 1 : 0;
+}
+
+const options = readOptions();
+if (!options) {
+  console.error(USAGE);
+  process.exitCode = 2;
+} else {
+  try {
+    process.exitCode = await main(options);
+  } catch (error) {
+    console.error(lineOf(error));
+    process.exitCode = 1;
+  }
+}
