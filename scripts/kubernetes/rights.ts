@@ -4,84 +4,38 @@
  * password stands in any of them.
  */
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { readEnvironment } from "../operate/environment.ts";
-import { loadWorkers, WORKERS, workerFolders } from "../workers.ts";
-import { brokerCommands, postgresCommands, redisCommands } from "./rights/commands.ts";
-import { limitStatements } from "./rights/postgres.ts";
-import { isPublisherName, publisherRights } from "./rights/publisher.ts";
-import { readMaxReplicas } from "./rights/read-max-replicas.ts";
-import { eventTypesOf, rightsOf, toolsRights } from "./rights/statements.ts";
+import {
+  NoSuchUser,
+  type PrintOptions,
+  printEngine,
+  printPublisher,
+  printTools,
+} from "./rights/print.ts";
 
-const { ENGINE_PREFIX: prefix, REPLY_EXCHANGE: replyExchange } = readEnvironment({
+const EXIT_MISUSED = 2;
+
+const { ENGINE_PREFIX, REPLY_EXCHANGE, TOOLS_USER } = readEnvironment({
   ENGINE_PREFIX: true,
   REPLY_EXCHANGE: true,
+  TOOLS_USER: true,
 });
-const { NAME: engine = "", ROLE: kind = "engine" } = process.env;
+const options: PrintOptions = {
+  prefix: ENGINE_PREFIX,
+  replyExchange: REPLY_EXCHANGE,
+  toolsUser: TOOLS_USER,
+};
 
-async function printPublisher(name: string): Promise<void> {
-  if (!isPublisherName(name, prefix)) {
-    console.error(
-      `NAME=${name} can be no publisher: 1 to 50 of A-Z a-z 0-9 _ -, and no user of the runtime.`,
-    );
-    process.exit(2);
-  }
-  const engines = await workerFolders();
-  const { broker, postgres, redis } = publisherRights({ name, prefix, engines, replyExchange });
-  console.log(`${brokerCommands(broker)}
-
-${postgresCommands(`"${postgres.role}"`, postgres.statements)}
-
-${redisCommands(redis)}
-
-# The engines' environment: its replies may go to its own queues alone.
-REPLY_TO_ALLOW=…,${name}=${name}.replies,${name}=${name}.replies.*
-# Its clients: connect({ appId: "${name}" }), and replyQueue and events' queues that begin with "${name}.".
-`);
-  console.log(`rights: publisher=${name} role=${postgres.role} user=${broker.user}`);
+async function print(name: string, role: string): Promise<string> {
+  if (name === "tools") return printTools(options);
+  return role === "publisher" ? printPublisher(name, options) : printEngine(name, options);
 }
 
-if (engine === "tools") {
-  const tools = toolsRights(prefix);
-  console.log(`${brokerCommands(tools)}
-
-# Postgres: the owner of enginedb, on the direct server. Redis: none.
-`);
-  console.log(`rights: user=${tools.user}`);
-  process.exit();
+try {
+  const { NAME = "", ROLE = "engine" } = process.env;
+  console.log(await print(NAME, ROLE));
+} catch (error) {
+  if (!(error instanceof NoSuchUser)) throw error;
+  console.error(error.message);
+  process.exitCode = EXIT_MISUSED;
 }
-if (kind === "publisher") {
-  await printPublisher(engine);
-  process.exit();
-}
-const workers = await loadWorkers();
-const worker = workers.find(({ definition }) => definition.name === engine);
-if (worker === undefined) {
-  const engines = workers.map(({ definition }) => definition.name).join(", ");
-  console.error(`NAME=${engine} is neither tools nor an engine: ${engines}.`);
-  process.exit(2);
-}
-const maxReplicas = readMaxReplicas(engine);
-if (maxReplicas === undefined) {
-  console.error(
-    `keda/ has no good ScaledObject of ${engine}, which the limit of its connections follows from: see make lint-manifests.`,
-  );
-  process.exit(2);
-}
-const schema = existsSync(join(WORKERS, engine, "migrations"))
-  ? `engine_${engine.replaceAll("-", "_")}`
-  : undefined;
-const { definition } = worker;
-const emits = eventTypesOf(definition.actions);
-const { broker, postgres, redis } = rightsOf({ engine, prefix, replyExchange, emits, schema });
-const limits = limitStatements(postgres.role, { definition, maxReplicas });
-console.log(`${brokerCommands(broker)}
-
-${postgresCommands(postgres.role, [...postgres.statements, ...limits])}
-
-${redisCommands(redis)}
-`);
-console.log(
-  `rights: engine=${engine} role=${postgres.role} user=${broker.user} replies=${replyExchange || "default-exchange"}`,
-);

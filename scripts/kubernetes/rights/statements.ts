@@ -95,7 +95,7 @@ export function rightsOf(options: RightsOptions): Rights {
  * Of who declares the topology and replays dead letters: all that has the prefix, and no default exchange. A
  * dead-letter exchange asks for the right to write to it and to read the queue.
  */
-export function toolsRights(prefix: string): BrokerRights {
+export function toolsRights(prefix: string, user = DEFAULT_TOOLS_USER): BrokerRights {
   const own = `^${escaped(prefix)}\\..*$`;
-  return { user: DEFAULT_TOOLS_USER, configure: own, write: own, read: own };
+  return { user, configure: own, write: own, read: own };
 }
