@@ -6,8 +6,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { action, defineWorker } from "../../shared/engine/define-worker.ts";
 import { openTestFleet, type TestFleet } from "../../shared/testing/fleet.ts";
+import { urlAs } from "./rights/apply.ts";
 import { eventTypesOf, type Rights, rightsOf } from "./rights/statements.ts";
-import { makeBrokerUser, redisAcl, urlAs } from "./rights/testing/users.ts";
+import { makeBrokerUser, redisAcl } from "./rights/testing/users.ts";
 
 const engine = `r${randomBytes(4).toString("hex")}`;
 const password = randomBytes(12).toString("hex");

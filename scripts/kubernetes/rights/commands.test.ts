@@ -18,7 +18,7 @@ import { openOwnServers } from "../../../shared/testing/own-servers.ts";
 import { printedRights } from "./testing/printed-rights.ts";
 
 const PASSWORD = "long-and-random-77ab2e";
-const printed = printedRights("activities", "engine");
+const printed = await printedRights("activities", { ENGINE_PREFIX: "engine" });
 const servers = openOwnServers();
 let folder: string;
 let broker: OwnBroker | undefined;

@@ -17,8 +17,8 @@ export interface BrokerRights {
   configure: string;
   write: string;
   read: string;
-  /** Event types that may be published; undefined for who needs no such limit. LavinMQ knows none. */
-  topic?: { exchange: string; write: string; read: string };
+  /** Keys on topic exchanges, where not every key is due. LavinMQ knows no such right. */
+  topics: { exchange: string; write: string; read: string }[];
 }
 
 export interface Rights {
@@ -49,7 +49,7 @@ export const eventTypesOf = (actions: WorkerDefinition["actions"]): string[] =>
   Object.values(actions).flatMap(({ emits = {} }) => Object.keys(emits));
 
 /** None at all, also of the empty name. */
-const NOTHING = "^\\b$";
+export const NOTHING = "^\\b$";
 
 /**
  * The default exchange is amq.default in RabbitMQ and "" in LavinMQ; who may write to it reaches every queue of
@@ -80,11 +80,13 @@ export function rightsOf(options: RightsOptions): Rights {
         graves(engine, prefix),
       ].join("|")})$`,
       read: anyOf(lanesOf(engine).map((lane) => names.queue(engine, lane))),
-      topic: {
-        exchange: names.events,
-        write: emits.length === 0 ? NOTHING : anyOf([...emits]),
-        read: NOTHING,
-      },
+      topics: [
+        {
+          exchange: names.events,
+          write: emits.length === 0 ? NOTHING : anyOf([...emits]),
+          read: NOTHING,
+        },
+      ],
     },
     postgres: { role, statements: roleStatements(role, schema) },
     redis: { user, rules: redisEngineRules(prefix, engine) },
@@ -97,5 +99,5 @@ export function rightsOf(options: RightsOptions): Rights {
  */
 export function toolsRights(prefix: string, user = DEFAULT_TOOLS_USER): BrokerRights {
   const own = `^${escaped(prefix)}\\..*$`;
-  return { user, configure: own, write: own, read: own };
+  return { user, configure: own, write: own, read: own, topics: [] };
 }
