@@ -17,6 +17,7 @@ const definition = defineWorker({
   name: engine,
   concurrency: 4,
   timeoutMs: 5_000,
+  redis: true,
   actions: {
     run: action({
       version: 1,
@@ -43,6 +44,7 @@ beforeAll(async () => {
   fleet = await openTestFleet([definition]);
   rights = rightsOf({
     ...{ engine, prefix: fleet.config.ENGINE_PREFIX, replyExchange: "", schema: undefined },
+    handlersUseRedis: true,
     emits: eventTypesOf(definition.actions),
   });
   const { broker, postgres, redis } = rights;

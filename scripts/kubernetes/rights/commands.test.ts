@@ -78,12 +78,16 @@ test("Redis' user logs in, and no argument was its password", async () => {
   expect(calls).not.toContain(PASSWORD);
   redisUrl.username = "engine.activities";
   for (const [password, answer] of [
-    [PASSWORD, "PONG"],
-    ["another", undefined],
+    [PASSWORD, true],
+    ["another", false],
   ] as const) {
     redisUrl.password = password;
     const redis = openRedis(redisUrl.href, createLog({}, "silent"), { enableOfflineQueue: true });
-    expect(await redis.ping().catch(() => undefined)).toBe(answer);
+    const info = redis.info().then(
+      () => true,
+      () => false,
+    );
+    expect(await info).toBe(answer);
     redis.disconnect();
   }
 });

@@ -1,20 +1,13 @@
 /** Every engine does its whole work under exactly the rights that `make rights` prints, on all three services at once. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { collectConformance, conformance } from "@tl-engine/shared/testing/conformance";
+import { conformance } from "@tl-engine/shared/testing/conformance";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { openConnection } from "../../../shared/broker/connection.ts";
 import { loadWorkers } from "../../workers.ts";
+import { conformanceSuites } from "./testing/conformance-suites.ts";
 import { hasBrokerUsers, openRightsFleet, type RightsFleet } from "./testing/rights-fleet.ts";
 
 const workers = await loadWorkers();
-const suites = await collectConformance(async () => {
-  for (const { folder } of workers) {
-    const suite = join(folder, "conformance.test.ts");
-    if (existsSync(suite)) await import(pathToFileURL(suite).href);
-  }
-});
+const suites = await conformanceSuites(workers);
 
 test("every engine that takes jobs has the suite", () => {
   const taking = workers.filter(({ definition }) => Object.keys(definition.actions).length > 0);

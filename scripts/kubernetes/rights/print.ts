@@ -71,7 +71,9 @@ export async function printEngine(engine: string, options: PrintOptions): Promis
     : undefined;
   const { definition } = worker;
   const emits = eventTypesOf(definition.actions);
-  const { broker, postgres, redis } = rightsOf({ engine, prefix, replyExchange, emits, schema });
+  const handlersUseRedis = definition.redis ?? false;
+  const rights = rightsOf({ engine, prefix, replyExchange, emits, schema, handlersUseRedis });
+  const { broker, postgres, redis } = rights;
   const limits = limitStatements(postgres.role, { definition, maxReplicas });
   return `${brokerCommands(broker)}
 

@@ -77,6 +77,7 @@ describe.runIf(process.env.RABBITMQ_MANAGEMENT_URL).each(MODES)(
         replyExchange,
         emits: eventTypesOf(actions),
         schema: undefined,
+        handlersUseRedis: false,
       });
       users.push(broker.user);
       await makeBrokerUser(managementUrl, fleet.config.AMQP_URL, broker, password);

@@ -2,12 +2,15 @@
 import type { WorkerDefinition } from "@tl-engine/shared";
 import { lanesOf } from "@tl-engine/shared/broker/lanes";
 import {
+  type BrokerNames,
   BURIALS,
   brokerNames,
   DEFAULT_TOOLS_USER,
   DELAY_TIERS,
   engineUser,
 } from "@tl-engine/shared/wire/names";
+import { nearestTier } from "../../../shared/job/retry.ts";
+import { UNTRIED_DELAY_MS } from "../../../shared/job/turn.ts";
 import { roleStatements } from "./postgres.ts";
 import { redisEngineRules } from "./redis-rules.ts";
 
@@ -39,6 +42,8 @@ export interface RightsOptions {
   emits: readonly string[];
   /** Schema of the engine's own tables; undefined for an engine without any. */
   schema: string | undefined;
+  /** Whether it is defined with `redis: true`. */
+  handlersUseRedis: boolean;
 }
 
 export const escaped = (text: string) => text.replaceAll(/[.\\+*?^$()[\]{}|]/g, "\\$&");
@@ -64,10 +69,16 @@ function graves(engine: string, prefix: string): string {
   return `${escaped(prefix)}\\.[a-z0-9-]+\\.dead`;
 }
 
+/** A handler may wait for any of them; burials only send a job back that never ran. */
+const tiersOf = (engine: string, names: BrokerNames) =>
+  (engine === BURIALS ? [nearestTier(UNTRIED_DELAY_MS)] : DELAY_TIERS).map(({ name }) =>
+    names.delay(name),
+  );
+
 export function rightsOf(options: RightsOptions): Rights {
-  const { engine, prefix, replyExchange, emits, schema } = options;
+  const { engine, prefix, replyExchange, emits, schema, handlersUseRedis } = options;
   const names = brokerNames(prefix);
-  const tiers = DELAY_TIERS.map(({ name }) => names.delay(name));
+  const announcing = emits.length === 0 ? [] : [names.events];
   const user = engineUser(prefix, engine);
   const role = `engine_${engine.replaceAll("-", "_")}`;
   return {
@@ -76,20 +87,16 @@ export function rightsOf(options: RightsOptions): Rights {
       // Nothing: the topology's user declares.
       configure: "^$",
       write: `^(${[
-        ...[...replyExchanges(replyExchange), names.events, ...tiers].map(escaped),
+        ...[...replyExchanges(replyExchange), ...announcing, ...tiersOf(engine, names)].map(
+          escaped,
+        ),
         graves(engine, prefix),
       ].join("|")})$`,
       read: anyOf(lanesOf(engine).map((lane) => names.queue(engine, lane))),
-      topics: [
-        {
-          exchange: names.events,
-          write: emits.length === 0 ? NOTHING : anyOf([...emits]),
-          read: NOTHING,
-        },
-      ],
+      topics: announcing.map((exchange) => ({ exchange, write: anyOf([...emits]), read: NOTHING })),
     },
     postgres: { role, statements: roleStatements(role, schema) },
-    redis: { user, rules: redisEngineRules(prefix, engine) },
+    redis: { user, rules: redisEngineRules(prefix, engine, handlersUseRedis) },
   };
 }
 

@@ -28,8 +28,8 @@ export interface RightsFleet {
   replyExchange: string;
   /** What `make rights NAME=…` prints. */
   printed(engine: string): string;
-  /** Applies rights, for instance printed ones that were edited; it adds to what is there. */
-  apply(printed: string): Promise<void>;
+  /** Applies printed rights, for instance edited ones. Postgres keeps what it has granted before. */
+  applyTo: Record<"broker" | "postgres" | "redis", (printed: string) => Promise<void>>;
   /** The addresses as an engine's users. */
   urlsOf(engine: string): Urls;
   /** The variables of its worker. */
@@ -82,17 +82,16 @@ async function openOn(
   const { config } = fleet;
   if (options.REPLY_EXCHANGE !== "")
     await fleet.channel.bindQueue(fleet.replyTo, options.REPLY_EXCHANGE, fleet.replyTo);
-  const apply = async (printed: string) => {
-    await Promise.all([
-      applyToBroker(printed, broker, password),
-      applyWithPsql(printed, config.DATABASE_URL, password),
-      applyToRedis(printed, config.REDIS_URL, password),
-    ]);
+  const applyTo: RightsFleet["applyTo"] = {
+    broker: (printed) => applyToBroker(printed, broker, password),
+    postgres: (printed) => applyWithPsql(printed, config.DATABASE_URL, password),
+    redis: (printed) => applyToRedis(printed, config.REDIS_URL, password),
   };
   const texts = new Map<string, string>();
   for (const { name } of definitions) {
-    texts.set(name, await printedRights(name, options));
-    await apply(String(texts.get(name)));
+    const printed = await printedRights(name, options);
+    texts.set(name, printed);
+    for (const apply of Object.values(applyTo)) await apply(printed);
   }
 
   const userOf = (engine: string) => `${config.ENGINE_PREFIX}.${engine}`;
@@ -102,7 +101,7 @@ async function openOn(
     REDIS_URL: urlAs(config.REDIS_URL, userOf(engine), password),
   });
   return {
-    ...{ fleet, workers, replyExchange: options.REPLY_EXCHANGE, apply, urlsOf },
+    ...{ fleet, workers, replyExchange: options.REPLY_EXCHANGE, applyTo, urlsOf },
     printed: (engine) => String(texts.get(engine)),
     envOf: (engine) => ({
       ...urlsOf(engine),
