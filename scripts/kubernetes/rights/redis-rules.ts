@@ -48,5 +48,5 @@ export function redisPublisherRules(
     `~${redisKeys.claim(prefix, engine, name, "*")}`,
     `&${redisKeys.cancel(prefix, engine, name)}`,
   ]);
-  return ["reset", "on", ...reach, "+get", "+set", "+eval", "+publish"];
+  return ["reset", "on", ...reach, "+time", "+get", "+set", "+eval", "+publish"];
 }

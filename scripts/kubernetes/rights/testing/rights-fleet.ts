@@ -24,6 +24,8 @@ export interface Urls {
 export interface RightsFleet {
   fleet: TestFleet;
   workers: FoundWorker[];
+  /** Of all users. */
+  password: string;
   /** REPLY_EXCHANGE; "" is the default exchange. */
   replyExchange: string;
   /** What `make rights NAME=…` prints. */
@@ -101,7 +103,7 @@ async function openOn(
     REDIS_URL: urlAs(config.REDIS_URL, userOf(engine), password),
   });
   return {
-    ...{ fleet, workers, replyExchange: options.REPLY_EXCHANGE, applyTo, urlsOf },
+    ...{ fleet, workers, password, replyExchange: options.REPLY_EXCHANGE, applyTo, urlsOf },
     printed: (engine) => String(texts.get(engine)),
     envOf: (engine) => ({
       ...urlsOf(engine),
