@@ -6,11 +6,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import type { TestFleet } from "../../../shared/testing/fleet.ts";
-import { median } from "../../bench/statistics.ts";
+import { median } from "../../show/statistics.ts";
 import { bundleWorkers, NODE_FLAGS } from "../bundle.ts";
 import { REPOSITORY } from "../image-set.ts";
 import { startContainer } from "./container.ts";
-import type { SampleJobs } from "./sample-jobs.ts";
+import type { TriedJobs } from "./sample-jobs.ts";
 
 const BUNDLES = `${REPOSITORY}out/try-image`;
 
@@ -24,7 +24,7 @@ export interface Tried {
   image: string;
   fleet: TestFleet;
   env: Record<string, string>;
-  jobs: SampleJobs;
+  jobs: TriedJobs;
   graceMs: number;
 }
 

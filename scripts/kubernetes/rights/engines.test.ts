@@ -6,7 +6,7 @@ import type { WorkerDefinition } from "../../../shared/engine/define-worker.ts";
 import type { TestFleet } from "../../../shared/testing/fleet.ts";
 import { HEADERS } from "../../../shared/wire/headers.ts";
 import type { RunningWorker } from "../../../shared/worker.ts";
-import { hasSampleJobs, sampleJobs } from "../../images/try-image/sample-jobs.ts";
+import { triedJobs } from "../../images/try-image/sample-jobs.ts";
 import { loadWorkers } from "../../workers.ts";
 import { openRoleFleet, type RoleFleet } from "./testing/role-fleet.ts";
 
@@ -50,11 +50,11 @@ const rowsToPurge = async (engine: string) => ({
   other: await roles.insertRow("neighbour", "failed", 40),
 });
 
-describe.each(workers.filter(({ definition }) => hasSampleJobs(definition)))(
+describe.each(workers.filter(({ definition }) => Object.keys(definition.actions).length > 0))(
   "$definition.name under its role",
-  ({ definition }) => {
+  async ({ definition }) => {
     const { name } = definition;
-    const { action, input } = sampleJobs(definition, {});
+    const { action, input } = await triedJobs(definition, {});
 
     test("answers, replays a failure, and purges", async () => {
       const ids = await rowsToPurge(name);
