@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { WorkerDefinition } from "../engine/define-worker.ts";
 import { startWorkerProcess, type WorkerProcess, workerArgs } from "../services/worker-process.ts";
+import { DELAY_TIERS } from "../wire/names.ts";
 import { linksThroughProxies } from "./cut-links.ts";
 import { openTestFleet, type TestFleet } from "./fleet.ts";
 
@@ -185,6 +186,11 @@ async function drainsAndDies(
   expect(killed).toMatchObject({ signal: "SIGKILL" });
   const last = await startReady(stage, worker);
   await allSucceed(ids);
+  // What was answered and not acked by the killed one may wait over there for the end of its lease.
+  await areEmpty(
+    fleet,
+    DELAY_TIERS.map(({ name }) => fleet.names.delay(name)),
+  );
   expect(await last.stop()).toMatchObject({ code: 0 });
   await isEmpty(fleet, worker.definition.name);
 }
@@ -225,10 +231,13 @@ async function leavesNoConnection(
   expect(consumerCount).toBe(0);
 }
 
+const isEmpty = (fleet: TestFleet, engine: string) => areEmpty(fleet, [fleet.names.queue(engine)]);
+
 /** A quorum queue's count lags behind. */
-async function isEmpty(fleet: TestFleet, engine: string): Promise<void> {
-  await fleet.until("an empty queue", async () => {
-    const { messageCount } = await fleet.channel.checkQueue(fleet.names.queue(engine));
-    return messageCount === 0 ? true : undefined;
-  });
+async function areEmpty(fleet: TestFleet, queues: string[]): Promise<void> {
+  for (const queue of queues)
+    await fleet.until(`${queue} to be empty`, async () => {
+      const { messageCount } = await fleet.channel.checkQueue(queue);
+      return messageCount === 0 ? true : undefined;
+    });
 }
