@@ -29,6 +29,7 @@ type Attack = [what: string, attack: (channel: Channel) => unknown];
 const ACCESS_REFUSED = 403;
 const NOT_ITS_NAME = 406;
 const log = createLog({}, "silent");
+const managementUrl = String(process.env.RABBITMQ_MANAGEMENT_URL);
 const workers = await loadWorkers();
 const suites = await conformanceSuites(workers);
 /** Every engine against every other one. */
@@ -39,6 +40,33 @@ const pairs = workers.flatMap(({ definition: { name: attacker } }) =>
 );
 /** Of another program in the vhost, as Celery names it. */
 const celery = `celery-${randomBytes(4).toString("hex")}`;
+
+type Command = [string, ...(string | number)[]];
+
+function commandsOn({ attacker, victim }: (typeof pairs)[number], prefix: string): Command[] {
+  const own = `${redisKeys.engine(prefix, victim)}own`;
+  const claim = redisKeys.claim(prefix, victim, "tl-plane", "x");
+  const channel = redisKeys.cancel(prefix, victim, "tl-plane");
+  const onKey = (key: string): Command[] => [
+    ["SET", key, "x"],
+    ["UNLINK", key],
+    ["EVAL", "return 1", 1, key],
+    ["EVAL", `return redis.call('SET', '${key}', 'x')`, 0],
+  ];
+  return [
+    ...onKey(own),
+    // Burials end the claims of all.
+    ...(attacker === BURIALS ? [] : onKey(claim)),
+    ["GET", own],
+    ["PUBLISH", channel, "x"],
+    ["PSUBSCRIBE", channel],
+    ["SUBSCRIBE", channel],
+    ["PSUBSCRIBE", "*"],
+    ["SCAN", 0],
+    ["KEYS", "*"],
+    ["FLUSHALL"],
+  ];
+}
 
 describe.runIf(hasBrokerUsers)("in a vhost that is shared", () => {
   let stage: RightsFleet;
@@ -118,17 +146,8 @@ describe.runIf(hasBrokerUsers)("in a vhost that is shared", () => {
       ["delete events", (channel) => channel.deleteExchange(names.events)],
       ["divert", (channel) => channel.bindExchange(names.dead(attacker), names.jobs, victim)],
     ]);
-    await expect(
-      ask(
-        urlAs(
-          String(process.env.RABBITMQ_MANAGEMENT_URL),
-          engineUser(names.prefix, attacker),
-          stage.password,
-        ),
-        "GET",
-        ["queues"],
-      ),
-    ).rejects.toMatchObject({ status: 401 });
+    const api = urlAs(managementUrl, engineUser(names.prefix, attacker), stage.password);
+    await expect(ask(api, "GET", ["queues"])).rejects.toMatchObject({ status: 401 });
   });
 
   test.each(pairs)("$attacker sends nothing to $victim, nor as $victim", async (pair) => {
@@ -154,62 +173,34 @@ describe.runIf(hasBrokerUsers)("in a vhost that is shared", () => {
     await expectRefused(AMQP_URL, [as], NOT_ITS_NAME);
   });
 
-  test.each(pairs)("$attacker reaches no key, channel or row of $victim's", async (pair) => {
-    const { attacker, victim } = pair;
-    const { ENGINE_PREFIX: prefix } = fleet.config;
-    const { REDIS_URL, DATABASE_URL } = stage.urlsOf(attacker);
-    const own = `${redisKeys.engine(prefix, victim)}own`;
-    const claim = redisKeys.claim(prefix, victim, "tl-plane", "x");
-    const channel = redisKeys.cancel(prefix, victim, "tl-plane");
-    const redis = openRedis(REDIS_URL, log, { enableOfflineQueue: true });
+  test.each(pairs)("$attacker reaches no key and no channel of $victim's", async (pair) => {
+    const redis = openRedis(stage.urlsOf(pair.attacker).REDIS_URL, log, {
+      enableOfflineQueue: true,
+    });
     try {
-      for (const [command, ...words] of [
-        // Burials end the claims of all.
-        ...(attacker === BURIALS
-          ? []
-          : [
-              ["SET", claim, "x"],
-              ["EVAL", "return 1", 1, claim],
-            ]),
-        ...[
-          ["GET", own],
-          ["SET", own, "x"],
-          ["UNLINK", own],
-          ["EVAL", "return 1", 1, own],
-        ],
-        ["EVAL", `return redis.call('SET', '${own}', 'x')`, 0],
-        ...[
-          ["PUBLISH", channel, "x"],
-          ["PSUBSCRIBE", channel],
-          ["SUBSCRIBE", channel],
-        ],
-        ...[["PSUBSCRIBE", "*"], ["SCAN", 0], ["KEYS", "*"], ["FLUSHALL"]],
-      ])
-        await expect(redis.call(String(command), ...words), `${command} ${words}`).rejects.toThrow(
+      for (const [command, ...words] of commandsOn(pair, fleet.names.prefix))
+        await expect(redis.call(command, ...words), `${command} ${words}`).rejects.toThrow(
           /NOPERM|ACL failure|can't (?:run|access)/,
         );
     } finally {
       redis.disconnect();
     }
+  });
+
+  test.each(pairs)("$attacker reaches no row of $victim's", async ({ attacker, victim }) => {
+    const { DATABASE_URL } = stage.urlsOf(attacker);
     const pool = openDatabase({ databaseUrl: DATABASE_URL, max: 1, name: "attack" }, log);
-    const row = "('x', 1, 't', 'h', '{}', 'w', now())";
-    const insert = `insert into engine.results (engine, job_id, status, attempt, type, input_hash, reply, worker, started_at) select '${victim}', 'x', 'succeeded', 1, 't', 'h', '{}', 'w', now()`;
     try {
-      await expect(pool.query(insert), row).rejects.toMatchObject({ code: "42501" });
-      if (attacker !== BURIALS) {
-        const { rows } = await pool.query("select from engine.results where engine <> $1", [
-          attacker,
-        ]);
-        expect(rows).toEqual([]);
-      }
-      for (const schema of workers.map(({ definition }) => `engine_${definition.name}`)) {
-        if (schema === `engine_${attacker}`) continue;
-        const { rows } = await pool.query(
-          "select has_schema_privilege(oid, 'usage') as may from pg_namespace where nspname = $1",
-          [schema],
-        );
-        expect(rows.filter(({ may }) => may)).toEqual([]);
-      }
+      const insert = `insert into engine.results (engine, job_id, status, attempt, type, input_hash, reply, worker, started_at)
+        select '${victim}', 'x', 'succeeded', 1, 't', 'h', '{}', 'w', now()`;
+      await expect(pool.query(insert)).rejects.toMatchObject({ code: "42501" });
+      const seen = await pool.query("select from engine.results where engine <> $1", [attacker]);
+      // Burials end the jobs of all.
+      if (attacker !== BURIALS) expect(seen.rows).toEqual([]);
+      const { rows } = await pool.query(
+        "select nspname from pg_namespace where starts_with(nspname, 'engine_') and has_schema_privilege(oid, 'usage')",
+      );
+      expect(rows.filter(({ nspname }) => nspname !== `engine_${attacker}`)).toEqual([]);
     } finally {
       await pool.end();
     }
@@ -253,10 +244,7 @@ describe.runIf(hasBrokerUsers)("in a vhost that is shared", () => {
     const NAME = `plane-${randomBytes(4).toString("hex")}`;
     const { prefix } = fleet.names;
     const options = { ENGINE_PREFIX: prefix, REPLY_EXCHANGE: stage.replyExchange };
-    const broker = {
-      amqpUrl: fleet.config.AMQP_URL,
-      managementUrl: String(process.env.RABBITMQ_MANAGEMENT_URL),
-    };
+    const broker = { amqpUrl: fleet.config.AMQP_URL, managementUrl };
     const printed = await printedRights(NAME, { ...options, ROLE: "publisher" });
     await applyToBroker(printed, broker, stage.password);
     const queue = `${NAME}.replies`;
@@ -282,7 +270,7 @@ describe.runIf(hasBrokerUsers)("in a vhost that is shared", () => {
       ]);
     } finally {
       await fleet.channel.deleteQueue(queue);
-      await ask(broker.managementUrl, "DELETE", ["users", NAME]);
+      await ask(managementUrl, "DELETE", ["users", NAME]);
     }
   });
 });
