@@ -4,7 +4,9 @@
  * password stands in any of them.
  */
 
+import "../show/closed-pipe.ts";
 import { readEnvironment } from "../operate/environment.ts";
+import { printable } from "../show/terminal/printable.ts";
 import {
   NoSuchUser,
   type PrintOptions,
@@ -36,6 +38,6 @@ try {
   console.log(await print(NAME, ROLE));
 } catch (error) {
   if (!(error instanceof NoSuchUser)) throw error;
-  console.error(error.message);
+  console.error(printable(error.message));
   process.exitCode = EXIT_MISUSED;
 }

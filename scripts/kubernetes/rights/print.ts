@@ -32,8 +32,8 @@ rights: user=${toolsUser}`;
 
 /** @throws {NoSuchUser} */
 export async function printPublisher(name: string, options: PrintOptions): Promise<string> {
-  const { prefix, replyExchange } = options;
-  if (!isPublisherName(name, options))
+  const { prefix, replyExchange, toolsUser } = options;
+  if (!isPublisherName(name, prefix, toolsUser))
     throw new NoSuchUser(
       `NAME=${name} can be no publisher: 1 to 50 of A-Z a-z 0-9 _ -, and no user of the runtime.`,
     );

@@ -5,7 +5,6 @@ import {
   type BrokerNames,
   BURIALS,
   brokerNames,
-  DEFAULT_TOOLS_USER,
   DELAY_TIERS,
   engineUser,
 } from "@tl-engine/shared/wire/names";
@@ -103,8 +102,9 @@ export function rightsOf(options: RightsOptions): Rights {
 /**
  * Of who declares the topology and replays dead letters: all that has the prefix, and no default exchange. A
  * dead-letter exchange asks for the right to write to it and to read the queue.
+ * @param user `TOOLS_USER`, whose word on replays the workers believe.
  */
-export function toolsRights(prefix: string, user = DEFAULT_TOOLS_USER): BrokerRights {
+export function toolsRights(prefix: string, user: string): BrokerRights {
   const own = `^${escaped(prefix)}\\..*$`;
   return { user, configure: own, write: own, read: own, topics: [] };
 }

@@ -40,7 +40,7 @@ function rowOf(stage: RightsFleet, engine: string, status: ResultRow["status"]):
   return {
     ...{ engine, status, jobId: stage.fleet.newId(), generation: 0, attempt: 1 },
     code: status === "failed" ? "rejected" : null,
-    ...{ type: `${engine}.x.v1`, inputHash: "h", publisher: PUBLISHER, events: null },
+    ...{ type: `${engine}.x.v1`, inputHash: "h", publisher: PUBLISHER, appId: "x", events: null },
     reply: JSON.stringify({ status }),
     startedAtMs: Date.now(),
   };
