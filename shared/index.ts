@@ -2,3 +2,4 @@
 export * from "./engine/define-worker.ts";
 export * from "./engine/errors.ts";
 export type * from "./engine/sample-job.ts";
+export * from "./engine/turns.ts";

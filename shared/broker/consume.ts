@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import type { Config } from "../process/config.ts";
 import type { Lane } from "../wire/names.ts";
 import type { Acks } from "./acks.ts";
-import { ByteBudget } from "./byte-budget.ts";
+import { ByteBudget, weightOf } from "./byte-budget.ts";
 import { type ConsumeLink, openConsumeLink, QueueFailed } from "./consume-link.ts";
 import type { Oddity } from "./content-header.ts";
 import { BrokerFailure, explainFailure } from "./explain.ts";
@@ -164,7 +164,7 @@ class QueueConsumer implements Consumer {
 
   /** Uncounted: a job that does not fit has not begun. */
   #deliver(delivery: Delivery): void {
-    const bytes = delivery.message.content.length;
+    const bytes = weightOf(delivery.message.content);
     if (!this.#bytes.take(bytes)) {
       delivery.acks.handBack(delivery.message);
       return;

@@ -213,7 +213,7 @@ export interface ActivityRecorded {
    */
   epoch: number;
   /**
-   * @maxItems 2500
+   * @maxItems 1000
    */
   activities: {
     /**
@@ -238,7 +238,14 @@ export interface ActivityRecorded {
     epoch: number;
   }[];
   /**
-   * Every state that occurs in the entries or the item and whose group the caller told
+   * Where the entries of a change set are too many or too large for one event: which of its events this is. Each can be read alone, in any order
+   */
+  part?: {
+    number: number;
+    of: number;
+  };
+  /**
+   * Every state that occurs in the entries or the item and whose group the caller told, in each part
    */
   states: {
     [k: string]: {
@@ -247,7 +254,7 @@ export interface ActivityRecorded {
     };
   };
   /**
-   * On creation: the item as the change set tells it
+   * On creation: the item as the change set tells it; in the first part
    */
   item?: {
     createdAtEpoch: number;
@@ -286,12 +293,12 @@ export interface AnalyticsIngestInput {
     state?: string | null;
     points?: (number | string) | null;
     /**
-     * @maxItems 500
+     * @maxItems 5000
      */
     labels?: string[];
     cycle?: string | null;
     /**
-     * @maxItems 500
+     * @maxItems 5000
      */
     cycles?: string[];
   }[];
@@ -494,7 +501,7 @@ export interface Events {
 /** What the client knows at run time. */
 export const CONTRACT: Contract<Engines, Events> = {
   engines: {
-    activities: { record: { version: 1, maxInputBytes: 1048576 } },
+    activities: { record: { version: 1, maxInputBytes: 5242880 } },
     analytics: {
       ingest: { version: 1, maxInputBytes: 8388608 },
       flow: { version: 1, maxInputBytes: 1048576 },

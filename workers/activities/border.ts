@@ -53,6 +53,9 @@ export type DataKey = keyof typeof SPELLINGS;
 export type Data = { [Key in DataKey]?: unknown } & { conflicts?: DataKey[] };
 
 const KNOWN_KEYS = Object.entries(SPELLINGS) as [DataKey, readonly string[]][];
+const KEY_OF = new Map(
+  KNOWN_KEYS.flatMap(([key, spellings]) => spellings.map((spelling) => [spelling, key] as const)),
+);
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -103,12 +106,26 @@ function canonicalData(sent: unknown, side: string, context: z.RefinementCtx): u
 /** Of several spellings of one key the first with a value counts, and null only where none has one. */
 function canonicalKeys(sent: Record<string, unknown>): Data {
   const data: Data = {};
+  let isTwice = false;
+  for (const spelling of Object.keys(sent)) {
+    const key = KEY_OF.get(spelling);
+    const value = sent[spelling];
+    if (key === undefined || value === undefined) continue;
+    if (data[key] !== undefined) isTwice = true;
+    data[key] = value;
+  }
+  return isTwice ? preferred(sent) : data;
+}
+
+/** Where a key has several spellings, which few senders use. */
+function preferred(sent: Record<string, unknown>): Data {
+  const data: Data = {};
   const conflicts: DataKey[] = [];
   for (const [key, spellings] of KNOWN_KEYS) {
     let chosen: unknown;
     let isConflict = false;
     for (const spelling of spellings) {
-      const value = sent[spelling];
+      const value = Object.hasOwn(sent, spelling) ? sent[spelling] : undefined;
       if (value === undefined) continue;
       if (chosen !== undefined && !isSame(chosen, value)) isConflict = true;
       chosen ??= value;

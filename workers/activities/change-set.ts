@@ -1,6 +1,6 @@
 /** The input of `record`: one change of one work item, as its publisher saw it. */
 import { z } from "zod";
-import { canonicalChangeSet, type Data } from "./border.ts";
+import { canonicalChangeSet, type Data, isObject } from "./border.ts";
 
 /** The 27 types of change that Plane records. */
 export const CHANGE_TYPES = [
@@ -44,19 +44,18 @@ const TYPES_WITHOUT_ISSUE: ReadonlySet<ChangeType> = new Set<ChangeType>([
   "comment_reaction.activity.deleted",
 ]);
 
-/** Elements that a list in `requested` or `current` may have. */
-export const MAX_LIST_ELEMENTS = 500;
-/** Entries that one change set makes: four lists at most, and its few single values. */
-export const MAX_ENTRIES = 5 * MAX_LIST_ELEMENTS;
-/** Names that each kind of look-up may hold. */
-export const MAX_LOOKUP_NAMES = 2_000;
+/** Elements that a list in `requested` or `current` may have: the items of the largest cycle, and more than Plane shows. */
+export const MAX_LIST_ELEMENTS = 5_000;
+/** Names that each kind of look-up may hold: those of two lists. */
+export const MAX_LOOKUP_NAMES = 2 * MAX_LIST_ELEMENTS;
+/** Characters of a name, as in Plane. One name may stand in thousands of entries. */
+export const MAX_NAME_LENGTH = 255;
 /** Characters of an id. */
 export const MAX_ID_LENGTH = 255;
 /** A later epoch is surely in milliseconds (the limit is in the year 5138). */
 export const MAX_EPOCH_SECONDS = 99_999_999_999;
 
 export const STATE_GROUPS = ["backlog", "unstarted", "started", "completed", "cancelled"] as const;
-export type StateGroup = (typeof STATE_GROUPS)[number];
 
 /** Whether a text can be an id: whoever stores one in Postgres can't store a NUL. */
 export const isId = (text: string) =>
@@ -74,23 +73,50 @@ export const Epoch = z
   .max(MAX_EPOCH_SECONDS, "must be in seconds, this looks like milliseconds")
   .describe("UTC seconds since 1970, fractions allowed");
 
-// A broken look-up counts as absent: it costs one entry its name, not the caller the whole change set.
-const Named = z.object({ name: z.string().max(1_000) });
-const names = <Schema extends z.ZodType>(named: Schema) =>
-  z.record(z.string(), named.nullable().catch(null)).optional();
+const Named = z.object({ name: z.string().max(MAX_NAME_LENGTH) });
+/** What look-ups tell of one id. A broken one counts as absent: it costs one entry its name. */
+export const KNOWN = {
+  states: Named.extend({ group: z.enum(STATE_GROUPS).optional().catch(undefined) }),
+  labels: Named,
+  users: Named,
+  estimates: Named.extend({
+    type: z.enum(["points", "categories", "time"]).optional().catch(undefined),
+  }),
+  issues: Named,
+  cycles: Named,
+  modules: Named,
+} as const;
+export type LookupKind = keyof typeof KNOWN;
+
+/**
+ * Names by id. Each is judged where an entry needs it, since most of those that a message carries are needed by none;
+ * the contract tells their shape all the same.
+ */
+function names(kind: LookupKind, description?: string) {
+  const shape = {
+    type: "object",
+    ...(description !== undefined && { description }),
+    // When the contract is made, not when a worker starts.
+    get additionalProperties() {
+      const { $schema: _, ...named } = z.toJSONSchema(KNOWN[kind].nullable(), { io: "input" });
+      return named;
+    },
+  } as const;
+  type Names = Record<string, z.input<(typeof KNOWN)[typeof kind]> | null>;
+  return z.unknown().meta(shape).optional() as unknown as z.ZodOptional<z.ZodType<Names, Names>>;
+}
 
 const Lookups = z.object({
-  states: names(Named.extend({ group: z.enum(STATE_GROUPS).optional().catch(undefined) })),
-  labels: names(Named),
-  users: names(Named),
+  states: names("states"),
+  labels: names("labels"),
+  users: names("users"),
   estimates: names(
-    Named.extend({
-      type: z.enum(["points", "categories", "time"]).optional().catch(undefined),
-    }),
-  ).describe("The estimate's points by id; `type` is that of the scale, by default `points`"),
-  issues: names(Named).describe("`name` is what entries show of another item: IDENT-number"),
-  cycles: names(Named),
-  modules: names(Named),
+    "estimates",
+    "The estimate's points by id; `type` is that of the scale, by default `points`",
+  ),
+  issues: names("issues", "`name` is what entries show of another item: IDENT-number"),
+  cycles: names("cycles"),
+  modules: names("modules"),
 });
 
 const LastActivity = z.object({
@@ -100,7 +126,8 @@ const LastActivity = z.object({
   epoch: Epoch,
 });
 
-const Values = z.record(z.string(), z.unknown());
+// A record would judge each key as well.
+const Values = z.looseObject({});
 
 const Canonical = z
   .object({
@@ -148,24 +175,17 @@ function checkLists(values: object, side: string, context: z.RefinementCtx): voi
 
 function checkLookups(lookups: Lookups, context: z.RefinementCtx): void {
   for (const [kind, byId] of Object.entries(lookups)) {
-    const count = byId ? Object.keys(byId).length : 0;
+    if (byId === undefined) continue;
+    const count = isObject(byId) ? Object.keys(byId).length : Number.NaN;
     if (count <= MAX_LOOKUP_NAMES) continue;
-    const message = `at most ${MAX_LOOKUP_NAMES} names, got ${count}`;
+    const message = Number.isNaN(count)
+      ? "must be an object of names by id"
+      : `at most ${MAX_LOOKUP_NAMES} names, got ${count}`;
     context.addIssue({ code: "custom", path: ["lookups", kind], message });
   }
 }
 
 export type Lookups = z.output<typeof Lookups>;
-export type LookupKind = keyof Lookups;
-
-/** What look-ups tell of one id. */
-export interface Known {
-  name: string;
-  /** Of a state. */
-  group?: StateGroup | undefined;
-  /** Of an estimate's point: its scale. */
-  type?: "points" | "categories" | "time" | undefined;
-}
 
 /** A change set as the recorders see it: canonical keys, values still as sent. */
 export interface Change extends Omit<z.output<typeof Canonical>, "requested" | "current"> {

@@ -51,10 +51,20 @@ export const IngestItem = z.object({
 });
 export type IngestItem = z.output<typeof IngestItem>;
 
-const historyLength = (item: unknown) => {
-  const history = (item as { history?: unknown } | null)?.history;
-  return Array.isArray(history) ? history.length : 0;
-};
+const lengthOf = (list: unknown) => (Array.isArray(list) ? list.length : 0);
+type Unchecked = { history?: unknown; labels?: unknown; cycles?: unknown } | null | undefined;
+
+const changesIn = (items: readonly unknown[]) =>
+  items.reduce<number>((sum, item) => sum + lengthOf((item as Unchecked)?.history), 0);
+const idsIn = (items: readonly unknown[]) =>
+  items.reduce<number>((sum, item) => {
+    const { labels, cycles } = (item as Unchecked) ?? {};
+    return sum + lengthOf(labels) + lengthOf(cycles);
+  }, 0);
+
+/** How much work the items are. */
+export const elementsIn = (items: readonly unknown[]) =>
+  items.length + changesIn(items) + idsIn(items);
 
 export const IngestInput = z.object({
   /** Null where it is not known; such facts are in every workspace's scope. */
@@ -63,13 +73,12 @@ export const IngestInput = z.object({
   items: z
     .array(tolerant(IngestItem))
     .max(CEILINGS.itemsPerJob)
-    .refine(
-      (items) =>
-        items.reduce<number>((sum, item) => sum + historyLength(item), 0) <= CEILINGS.changesPerJob,
-      {
-        message: `the items hold more than ${CEILINGS.changesPerJob} changes together; send several jobs`,
-      },
-    ),
+    .refine((items) => changesIn(items) <= CEILINGS.changesPerJob, {
+      message: `the items hold more than ${CEILINGS.changesPerJob} changes together; send several jobs`,
+    })
+    .refine((items) => idsIn(items) <= CEILINGS.idsPerJob, {
+      message: `the items hold more than ${CEILINGS.idsPerJob} labels and cycles together; send several jobs`,
+    }),
   /** Name and group of the states that occur, as they are now; the group is recorded with each change. */
   states: z
     .record(

@@ -10,12 +10,14 @@ export const CEILINGS = {
   itemsPerJob: 5_000,
   historyPerItem: 5_000,
   changesPerJob: 50_000,
-  idsPerItem: 500,
+  idsPerItem: 5_000,
+  /** Labels and cycles of all items of a job together. */
+  idsPerJob: 50_000,
   statesPerJob: 5_000,
   projectsPerFlow: 200,
   daysPerWindow: 3_660,
-  /** Stored changes that one `flow` reads; more is `rejected`: ask for fewer projects. */
-  changesPerFlow: 500_000,
+  /** Stored changes that one `flow` reads, about 130 MB of heap; more is `rejected`: ask for fewer projects. */
+  changesPerFlow: 300_000,
   /** Simulations times the days that each may walk (1,826 where no `until` is asked about): about 2 s of CPU. More is `rejected`. */
   simulatedDays: 50_000_000,
   /** Items listed one by one in an output, newest or oldest first; percentiles always see all. */
