@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/.node:$(CURDIR)/node_modules/.bin:$(PATH)
 # Variables reach the scripts through the environment, where no shell takes them apart.
 export TIME_SCALE MAX_REPLICAS DURATION UNTIL_ZERO
-export DATA SEED KEEP FAULTS HOURS JOBS KINDS BUGS SEEDS PARALLEL CONTROL NAME ACTION FILE WAIT ID ALL LIMIT
+export DATA SEED KEEP RIGHTS FAULTS HOURS JOBS KINDS BUGS SEEDS PARALLEL CONTROL NAME ACTION FILE WAIT ID ALL LIMIT
 export CODE TYPE SINCE
 export ENGINE LOAD SUGGEST JSON DAYS TARGET_WAIT_S POD_START_S NODE_START_S FIGURES
 export USD_PER_CPU_HOUR USD_PER_GIB_HOUR
@@ -43,7 +43,7 @@ $(STAMP): package-lock.json package.json | node
 
 setup: node $(STAMP) ## Install Node and the dependencies where they are missing
 
-demo: setup ## Replay a tracker's history through the fleet and prove the result [DATA=file] [SEED=s] [KEEP=1]
+demo: setup ## Replay a tracker's history through the fleet and prove the result [DATA=file] [SEED=s] [KEEP=1] [RIGHTS=0|1]
 	@$(RUN) scripts/proof/demo.ts
 
 test: setup ## Run all tests on real services

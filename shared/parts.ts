@@ -72,7 +72,7 @@ export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life
   const names = brokerNames(config.ENGINE_PREFIX);
   const tools = {
     log,
-    redis,
+    redis: definition.redis ? redis : undefined,
     keyPrefix: redisKeys.engine(config.ENGINE_PREFIX, definition.name),
     connections,
     timeoutMs: definition.timeoutMs,

@@ -121,7 +121,7 @@ ${errorRows()}
 
 ### Replies on a shared vhost
 
-Where the workers have \`REPLY_EXCHANGE=engine.replies\`, replies are published on that direct exchange
+Where the workers have \`REPLY_EXCHANGE=engine.replies\`, replies are published on that topic exchange
 with the name in \`reply_to\` as routing key, instead of on the default exchange, which reaches every
 queue of the vhost. Bind your queue to it under its own name (\`replyExchange\` in our client; a line in
 the example below). A direct reply-to ends as \`invalid_input\` there: only the default exchange reaches it.

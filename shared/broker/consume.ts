@@ -10,7 +10,7 @@ import type { Oddity } from "./content-header.ts";
 import { BrokerFailure, explainFailure } from "./explain.ts";
 import { type Opened, type Supervised, supervise } from "./supervise.ts";
 
-export type { MessageProperties };
+export type { ConsumeMessage, MessageProperties };
 
 /** One arrival of a job's message. Its `correlationId` is a Buffer where it is no UTF-8. */
 export interface Delivery extends Oddity {

@@ -21,7 +21,7 @@ const ACTION_RANGES = {
 } as const;
 type Ranges = Readonly<Record<string, readonly [number, number]>>;
 
-const KEYS = ["name", "actions", "on", ...Object.keys(RANGES)];
+const KEYS = ["name", "actions", "on", "redis", ...Object.keys(RANGES)];
 const ACTION_KEYS = [
   ...["input", "output", "emits", "handle", "handleBatch"],
   ...Object.keys(ACTION_RANGES),
@@ -32,13 +32,14 @@ const EVENT_TYPE = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$/;
 
 /** @throws {TypeError} that names the worker, the place and what may stand there. */
 export function checkDefinition(definition: WorkerDefinition): void {
-  const { name, actions, on = {} } = definition;
+  const { name, actions, on = {}, redis = false } = definition;
   const fail = (what: string): never => {
     throw new TypeError(`defineWorker(${JSON.stringify(name)}): ${what}`);
   };
   if (typeof name !== "string" || !NAME.test(name)) fail(`the name must match ${NAME}`);
   checkKeys(definition, KEYS, "", fail);
   checkRanges(definition, RANGES, "", ["concurrency", "timeoutMs"], fail);
+  if (typeof redis !== "boolean") fail("redis must be true or false");
   for (const [key, action] of Object.entries(actions)) {
     if (!NAME.test(key)) fail(`the action name ${JSON.stringify(key)} must match ${NAME}`);
     checkAction(key, action, fail);

@@ -126,6 +126,7 @@ describe("keys and ranges", () => {
     [{ maxAttempts: 0 }, {}, "maxAttempts must be a whole number from 1 to 1,000"],
     [{ maxAttempts: 1_001 }, {}, "maxAttempts must be"],
     [{ maxAttempts: "5" }, {}, "maxAttempts must be"],
+    [{ redis: "yes" }, {}, "redis must be true or false"],
     [{ transactions: -1 }, {}, "transactions must be a whole number from 0 to 100"],
     [{ maxHeldBytes: 0 }, {}, "maxHeldBytes must be a whole number from 1 to 1,073,741,824"],
     [{}, { version: 1.5 }, "run.version must be a whole number from 1 to 999,999"],

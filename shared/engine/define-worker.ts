@@ -38,7 +38,10 @@ export interface Job<Emits extends EventSchemas = EventSchemas> {
   tx(): Promise<Tx>;
   /** Reads outside of that transaction. */
   readonly db: Pick<PoolClient, "query">;
-  /** Every key begins with {@link keyPrefix}: the engine's Redis user reaches no other. */
+  /**
+   * Every key begins with {@link keyPrefix}: the engine's Redis user reaches no other. Throws where the definition
+   * does not say `redis: true`.
+   */
   readonly redis: Redis;
   /** `<prefix>:<engine>:`; under `claim:` and `cancel:` the runtime keeps its own. */
   readonly keyPrefix: string;
@@ -140,6 +143,11 @@ export interface WorkerDefinition {
    * `concurrency` where that is less. 0: none, and `job.tx()` throws. Batches have one of their own, for each action.
    */
   transactions?: number;
+  /**
+   * Whether handlers keep anything in Redis (`job.redis`), for which `make rights` then prints the rights. Default
+   * false: its user has those of claims alone, and `job.redis` throws.
+   */
+  redis?: boolean;
   /**
    * Bytes of all job bodies that a worker holds at once, 1 to 1 GiB; a larger one it takes alone. For an engine whose
    * results are many times their bodies: nothing else bounds the memory of those. Default, and the most: MAX_HELD_BYTES.

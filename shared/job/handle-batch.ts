@@ -5,7 +5,7 @@ import { isConnectionLoss, troubleOf } from "../stores/database.ts";
 import { takeGroup } from "./coalesce.ts";
 import type { Commits, Stored } from "./commit.ts";
 import { encodeOutput, type Handled, type Outage, readError, type Unfinished } from "./handle.ts";
-import { Aborted, type JobContext, type Tools } from "./job-context.ts";
+import { Aborted, handlersRedis, type JobContext, type Tools } from "./job-context.ts";
 import type { ReceivedJob } from "./receive.ts";
 import { DEFAULT_MAX_INPUT_BYTES } from "./reception.ts";
 import { keyOf, type ResultRow, StatementLost } from "./result-rows.ts";
@@ -159,7 +159,9 @@ class Batches {
         db: {
           query: ((...args: unknown[]) => tools.connections.query(args)) as Batch["db"]["query"],
         },
-        redis: tools.redis,
+        get redis() {
+          return handlersRedis(tools);
+        },
         keyPrefix: tools.keyPrefix,
       };
       const work = action.handleBatch?.(batch.map(itemOf), shared);

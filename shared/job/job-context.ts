@@ -29,7 +29,8 @@ export interface StoredEvent {
 /** What all jobs of a worker share. */
 export interface Tools {
   log: Logger;
-  redis: Redis;
+  /** Undefined where the worker's definition does not ask for it. */
+  redis: Redis | undefined;
   /** What all of the engine's keys begin with. */
   keyPrefix: string;
   connections: Connections;
@@ -38,6 +39,12 @@ export interface Tools {
   onFirstReport(): void;
   /** Whether the worker's definition allows `job.tx()`. */
   hasTransactions: boolean;
+}
+
+/** Without the rights, which only a deployed engine lacks, the mistake would show nowhere else. */
+export function handlersRedis({ redis }: Pick<Tools, "redis">): Redis {
+  if (redis === undefined) throw new TypeError("job.redis: defineWorker must say redis: true");
+  return redis;
 }
 
 export class JobContext implements Job {
@@ -85,7 +92,7 @@ export class JobContext implements Job {
   }
 
   get redis(): Redis {
-    return this.#tools.redis;
+    return handlersRedis(this.#tools);
   }
 
   get keyPrefix(): string {

@@ -54,7 +54,7 @@ export const Environment = z.object({
     .or(z.literal(""))
     .default("")
     .describe(
-      "Direct exchange for replies, in a vhost shared with others: engine.replies, with the prefix before it; empty is the default exchange, whose right is one on every queue",
+      "Topic exchange for replies, in a vhost shared with others: engine.replies, with the prefix before it; empty is the default exchange, whose right is one on every queue",
     ),
   PUBLISHER_REQUIRED: flag
     .default(false)

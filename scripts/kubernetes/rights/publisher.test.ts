@@ -7,8 +7,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { action, defineWorker } from "../../../shared/engine/define-worker.ts";
 import { openTestFleet, type TestFleet } from "../../../shared/testing/fleet.ts";
+import { urlAs } from "./apply.ts";
 import { isPublisherName, publisherRights } from "./publisher.ts";
-import { makeBrokerUser, redisAcl, urlAs } from "./testing/users.ts";
+import { makeBrokerUser, redisAcl } from "./testing/users.ts";
 
 const nonce = randomBytes(4).toString("hex");
 const engine = `p${nonce}`;
