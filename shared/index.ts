@@ -1,3 +1,11 @@
 /** What the author of an engine imports. */
 export * from "./engine/define-worker.ts";
 export * from "./engine/errors.ts";
+export {
+  alsoAs,
+  anySpelling,
+  describedAs,
+  type KeyWarning,
+  KeyWarnings,
+  orJson,
+} from "./engine/spellings.ts";

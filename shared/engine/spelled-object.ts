@@ -44,34 +44,43 @@ function propertiesOf(field: SpeltField): [string, JsonSchema][] {
   ];
 }
 
+/** What a field's value must be. */
 function checkOf({ schema, isNullTaken }: SpeltField): JsonSchema {
-  const { description, default: byDefault, ...value } = schema;
-  if (!isNullTaken || Object.keys(value).length === 0) return schema;
+  return isNullTaken ? orNull(schema) : schema;
+}
+
+function orNull({ description, default: byDefault, ...value }: JsonSchema): JsonSchema {
+  const { anyOf, ...rest } = value;
+  const isChoice = Array.isArray(anyOf) && Object.keys(rest).length === 0;
   return {
     ...(description !== undefined && { description }),
     ...(byDefault !== undefined && { default: byDefault }),
-    anyOf: [value, { type: "null" }],
+    ...(Object.keys(value).length > 0 && {
+      anyOf: [...(isChoice ? anyOf : [value]), { type: "null" }],
+    }),
   };
 }
 
 /** None for a field that may hold anything or be absent. */
 function rulesOf(field: SpeltField): JsonSchema[] {
-  const { description: _, default: __, ...value } = checkOf(field);
+  const { description: _, default: __, ...value } = field.schema;
   if (Object.keys(value).length === 0 && !field.isRequired) return [];
-  return [ruleOf(field.spellings, field.isRequired, value)];
+  return [ruleOf(field.spellings, field, value)];
 }
 
 function ruleOf(
   [first = "", ...others]: readonly string[],
-  isRequired: boolean,
+  field: SpeltField,
   value: JsonSchema,
 ): JsonSchema {
-  const checked: JsonSchema = { properties: { [first]: value } };
-  if (others.length === 0) return isRequired ? { required: [first], ...checked } : checked;
+  if (others.length === 0) {
+    const last = { properties: { [first]: field.isNullTaken ? orNull(value) : value } };
+    return field.isRequired ? { required: [first], ...last } : last;
+  }
   return {
     if: { required: [first], properties: { [first]: { not: { type: "null" } } } },
     // biome-ignore lint/suspicious/noThenProperty: it is JSON Schema's
-    then: checked,
-    else: ruleOf(others, isRequired, value),
+    then: { properties: { [first]: value } },
+    else: ruleOf(others, field, value),
   };
 }

@@ -55,8 +55,10 @@ const RECORDERS: Record<ChangeType, Recorder> = {
  */
 export function recordActivities(change: Change, jobId: string): ActivityEntries {
   const recording = startRecording(change, jobId);
-  for (const key of change.requested.conflicts ?? [])
-    warn(recording, "conflicting_keys", `requested.${key}`, "two spellings of this key disagree");
+  // What Plane's own serializer says twice of an item as it was is no mistake of the caller's.
+  for (const { code, path, message } of change.keyWarnings ?? [])
+    if (code === "unknown_key" || !path.startsWith("current."))
+      warn(recording, code, path, message);
   RECORDERS[change.type](recording);
   const { activities, subscribersAdded, touched, warnings } = recording;
   return { activities, subscribersAdded, touched, warnings };
