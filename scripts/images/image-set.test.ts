@@ -78,10 +78,14 @@ test("a dpkg record becomes a component with a package URL", () => {
 });
 
 test.each(["images.ts", "try-image.ts"])("%s without Docker says what to install", (script) => {
-  const { status, stderr } = spawnSync(process.execPath, [join(REPOSITORY, "scripts/images", script)], {
-    env: { PATH: join(REPOSITORY, "nowhere"), NAME: "activities" },
-    encoding: "utf8",
-  });
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [join(REPOSITORY, "scripts/images", script)],
+    {
+      env: { PATH: join(REPOSITORY, "nowhere"), NAME: "activities" },
+      encoding: "utf8",
+    },
+  );
   expect(stderr).toMatch(/^Docker is needed: install Docker Engine 23 or newer/m);
   expect(status).toBe(1);
 });

@@ -164,6 +164,6 @@ function objectOf(
   if (walk.audience === "published") return spelledObject(json, fields);
   const own = fields.map(({ spellings: [key], schema: part }) => [key, part]);
   // Only JSON Schema's own conditions hold more, of which types know nothing.
-  const { if: _if, then: _then, else: _else, oneOf: _oneOf, ...rest } = json;
+  const { if: _if, then: _then, else: _else, oneOf: _oneOf, not: _not, ...rest } = json;
   return { ...rest, properties: Object.fromEntries(own) };
 }

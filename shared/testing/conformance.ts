@@ -2,20 +2,18 @@
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import type { WorkerDefinition } from "../engine/define-worker.ts";
+import type { Action, Example, WorkerDefinition } from "../engine/define-worker.ts";
+import { type ExampleJobs, exampleJobs } from "../engine/example-jobs.ts";
+import { inputSchema, outputSchema } from "../engine/published-schema.ts";
 import { startWorkerProcess, type WorkerProcess, workerArgs } from "../services/worker-process.ts";
 import { linksThroughProxies } from "./cut-links.ts";
 import { openTestFleet, type TestFleet } from "./fleet.ts";
+import { faultsIn } from "./schema-faults.ts";
 
 export interface Conformance {
   definition: WorkerDefinition;
   /** URL of the worker's index.ts, from which a process of its own is started. */
   file: URL;
-  /**
-   * A good job of the engine; the input may depend on the job's number, so that jobs differ. What the engine
-   * stores under the given workspace is removed in the end.
-   */
-  job: { action: string; input: (n: number, workspaceId: string) => unknown };
 }
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
@@ -34,6 +32,11 @@ export function conformance(worker: Conformance): void {
 
     test("answers, stores and acks good jobs; refuses bad ones; answers a duplicate from the store", () =>
       answersGoodAndBad(fleet, worker, jobs()));
+
+    test.each(examplesOf(definition))(
+      "answers the example of $action: $title",
+      ({ action, input }) => answersExample(fleet, definition, action, input),
+    );
 
     test("finishes every job once when each of its connections is cut in the middle", () =>
       survivesCuts(fleet, definition, jobs()));
@@ -56,8 +59,40 @@ export function conformance(worker: Conformance): void {
 
 type Jobs = ReturnType<typeof jobsOf>;
 
+/** What it runs: the engine's own examples. */
+function jobOf(definition: WorkerDefinition): ExampleJobs {
+  const jobs = exampleJobs(definition);
+  if (jobs) return jobs;
+  throw new TypeError(`${definition.name}: give an action examples; the suite publishes them`);
+}
+
+const examplesOf = ({ actions }: WorkerDefinition) =>
+  Object.entries(actions).flatMap(([action, { examples = [] }]: [string, Action]) =>
+    examples.map(({ title, input }) => ({ action, title, input })),
+  );
+
+/** Runs one through the real handler; input and output are as their published schemas say. */
+async function answersExample(
+  fleet: TestFleet,
+  definition: WorkerDefinition,
+  actionName: string,
+  input: Example["input"],
+): Promise<void> {
+  const action = definition.actions[actionName] as Action;
+  const sent = input(0, fleet.names.prefix);
+  expect(faultsIn(inputSchema(action.input, "published"), sent)).toEqual([]);
+  const worker = await fleet.start(definition);
+  const id = await fleet.publish(definition.name, actionName, sent);
+  const { reply } = await fleet.reply(id);
+  if (reply.status !== "succeeded") throw new Error(JSON.stringify(reply));
+  expect(faultsIn(outputSchema(action.output), reply.output)).toEqual([]);
+  await worker.stop();
+}
+
 /** The engine's good jobs: how they are published, and what must become of each. */
-function jobsOf(fleet: TestFleet, { definition: { name: engine }, job }: Conformance) {
+function jobsOf(fleet: TestFleet, { definition }: Conformance) {
+  const engine = definition.name;
+  const job = jobOf(definition);
   const publish = (n: number, properties = {}) =>
     fleet.publish(engine, job.action, job.input(n, fleet.names.prefix), properties);
   return {
@@ -75,10 +110,11 @@ function jobsOf(fleet: TestFleet, { definition: { name: engine }, job }: Conform
 
 async function answersGoodAndBad(
   fleet: TestFleet,
-  { definition, job }: Conformance,
+  { definition }: Conformance,
   { publish, publishMany, allSucceed }: Jobs,
 ): Promise<void> {
   const engine = definition.name;
+  const job = jobOf(definition);
   const worker = await fleet.start(definition);
   const ids = await publishMany(50);
   await allSucceed(ids);

@@ -3,6 +3,7 @@ import { action, defineWorker } from "@tl-engine/shared";
 import { ActivityEntries } from "./activity-entries.ts";
 import { ActivityRecorded, activityRecorded } from "./activity-recorded.ts";
 import { ChangeSet } from "./change-set.ts";
+import { RECORD_EXAMPLES } from "./examples.ts";
 import { recordActivities } from "./record-activities.ts";
 
 export default defineWorker({
@@ -15,6 +16,7 @@ export default defineWorker({
       version: 1,
       input: ChangeSet,
       output: ActivityEntries,
+      examples: RECORD_EXAMPLES,
       emits: { "activity.recorded": ActivityRecorded },
       // One id can make two entries of a few hundred bytes, so the output may outgrow the input.
       maxOutputBytes: 4 * 1024 * 1024,

@@ -1,6 +1,7 @@
 /** The engine `analytics`: keeps the history of work items and computes flow metrics and forecasts from it. */
 import { action, defineWorker, Reject } from "@tl-engine/shared";
 import { ingestInputOf } from "./activity-event.ts";
+import { FLOW_EXAMPLES, INGEST_EXAMPLES } from "./examples.ts";
 import { factsOf } from "./facts.ts";
 import { flow } from "./flow.ts";
 import { FlowInput, FlowOutput, IngestInput, IngestOutput } from "./schemas.ts";
@@ -20,6 +21,7 @@ export default defineWorker({
       version: 1,
       input: IngestInput,
       output: IngestOutput,
+      examples: INGEST_EXAMPLES,
       maxInputBytes: 8 * MIB,
       async handleBatch(jobs, batch) {
         const facts = jobs.map(({ input }) => factsOf(input));
@@ -39,6 +41,7 @@ export default defineWorker({
       version: 1,
       input: FlowInput,
       output: FlowOutput,
+      examples: FLOW_EXAMPLES,
       maxOutputBytes: 8 * MIB,
       async handle(input, job) {
         try {

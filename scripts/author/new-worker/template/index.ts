@@ -12,6 +12,7 @@ export default defineWorker({
       version: 1,
       input: GreetInput,
       output: GreetOutput,
+      examples: [{ title: "Greets Ada.", input: (n) => ({ name: `Ada ${n}` }) }],
       handle({ name }) {
         return { greeting: `Hello, ${name}!` };
       },

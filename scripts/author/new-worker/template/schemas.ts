@@ -1,6 +1,9 @@
-/** Inputs and outputs of the engine `template`. */
+/** Inputs and outputs of the engine `template`, in which every field says what it is: the contract tells it to callers. */
+import { anySpelling } from "@tl-engine/shared";
 import { z } from "zod";
 
-export const GreetInput = z.object({ name: z.string().min(1).max(200) });
+export const GreetInput = anySpelling(
+  z.object({ name: z.string().min(1).max(200).describe("Who is greeted.") }),
+);
 
-export const GreetOutput = z.object({ greeting: z.string() });
+export const GreetOutput = z.object({ greeting: z.string().describe("What to say to them.") });
