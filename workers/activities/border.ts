@@ -70,6 +70,7 @@ const DataShape = z
     issues: value("Ids of the items of a relation, a cycle or a module."),
     issueId: value("The item, where the change set itself names none.", "issue"),
     moduleId: value("The module.", "module"),
+    moduleIds: value("The item's modules. Not read: each is a change of its own."),
     moduleName: value("The module's name, which may be gone."),
     cycleId: value("The cycle.", "cycle"),
     cycleName: value("The cycle's name, which may be gone."),
