@@ -65,6 +65,7 @@ const line = (pattern: RegExp, nth = 1) =>
     `line ${nth} of ${pattern} in\n${lines.join("\n")}`,
     () => lines.filter((text) => pattern.test(text))[nth - 1],
   );
+const countOf = (pattern: RegExp) => lines.filter((text) => pattern.test(text)).length;
 const run = (waitMs = 0) => fleet.publish("reloaded", "run", { waitMs });
 const versionOf = async (id: string) => (await fleet.reply(id)).reply;
 const answer = (version: string) => ({ status: "succeeded", output: { version } });
@@ -128,12 +129,15 @@ test("code that can't start waits for the next change, and jobs wait for it", as
   write("export default nonsense;");
   await line(/reloaded ended with status 1; waiting for a change/);
   const waiting = await run();
+  const ready = countOf(/reloaded takes jobs/);
   write(source("3"));
   expect(await versionOf(waiting)).toEqual(answer("3"));
+  // Its first job may be answered before it says that it is ready.
+  await line(/reloaded takes jobs/, ready + 1);
 });
 
 test("a worker that crashes is started again, and its job is not lost", async () => {
-  const ready = lines.filter((text) => /reloaded takes jobs/.test(text)).length;
+  const ready = countOf(/reloaded takes jobs/);
   write(source("4").replace("await sleep", "process.exit(1); await sleep"));
   await line(/reloaded takes jobs/, ready + 1);
   const crashed = await run();

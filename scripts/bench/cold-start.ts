@@ -6,12 +6,13 @@
  * outside before the ack, and the same for both. The job waits in the queue, as it does when KEDA
  * starts the first pod.
  */
+
+import { median } from "../show/statistics.ts";
 import { BARE_QUEUE, engineCommand, NOOP, peerCommand } from "./contestants.ts";
 import { declareQueue, type Harness } from "./harness.ts";
 import { noopJob } from "./lanes.ts";
 import { ID_PREFIX } from "./load.ts";
 import { openCaller } from "./replies.ts";
-import { median } from "./statistics.ts";
 import { startProcess } from "./worker-process.ts";
 
 export interface ColdStartResult {

@@ -6,11 +6,11 @@ import type { WorkerDefinition } from "../../shared/engine/define-worker.ts";
 import activities from "../../workers/activities/index.ts";
 import analytics from "../../workers/analytics/index.ts";
 import burials from "../../workers/burials/index.ts";
+import { median } from "../show/statistics.ts";
 import { engineCommand } from "./contestants.ts";
 import type { Harness } from "./harness.ts";
 import { type AmqpJob, amqpLane } from "./lanes.ts";
 import { ID_PREFIX } from "./load.ts";
-import { median } from "./statistics.ts";
 import { type Measurement, measure } from "./throughput.ts";
 
 interface MeasuredEngine {

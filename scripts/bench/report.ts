@@ -1,9 +1,10 @@
 /** Turns the measurements into a table, a JSON file and the last line. */
+
+import { median } from "../show/statistics.ts";
 import type { ColdStartResult } from "./cold-start.ts";
 import type { EngineMeasurement } from "./engines.ts";
 import type { BenchOptions, PeerName } from "./options.ts";
 import type { Latency, RpcResult } from "./rpc.ts";
-import { median } from "./statistics.ts";
 import type { Measurement, Rounds } from "./throughput.ts";
 
 export interface PeerSummary {

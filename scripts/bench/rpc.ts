@@ -4,6 +4,7 @@
  * to Redis and to Postgres, cost at least.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { median, nearestRank } from "../show/statistics.ts";
 import {
   engineCommand,
   NAIVE_QUEUE,
@@ -17,7 +18,6 @@ import { noopJob } from "./lanes.ts";
 import { ID_PREFIX } from "./load.ts";
 import { readUsage } from "./process-usage.ts";
 import { openCaller } from "./replies.ts";
-import { median, percentile } from "./statistics.ts";
 import { startProcess, type WorkerProcess } from "./worker-process.ts";
 
 /** V8 compiles what a call passes through only after hundreds of them, and a worker lives for hours. */
@@ -93,7 +93,7 @@ export async function measureRpc(harness: Harness, calls: number): Promise<RpcRe
 
 const latency = (times: number[]): Latency => ({
   p50Ms: median(times),
-  p99Ms: percentile(times, 99),
+  p99Ms: nearestRank(times, 99) ?? Number.NaN,
 });
 
 /** Waits until the broker sees a consumer on the queue. */

@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import type { ExampleJobs } from "../../../shared/engine/example-jobs.ts";
 import type { TestFleet } from "../../../shared/testing/fleet.ts";
-import { median } from "../../bench/statistics.ts";
+import { median } from "../../show/statistics.ts";
 import { bundleWorkers, NODE_FLAGS } from "../bundle.ts";
 import { REPOSITORY } from "../image-set.ts";
 import { startContainer } from "./container.ts";

@@ -1,9 +1,9 @@
 /** The load: a seeded stream of jobs of every kind by several callers, many of them published more than once. */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Random } from "../../show/random.ts";
 import type { Caller, Sending } from "./caller.ts";
 import { ODDITIES } from "./engine/odd.ts";
 import type { ActionName, History, PlannedJob, StampedOf } from "./history.ts";
-import type { Random } from "./random.ts";
 
 type Special =
   | "cancelled-before"
@@ -168,14 +168,14 @@ class MixedLoad implements Load {
   async again(): Promise<void> {
     const { callers, random } = this.#options;
     if (this.#published.length === 0) return;
-    const { job, caller } = random.pick(this.#published);
-    await this.#track(this.#sendBy(random.chance(0.5) ? caller : random.pick(callers), job));
+    const { job, caller } = random.oneOf(this.#published);
+    await this.#track(this.#sendBy(random.chance(0.5) ? caller : random.oneOf(callers), job));
   }
 
   #specials(): Record<Special, () => Promise<unknown>> {
     return {
       "cancelled-before": async () => {
-        const job = this.#plan(this.#options.random.pick(["ledger", "slow", "external"] as const));
+        const job = this.#plan(this.#options.random.oneOf(["ledger", "slow", "external"] as const));
         await this.#cancel(job, true);
         await this.#send(job, 1);
       },
@@ -185,7 +185,7 @@ class MixedLoad implements Load {
         void this.#track(sleep(CANCELLED.afterMs).then(() => this.#cancel(job, false)));
       },
       conflict: async () => {
-        const job = this.#plan(this.#options.random.pick(["plain", "ledger", "batch"] as const));
+        const job = this.#plan(this.#options.random.oneOf(["plain", "ledger", "batch"] as const));
         delete job.deadlineMs;
         delete job.input.poison;
         const other = {
@@ -196,7 +196,7 @@ class MixedLoad implements Load {
         if (this.#options.random.chance(0.5)) await first;
         await Promise.all([
           first,
-          this.#track(this.#sendBy(this.#options.random.pick(this.#options.callers), other)),
+          this.#track(this.#sendBy(this.#options.random.oneOf(this.#options.callers), other)),
         ]);
       },
       // In time at first, too late when the shortest delay has passed.
@@ -221,7 +221,7 @@ class MixedLoad implements Load {
           ({ job }) => job.action === "ledger" || job.action === "plain",
         );
         if (done.length === 0) return;
-        const { job, caller } = this.#options.random.pick(done);
+        const { job, caller } = this.#options.random.oneOf(done);
         const { deadlineMs: _deadline, ...timeless } = job;
         const sending = { ...this.#addressed(caller, job), generation: 1 };
         await this.#track(this.#options.operator.publish(timeless, sending));
@@ -238,7 +238,7 @@ class MixedLoad implements Load {
     const { random } = this.#options;
     const sent: Promise<unknown>[] = [];
     for (let index = 0; index < count; index++) {
-      const kind = random.pick(this.#weighted);
+      const kind = random.oneOf(this.#weighted);
       if (kind in this.#special) sent.push(this.#special[kind as Special]());
       else sent.push(this.#send(this.#plan(kind as ActionName), random.chance(0.2) ? 2 : 1));
     }
@@ -304,7 +304,7 @@ function readInput(body: string): PlannedJob["input"] | undefined {
 }
 
 function inputOf(action: ActionName, id: string, random: Random): Record<string, unknown> {
-  const events = random.pick([0, 1, 1, 2, 3]);
+  const events = random.oneOf([0, 1, 1, 2, 3]);
   switch (action) {
     case "plain":
       return { events };
@@ -317,13 +317,13 @@ function inputOf(action: ActionName, id: string, random: Random): Record<string,
     case "slow":
       return { durationMs: random.between(100, 1_500) };
     case "flaky":
-      return { failures: random.pick([1, 1, 1, 2, 3]), events };
+      return { failures: random.oneOf([1, 1, 1, 2, 3]), events };
     case "rejects":
       return random.chance(0.5)
         ? { events }
         : {
             events,
-            failures: random.pick([0, 1, 1]),
+            failures: random.oneOf([0, 1, 1]),
             mendsAtMs: Date.now() + MENDED_AFTER_MS,
           };
     case "later":
@@ -331,7 +331,7 @@ function inputOf(action: ActionName, id: string, random: Random): Record<string,
     case "blocks":
       return { durationMs: 3_000 };
     case "odd":
-      return { oddity: random.pick(ODDITIES) };
+      return { oddity: random.oneOf(ODDITIES) };
     default:
       return {};
   }

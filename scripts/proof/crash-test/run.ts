@@ -1,5 +1,6 @@
 /** One run: the load flows, the rounds of faults come one after another, and in the end the checker judges. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { randomFrom } from "../../show/random.ts";
 import { callerFaults } from "./faults/callers.ts";
 import type { Context, Fault, Heal } from "./faults/fault.ts";
 import { networkFaults } from "./faults/network.ts";
@@ -7,7 +8,6 @@ import { processFaults } from "./faults/processes.ts";
 import { serviceFaults } from "./faults/services.ts";
 import type { Category, Finding } from "./finding.ts";
 import type { Load } from "./load.ts";
-import { randomFrom } from "./random.ts";
 import { partOf, type Round, scheduleFaults } from "./schedule.ts";
 import type { CrashServices } from "./services.ts";
 import { LEASE_MS, openStage, type Stage } from "./stage.ts";

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
+import { randomFrom } from "../../show/random.ts";
 import { callerFaults } from "./faults/callers.ts";
 import { networkFaults } from "./faults/network.ts";
 import { processFaults } from "./faults/processes.ts";
 import { serviceFaults } from "./faults/services.ts";
-import { randomFrom } from "./random.ts";
 import { partOf, scheduleFaults } from "./schedule.ts";
 
 const kinds = [...processFaults(2_000), ...networkFaults(), ...serviceFaults(), ...callerFaults()];

@@ -1,6 +1,7 @@
 /** Which faults come when: every kind once, then by weight; alone at first, later also in pairs. */
+
+import type { Random } from "../../show/random.ts";
 import type { Fault } from "./faults/fault.ts";
-import type { Random } from "./random.ts";
 
 /** Faults that are injected together. */
 export type Round = Fault[];
@@ -42,7 +43,7 @@ function canPair(first: Fault, second: Fault): boolean {
 
 function pickByWeight(kinds: readonly Fault[], random: Random): Fault {
   const total = kinds.reduce((sum, { weight }) => sum + weight, 0);
-  let left = random.fraction() * total;
+  let left = random.next() * total;
   for (const kind of kinds) {
     left -= kind.weight;
     if (left < 0) return kind;

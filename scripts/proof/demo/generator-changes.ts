@@ -1,7 +1,8 @@
 /** Turns the moments of an issue's life into change sets whose `from` and `to` fit each other. */
+
+import type { Random } from "../../show/random.ts";
 import { PRIORITIES, RESOLUTIONS, TYPES } from "./figures.ts";
 import type { ChangeSet, FieldChange } from "./history.ts";
-import type { Random } from "./prng.ts";
 
 /** A moment at which an issue moves to `status`, or at which a `field` other than that changes. */
 export interface Draft {

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
+import { randomFrom } from "../../show/random.ts";
+import { nearestRank } from "../../show/statistics.ts";
 import { HOUR_PERCENT, TRANSITIONS, WEEKDAY_PERCENT } from "./figures.ts";
 import { generateHistory } from "./generator.ts";
-import { nearestRank } from "./percentile.ts";
-import { random } from "./prng.ts";
 
 const history = generateHistory({ seed: "tiendaleon" });
 const changes = history.flatMap((issue) => issue.changes);
@@ -87,13 +87,13 @@ test("statuses follow each other as often, and are held as long, as in the real 
 });
 
 test("random numbers are uniform, normal and repeatable", () => {
-  const rng = random("seed");
+  const rng = randomFrom("seed");
   const uniform = Array.from({ length: 20_000 }, () => rng.next());
   expect(uniform.reduce((sum, value) => sum + value, 0) / uniform.length).toBeCloseTo(0.5, 1);
   expect(Math.min(...uniform)).toBeGreaterThanOrEqual(0);
   expect(Math.max(...uniform)).toBeLessThan(1);
   const logs = Array.from({ length: 20_000 }, () => rng.logNormal(505, 4));
   expect(Math.log(nearestRank(logs, 50) ?? 1) / Math.log(505)).toBeCloseTo(1, 1);
-  expect(random("x").next()).toBe(random("x").next());
+  expect(randomFrom("x").next()).toBe(randomFrom("x").next());
   expect(() => rng.pick({})).toThrow(RangeError);
 });

@@ -1,4 +1,6 @@
 /** Makes the history of a realistic tracker from a seed, by the figures of a real one (figures.ts). */
+
+import { type Random, randomFrom } from "../../show/random.ts";
 import {
   BUSIEST_PERCENT,
   CHANGE_SETS,
@@ -19,7 +21,6 @@ import {
 } from "./figures.ts";
 import { type Draft, draftChanges } from "./generator-changes.ts";
 import type { Issue } from "./history.ts";
-import { type Random, random } from "./prng.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -34,7 +35,7 @@ export interface GeneratorOptions {
 
 /** The issues by time of creation. */
 export function generateHistory({ seed, months = SPAN.months }: GeneratorOptions): Issue[] {
-  const rng = random(seed);
+  const rng = randomFrom(seed);
   // The last millisecond of the history: what would happen later is not known yet.
   const end = monthStart(months) - 1;
   const people = peopleWeights();

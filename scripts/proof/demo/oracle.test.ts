@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
+import { nearestRank } from "../../show/statistics.ts";
 import { Findings } from "./check.ts";
 import { checkFlow } from "./check-flow.ts";
 import type { Issue } from "./history.ts";
 import { replayFlow } from "./oracle.ts";
-import { nearestRank } from "./percentile.ts";
 
 const HOUR_MS = 3_600_000;
 const CREATED_MS = Date.parse("2011-03-01T12:00:00.000Z");

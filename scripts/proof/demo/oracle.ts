@@ -2,8 +2,9 @@
  * What the flow must be: a replay of the file by brute force, day by day and item by item. It is
  * written to be obviously right, not fast, and knows nothing of activities, events or engines.
  */
+
+import { nearestRank } from "../../show/statistics.ts";
 import type { Issue } from "./history.ts";
-import { nearestRank } from "./percentile.ts";
 import { planeState, type StateGroup } from "./plane.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;

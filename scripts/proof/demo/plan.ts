@@ -1,8 +1,9 @@
 /** What is published: every issue's creation and every change set as one job for `activities.record`. */
+
+import { randomFrom } from "../../show/random.ts";
 import type { Issue } from "./history.ts";
 import { type ChangeInput, replayIssue } from "./plan-issue.ts";
 import { planeIds } from "./plane.ts";
-import { random } from "./prng.ts";
 
 export interface PlannedJob {
   /** Deterministic from the run, the issue and the change set's place in it. */
@@ -85,7 +86,7 @@ function jobId(runId: string, key: string, index: number, step: number): string 
 
 /** Moves each job at most `windowJobs` places, and puts a share of them in once more nearby. */
 export function publishOrder(jobs: number, seed: string, windowJobs: number, twice: number) {
-  const rng = random(`${seed}/publish`);
+  const rng = randomFrom(`${seed}/publish`);
   const places = Array.from({ length: jobs }, (_, job) => ({ job, place: job }));
   const again = new Set<number>();
   while (again.size < Math.round(jobs * twice)) again.add(rng.below(jobs));

@@ -1,10 +1,10 @@
 /** The figures of a run, per project and in all, as rows for the terminal and the page. */
 
+import { nearestRank } from "../../show/statistics.ts";
 import { count } from "../../show/terminal/paint.ts";
 import type { Column } from "../../show/terminal/table.ts";
 import type { AnsweredFlow } from "./flows.ts";
 import type { Observer } from "./observe.ts";
-import { nearestRank } from "./percentile.ts";
 import type { Row } from "./rows.ts";
 
 export const SUMMARY_COLUMNS: Column[] = [

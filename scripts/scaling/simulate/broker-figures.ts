@@ -1,6 +1,6 @@
 /** What the scaler reads in virtual time: the management API's figures, some seconds old, as KEDA makes readings of them. */
 import { jobKey } from "../../../shared/wire/names.ts";
-import type { Random } from "../../proof/demo/prng.ts";
+import type { Random } from "../../show/random.ts";
 import type { TriggerReading } from "../autoscaler.ts";
 import type { RabbitMqTrigger } from "../keda/scaled-object.ts";
 

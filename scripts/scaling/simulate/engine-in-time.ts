@@ -1,6 +1,6 @@
 /** One engine through virtual time: its queue, its pods, and the autoscaler that watches the one and asks for the other. */
 
-import { type Random, random } from "../../proof/demo/prng.ts";
+import { type Random, randomFrom } from "../../show/random.ts";
 import { createAutoscaler } from "../autoscaler.ts";
 import { BrokerFigures } from "./broker-figures.ts";
 import type { Cluster } from "./nodes.ts";
@@ -53,7 +53,7 @@ export class EngineInTime {
   constructor(engine: SimulatedEngine, cluster: Cluster, seed: string) {
     const { scaledObject, targetWaitS } = engine;
     this.engine = engine;
-    this.random = random(`${seed}/${engine.name}`);
+    this.random = randomFrom(`${seed}/${engine.name}`);
     this.#running = new RunningJobs(this.random);
     this.#figures = new BrokerFigures(this.random);
     // As if it had been created some time before: the clocks of engines don't tick together.

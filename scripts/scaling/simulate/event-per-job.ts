@@ -1,6 +1,6 @@
 /** The simulator's check: the same fleet with one event for each job, written without any of its arithmetic. */
 
-import { random } from "../../proof/demo/prng.ts";
+import { randomFrom } from "../../show/random.ts";
 import { createAutoscaler } from "../autoscaler.ts";
 import { LATENESS_MS } from "./engine-in-time.ts";
 import type { SimulatedEngine } from "./simulated-engine.ts";
@@ -35,7 +35,7 @@ export function simulateEachJob(
   podStartS: number,
   seed: string,
 ): Seen {
-  const draw = random(`each job ${seed}`);
+  const draw = randomFrom(`each job ${seed}`);
   const meanS = engine.concurrency / engine.jobsPerSecond;
   const durationOfJob = () => meanS * (0.5 + draw.next());
   const scaler = createAutoscaler(

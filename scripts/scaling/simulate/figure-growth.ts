@@ -1,12 +1,6 @@
 /** The picture of growth: what a month costs, and how long jobs wait, from 1 M to 100 M jobs a day. */
-import { linear, type Scale } from "../../../workers/analytics/charts/axes.ts";
-import {
-  COLOURS,
-  line,
-  polyline,
-  svgDocument,
-  text,
-} from "../../../workers/analytics/charts/svg.ts";
+import { linear, type Scale } from "@tl-engine/shared/charts/scales";
+import { COLOURS, line, polyline, svgDocument, text } from "@tl-engine/shared/charts/svg";
 import { inSpanish } from "./figure-limits.ts";
 import { duration } from "./report.ts";
 

@@ -1,6 +1,6 @@
 /** The picture of the limits: one row each, as far along the axis as the jobs a day that it allows. */
-import { linear } from "../../../workers/analytics/charts/axes.ts";
-import { COLOURS, line, px, svgDocument, text } from "../../../workers/analytics/charts/svg.ts";
+import { linear } from "@tl-engine/shared/charts/scales";
+import { COLOURS, line, px, svgDocument, text } from "@tl-engine/shared/charts/svg";
 import type { Limit } from "./limits.ts";
 
 const WIDTH = 1_000;

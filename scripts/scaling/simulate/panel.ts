@@ -1,10 +1,5 @@
 /** One panel of the picture: a plot over time with its own scale, its title and its marks. */
-import {
-  linear,
-  roundTicks,
-  type Scale,
-  type Tick,
-} from "../../../workers/analytics/charts/axes.ts";
+import { linear, roundTicks, type Scale, type Tick } from "@tl-engine/shared/charts/scales";
 import {
   area,
   COLOURS,
@@ -13,7 +8,7 @@ import {
   polyline,
   px,
   text,
-} from "../../../workers/analytics/charts/svg.ts";
+} from "@tl-engine/shared/charts/svg";
 
 import { duration } from "./report.ts";
 

@@ -1,6 +1,6 @@
 /** The whole simulation as one SVG: what it came to on top, and per engine what came, what waited, who worked, how long it took. */
-import { linear, type Scale, type Tick } from "../../../workers/analytics/charts/axes.ts";
-import { COLOURS, px, svgDocument, text } from "../../../workers/analytics/charts/svg.ts";
+import { linear, type Scale, type Tick } from "@tl-engine/shared/charts/scales";
+import { COLOURS, px, svgDocument, text } from "@tl-engine/shared/charts/svg";
 import type { Load } from "./loads.ts";
 import { drawPanel, type Panel, type Plot } from "./panel.ts";
 import { dollars, duration, isDays, whole } from "./report.ts";

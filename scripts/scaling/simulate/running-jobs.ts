@@ -1,5 +1,5 @@
 /** The jobs that the pods of one engine are running, by the second in which each will end. */
-import type { Random } from "../../proof/demo/prng.ts";
+import type { Random } from "../../show/random.ts";
 import { roundAtRandom } from "./sampling.ts";
 
 /** The simulator's time step, in seconds: as fine as the coarsest clock needs (HPA 15, management API 5). */

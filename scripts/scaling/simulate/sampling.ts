@@ -1,5 +1,5 @@
 /** Whole numbers drawn at random: how many jobs come in a second, and how a fraction is rounded. */
-import type { Random } from "../../proof/demo/prng.ts";
+import type { Random } from "../../show/random.ts";
 
 /** Above this mean a Poisson deviate is taken for a rounded normal one: their distributions differ by < 1 %. */
 const NORMAL_FROM = 64;

@@ -1,8 +1,8 @@
 /** The simulation keeps every job, agrees with one event per job, and shows what it is meant to show. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { nearestRank } from "../../proof/demo/percentile.ts";
-import { random } from "../../proof/demo/prng.ts";
+import { randomFrom } from "../../show/random.ts";
+import { nearestRank } from "../../show/statistics.ts";
 import { simulateEachJob } from "./event-per-job.ts";
 import { exampleEngine } from "./example-engine.ts";
 import { LOAD_NAMES, type Load, loadOf } from "./loads.ts";
@@ -23,7 +23,7 @@ const steady = (perS: number, durationS = 3_600): Load => ({
 
 /** Poisson arrivals at ten minutes' rates, one by one. */
 function arrivals(rates: readonly number[], seed: string): number[] {
-  const draw = random(seed);
+  const draw = randomFrom(seed);
   const comesAtS: number[] = [];
   for (const [index, rate] of rates.entries()) {
     let atS = 600 * index;

@@ -1,7 +1,7 @@
 /** The histogram's percentiles beside those of the sorted waits themselves. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { nearestRank } from "../../proof/demo/percentile.ts";
+import { nearestRank } from "../../show/statistics.ts";
 import { WaitingTimes } from "./waiting-times.ts";
 
 const waits = fc.array(fc.double({ min: 0, max: 200_000, noNaN: true }), { minLength: 1 });

@@ -1,8 +1,10 @@
 /** Aging work: the oldest started items as bars, beside what finished items took. */
+
+import { linear } from "@tl-engine/shared/charts/scales";
+import { COLOURS, line, plural, px, text } from "@tl-engine/shared/charts/svg";
 import type { FlowOutput } from "../schemas.ts";
-import { durationTicks, formatDuration, linear } from "./axes.ts";
+import { durationTicks, formatDuration } from "./axes.ts";
 import { PLOT, sheet, titled } from "./frame.ts";
-import { COLOURS, line, plural, px, text } from "./svg.ts";
 
 const MOST_BARS = 20;
 const LONGEST_NAME = 10;

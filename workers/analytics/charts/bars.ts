@@ -1,8 +1,10 @@
 /** Bars per week, month or quarter: throughput, and velocity. */
+
+import { linear, roundTicks } from "@tl-engine/shared/charts/scales";
+import { COLOURS, formatNumber, line, px, text } from "@tl-engine/shared/charts/svg";
 import { addDays, type Days, daysBetween } from "../days.ts";
-import { dayTicks, formatDate, linear, roundTicks } from "./axes.ts";
+import { dayTicks, formatDate } from "./axes.ts";
 import { PLOT, sheet, titled } from "./frame.ts";
-import { COLOURS, formatNumber, line, px, text } from "./svg.ts";
 
 /** More bars than this are drawn in a coarser period. */
 const MOST_BARS = 110;

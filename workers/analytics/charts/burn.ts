@@ -1,9 +1,11 @@
 /** Burn-down and burn-up in one: remaining, done and scope, day by day, with the steady line to zero. */
+
+import { linear, roundTicks, thinned } from "@tl-engine/shared/charts/scales";
+import { area, COLOURS, formatNumber, line, polyline } from "@tl-engine/shared/charts/svg";
 import { daysBetween } from "../days.ts";
 import type { FlowOutput } from "../schemas.ts";
-import { dayTicks, formatDate, linear, roundTicks, thinned } from "./axes.ts";
+import { dayTicks, formatDate } from "./axes.ts";
 import { type LegendEntry, PLOT, sheet, titled } from "./frame.ts";
-import { area, COLOURS, formatNumber, line, polyline } from "./svg.ts";
 
 const STEADY: LegendEntry = { label: "Steady pace", colour: COLOURS.faint, as: "dashed" };
 

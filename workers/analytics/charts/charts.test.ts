@@ -1,11 +1,12 @@
+import { roundTicks, thinned } from "@tl-engine/shared/charts/scales";
+import { escapeText } from "@tl-engine/shared/charts/svg";
 import { expect, test } from "vitest";
 import { factsOf } from "../facts.ts";
 import { flow } from "../flow.ts";
 import { FlowInput, IngestInput, METRICS } from "../schemas.ts";
 import { seededRandom } from "../simulate.ts";
 import { atOnce } from "../turns.ts";
-import { dayTicks, durationTicks, formatDuration, roundTicks, thinned } from "./axes.ts";
-import { escapeText } from "./svg.ts";
+import { dayTicks, durationTicks, formatDuration } from "./axes.ts";
 
 const STATES = {
   idea: { group: "backlog" },

@@ -1,8 +1,10 @@
 /** Cumulative flow diagram: how many items are in each state group, day by day, stacked. */
+
+import { linear, roundTicks, thinned } from "@tl-engine/shared/charts/scales";
+import { area, COLOURS, formatNumber, plural, polyline } from "@tl-engine/shared/charts/svg";
 import type { FlowOutput, StateGroup } from "../schemas.ts";
-import { dayTicks, formatDate, linear, roundTicks, thinned } from "./axes.ts";
+import { dayTicks, formatDate } from "./axes.ts";
 import { PLOT, sheet, titled } from "./frame.ts";
-import { area, COLOURS, formatNumber, plural, polyline } from "./svg.ts";
 
 /** From the bottom up: what is over lies under what is being worked on, so that each band's height reads as work in it. */
 const BANDS: { group: StateGroup; label: string; colour: string }[] = [

@@ -1,10 +1,12 @@
 /** Cycle time scatter: a dot for each finished item, on a logarithmic scale, with the percentiles as lines. */
+
+import { linear } from "@tl-engine/shared/charts/scales";
+import { COLOURS, line, plural, px, text } from "@tl-engine/shared/charts/svg";
 import { DAY_MS, type Days, dayIndex } from "../days.ts";
 import type { Finished } from "../finished.ts";
 import type { FlowOutput } from "../schemas.ts";
-import { dayTicks, durationTicks, formatDate, formatDuration, linear } from "./axes.ts";
+import { dayTicks, durationTicks, formatDate, formatDuration } from "./axes.ts";
 import { PLOT, sheet, titled } from "./frame.ts";
-import { COLOURS, line, plural, px, text } from "./svg.ts";
 
 /** Dots that are drawn, the newest; more would only be ink. */
 const MOST_DOTS = 5_000;

@@ -1,10 +1,20 @@
 /** Forecast fan: what was done lately, and what may be done from here, in bands of confidence. */
+
+import { linear, roundTicks, thinned } from "@tl-engine/shared/charts/scales";
+import {
+  area,
+  COLOURS,
+  formatNumber,
+  line,
+  plural,
+  polyline,
+  text,
+} from "@tl-engine/shared/charts/svg";
 import { addDays, daysBetween } from "../days.ts";
 import type { Fan } from "../forecast.ts";
 import type { Forecast } from "../schemas.ts";
-import { dayTicks, formatDate, linear, roundTicks, thinned } from "./axes.ts";
+import { dayTicks, formatDate } from "./axes.ts";
 import { PLOT, sheet, titled } from "./frame.ts";
-import { area, COLOURS, formatNumber, line, plural, polyline, text } from "./svg.ts";
 
 const OPACITY: Record<number, number> = { 50: 0.42, 85: 0.22, 95: 0.12 };
 

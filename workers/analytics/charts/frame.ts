@@ -1,6 +1,6 @@
 /** The sheet that a chart is drawn on: title, legend, axes and grid around a plot area. */
-import type { Scale, Tick } from "./axes.ts";
-import { COLOURS, line, px, svgDocument, text } from "./svg.ts";
+import type { Scale, Tick } from "@tl-engine/shared/charts/scales";
+import { COLOURS, line, px, svgDocument, text } from "@tl-engine/shared/charts/svg";
 
 const WIDTH = 960;
 const HEIGHT = 500;

@@ -23,7 +23,7 @@ const actions = ["plain", "ledger", "batch", "rejects"] as const;
 /** Jobs whose reply nobody can take, among others whose reply must come all the same. */
 async function deafJobs({ load, random }: Context, replyTo: string): Promise<void> {
   const deaf = Array.from({ length: 12 }, () =>
-    load.one(random.pick(actions), {}, 1, { replyTo, isDeaf: true }),
+    load.one(random.oneOf(actions), {}, 1, { replyTo, isDeaf: true }),
   );
   await Promise.all([...deaf, load.burst(20)]);
 }

@@ -1,9 +1,9 @@
 /** What a fault is, and what it may lay its hands on. */
 import type { ServiceProxy, Toxic } from "../../../../shared/testing/proxy.ts";
+import type { Random } from "../../../show/random.ts";
 import type { Step } from "../engine/steps.ts";
 import type { History } from "../history.ts";
 import type { Load } from "../load.ts";
-import type { Random } from "../random.ts";
 import type { Reach } from "../reach.ts";
 import type { Slot } from "../supervisor.ts";
 
@@ -62,7 +62,7 @@ export interface Fault {
 /** Applies a toxic to one worker's way to a service, or to all workers'; returns how to end it. */
 export function poison(context: Context, service: ServiceName, toxic: Toxic): Heal {
   const all = context.proxies[service];
-  const hit = context.random.chance(0.5) ? all : [context.random.pick(all)];
+  const hit = context.random.chance(0.5) ? all : [context.random.oneOf(all)];
   context.note(`${service}, ${hit.length === all.length ? "all workers" : "one worker"}`);
   const applied = hit.map((proxy) => proxy.apply(toxic));
   return () => {

@@ -66,7 +66,7 @@ async function signalAtSteps(
 
 /** Freezes one worker at a step, past its lease. */
 async function freeze(context: Context, step: Step): Promise<() => void> {
-  const slot = context.random.pick(context.slots);
+  const slot = context.random.oneOf(context.slots);
   context.note(`${slot.name} at ${step}`);
   slot.order({ step, signal: "SIGSTOP", nth: 1 }, "frozen");
   provoke(context, step);
@@ -90,7 +90,7 @@ function skewClock(kind: string, skewMs: number): Fault {
     weight: 2,
     holdMs: 3_000,
     async inject(context) {
-      const slot = context.random.pick(context.slots);
+      const slot = context.random.oneOf(context.slots);
       const started = slot.nextExit();
       restartWith(slot, { CLOCK_SKEW_MS: String(skewMs) });
       await inTime(started, STEP_TIMEOUT_MS);
@@ -132,7 +132,7 @@ function kills(): Fault[] {
       async inject(context) {
         void context.load.one("slow", { durationMs: 1_000 }, 3);
         await context.load.burst(15);
-        context.random.pick(context.slots).signal("SIGKILL", "killed");
+        context.random.oneOf(context.slots).signal("SIGKILL", "killed");
         return undefined;
       },
     },
@@ -143,7 +143,7 @@ function kills(): Fault[] {
       holdMs: 0,
       async inject(context) {
         const { burials, load, random } = context;
-        const step = random.pick(["received", "committed", "reply-sent", "letter-sent"] as const);
+        const step = random.oneOf(["received", "committed", "reply-sent", "letter-sent"] as const);
         const exited = burials.nextExit();
         burials.order({ step, signal: "SIGKILL", nth: 2 }, `SIGKILL at ${step}`);
         for (let count = 0; count < 6; count++) void load.one("plain", {}, 1, { isBuried: true });
@@ -167,7 +167,7 @@ function freezes(past: number): Fault[] {
       inject: (context) =>
         freeze(
           context,
-          context.random.pick(["claimed", "ran", "committing", "committed"] as const),
+          context.random.oneOf(["claimed", "ran", "committing", "committed"] as const),
         ),
     },
     {
@@ -201,7 +201,7 @@ function stops(): Fault[] {
       weight: 1,
       holdMs: 0,
       async inject(context) {
-        const slot = context.random.pick(context.slots);
+        const slot = context.random.oneOf(context.slots);
         void context.load.one("slow", { durationMs: 5_000 }, 3);
         await context.load.burst(20);
         const exited = slot.nextExit();

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { median, percentile } from "./statistics.ts";
+import { median, nearestRank } from "./statistics.ts";
 
 test("the median of an even number of values is the mean of the middle two", () => {
   expect(median([4, 1, 3, 2])).toBe(2.5);
@@ -9,7 +9,7 @@ test("the median of an even number of values is the mean of the middle two", () 
 
 test("a percentile is the nearest rank", () => {
   const values = Array.from({ length: 200 }, (_, index) => index + 1);
-  expect(percentile(values, 99)).toBe(198);
-  expect(percentile(values, 0)).toBe(1);
-  expect(percentile([7], 99)).toBe(7);
+  expect(nearestRank(values, 99)).toBe(198);
+  expect(nearestRank(values, 0)).toBe(1);
+  expect(nearestRank([7], 99)).toBe(7);
 });
