@@ -21,6 +21,9 @@ const actions = (await loadWorkers()).flatMap(({ definition }) =>
   })),
 );
 
+/** Elements of a list: enough for any rule but ceilings, which have tests of their own. */
+const MOST = 4;
+
 /** As it travels: no undefined, no NaN. */
 const onTheWire = (value: unknown): unknown => JSON.parse(JSON.stringify(value) ?? "null");
 
@@ -28,7 +31,7 @@ const onTheWire = (value: unknown): unknown => JSON.parse(JSON.stringify(value) 
 const spelt = (action: Action) =>
   fc
     .tuple(
-      arbitraryOf(action.input),
+      arbitraryOf(action.input, MOST),
       fc.infiniteStream(fc.double({ min: 0, max: 0.999, noNaN: true })),
     )
     .map(([input, chances]) => {
@@ -51,9 +54,9 @@ describe.each(actions)("$name", ({ action, schema }) => {
         taken += 1;
         expect(faultsIn(schema, sent)).toEqual([]);
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     );
-    expect(taken).toBeGreaterThan(100);
+    expect(taken).toBeGreaterThan(50);
   });
 
   test("whatever the schema takes, the engine takes, but for what only code can check", () => {
@@ -67,9 +70,9 @@ describe.each(actions)("$name", ({ action, schema }) => {
         if (issues.some(({ message }) => BEYOND_JSON_SCHEMA.test(message))) return;
         expect(faultsIn(schema, sent)).not.toEqual([]);
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     );
-    expect(refused).toBeGreaterThan(20);
+    expect(refused).toBeGreaterThan(10);
   });
 
   test("its examples fit", () => {

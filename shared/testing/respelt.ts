@@ -39,7 +39,7 @@ function writtenAs(schema: z.ZodType, value: unknown, random: () => number): unk
 function objectOf(shape: Record<string, z.ZodType>, value: Sent, random: () => number): Sent {
   const written: Sent = {};
   for (const [key, sent] of Object.entries(value)) {
-    const schema = shape[key];
+    const schema = Object.hasOwn(shape, key) ? shape[key] : undefined;
     if (!schema) {
       written[key] = sent;
       continue;
