@@ -54,9 +54,9 @@ describe.each(actions)("$name", ({ action, schema }) => {
         taken += 1;
         expect(faultsIn(schema, sent)).toEqual([]);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
-    expect(taken).toBeGreaterThan(50);
+    expect(taken).toBeGreaterThan(30);
   });
 
   test("whatever the schema takes, the engine takes, but for what only code can check", () => {
@@ -70,9 +70,9 @@ describe.each(actions)("$name", ({ action, schema }) => {
         if (issues.some(({ message }) => BEYOND_JSON_SCHEMA.test(message))) return;
         expect(faultsIn(schema, sent)).not.toEqual([]);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
-    expect(refused).toBeGreaterThan(10);
+    expect(refused).toBeGreaterThan(5);
   });
 
   test("its examples fit", () => {

@@ -8,7 +8,7 @@ export type JsonSchema = z.core.JSONSchema.BaseSchema & Record<string, unknown>;
 
 /**
  * `published`: accepts whatever the engine does. `types`: the preferred spelling alone and what a value
- * should be, from which types are made.
+ * should be, from which types and tables are made; `spellings` and `isJsonTaken` note what else is taken.
  */
 export type SchemaFor = "published" | "types";
 
@@ -42,7 +42,8 @@ function widened(schema: z.ZodType, json: JsonSchema, isSpelled: boolean, walk: 
   const own = shape
     ? describedBy(shape, json, isSpelled, walk)
     : inner(schema, json, isSpelled, walk);
-  if (!isJsonTaken || walk.audience === "types") return own;
+  if (!isJsonTaken) return own;
+  if (walk.audience === "types") return { ...own, isJsonTaken };
   const { description, default: byDefault, ...value } = own;
   return {
     ...(description !== undefined && { description }),
@@ -72,7 +73,9 @@ function describedBy(
   isSpelled: boolean,
   walk: Walk,
 ): JsonSchema {
-  const part = named(shape, isSpelled, walk);
+  // Types forbid keys that they don't know, unless told.
+  const isOpen = walk.audience === "types" && base.additionalProperties !== undefined;
+  const part = named(shape, isSpelled, walk, isOpen ? { additionalProperties: {} } : {});
   const { description } = base;
   const told = description === undefined ? {} : { description };
   // A base that checks something is never broken by the shape, which says no more than it does.
@@ -82,9 +85,9 @@ function describedBy(
 }
 
 /** A part with a title stands among the definitions, once. */
-function named(schema: z.ZodType, isSpelled: boolean, walk: Walk): JsonSchema {
-  const { title, ...part } = partOf(schema, isSpelled, walk);
-  if (typeof title !== "string" || walk.audience === "types") return part;
+function named(schema: z.ZodType, isSpelled: boolean, walk: Walk, more: JsonSchema): JsonSchema {
+  const { title, ...part } = { ...partOf(schema, isSpelled, walk), ...more };
+  if (typeof title !== "string") return part;
   walk.defs[title] = part;
   return { $ref: `#/$defs/${title}` };
 }
@@ -162,7 +165,11 @@ function objectOf(
     };
   });
   if (walk.audience === "published") return spelledObject(json, fields);
-  const own = fields.map(({ spellings: [key], schema: part }) => [key, part]);
+  const own = fields.map(({ spellings: [key, ...spellings], schema: part }) => [
+    key,
+    // Of other spellings only readers are to know.
+    spellings.length > 0 ? { ...part, spellings } : part,
+  ]);
   // Only JSON Schema's own conditions hold more, of which types know nothing.
   const { if: _if, then: _then, else: _else, oneOf: _oneOf, not: _not, ...rest } = json;
   return { ...rest, properties: Object.fromEntries(own) };

@@ -17,27 +17,37 @@ import { warn } from "./recording.ts";
 const Points = z.number().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER);
 const isPoints = (points: unknown) => Points.safeParse(points).success;
 
+const RecordedState = z.object({
+  name: z.string().describe("Its name, as the caller told it."),
+  group: z.enum(STATE_GROUPS).describe("What it means."),
+});
+
+const CreatedItem = z.object({
+  createdAtEpoch: z
+    .number()
+    .min(-MAX_EPOCH_SECONDS)
+    .max(MAX_EPOCH_SECONDS)
+    .describe("When it was created, UTC seconds since 1970."),
+  stateId: z.string().optional().describe("Its first state."),
+  points: z.union([Points, z.string()]).optional().describe('Its points; text for such as "XL".'),
+  labels: z.array(z.string()).optional().describe("Ids of its labels."),
+  cycleId: z.string().optional().describe("Its cycle."),
+});
+
 export const ActivityRecorded = z.object({
-  workspaceId: Id.nullable(),
-  projectId: Id,
-  issueId: Id.describe("Of the change set; where it names none, of the first entry"),
-  type: z.enum(CHANGE_TYPES),
-  actorId: Id,
+  workspaceId: Id.nullable().describe("The project's workspace, where the caller told it."),
+  projectId: Id.describe("The item's project."),
+  issueId: Id.describe("The item of the change set; where it names none, of the first entry."),
+  type: z.enum(CHANGE_TYPES).describe("What kind of change it was, in Plane's words."),
+  actorId: Id.describe("Who made the change."),
   epoch: Epoch,
-  activities: z.array(Activity).max(MAX_ENTRIES),
+  activities: z.array(Activity).max(MAX_ENTRIES).describe("The new entries."),
   states: z
-    .record(z.string(), z.object({ name: z.string(), group: z.enum(STATE_GROUPS) }))
-    .describe("Every state that occurs in the entries or the item and whose group the caller told"),
-  item: z
-    .object({
-      createdAtEpoch: z.number().min(-MAX_EPOCH_SECONDS).max(MAX_EPOCH_SECONDS),
-      stateId: z.string().optional(),
-      points: z.union([Points, z.string()]).optional().describe('Text for such as "XL"'),
-      labels: z.array(z.string()).optional().describe("Label ids"),
-      cycleId: z.string().optional(),
-    })
-    .optional()
-    .describe("On creation: the item as the change set tells it"),
+    .record(z.string(), RecordedState)
+    .describe(
+      "Every state that occurs in the entries or the item and whose group the caller told.",
+    ),
+  item: CreatedItem.optional().describe("On creation: the item as the change set tells it."),
 });
 export type ActivityRecorded = z.output<typeof ActivityRecorded>;
 
