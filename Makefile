@@ -11,7 +11,7 @@ export TIME_SCALE MAX_REPLICAS DURATION UNTIL_ZERO
 export DATA SEED KEEP FAULTS HOURS JOBS KINDS BUGS SEEDS PARALLEL CONTROL NAME ACTION FILE WAIT ID ALL LIMIT
 export ENGINE LOAD SUGGEST JSON DAYS TARGET_WAIT_S POD_START_S NODE_START_S FIGURES
 export USD_PER_CPU_HOUR USD_PER_GIB_HOUR
-export ENV DRY_RUN JOBS_PER_DAY EXPLAIN
+export PRUNE ENV DRY_RUN JOBS_PER_DAY EXPLAIN
 export TAG REGISTRY BUILD_FLAGS STARTS
 # Node keeps what it compiled, and TypeScript that it stripped, so that a process starts in half the time.
 export NODE_COMPILE_CACHE ?= $(CURDIR)/.node/cache
@@ -113,7 +113,7 @@ replay: setup ## Run dead letters again: NAME=activities ID=job-id, or ALL=1
 	@$(call needs,NAME)
 	@$(WITH_SERVICES) node scripts/operate/dead-letters.ts replay
 
-topology: setup ## Declare the exchanges and queues
+topology: setup ## Declare the exchanges and queues, unbind what is gone; PRUNE=1 deletes it where it is empty
 	@$(WITH_SERVICES) node scripts/operate/topology.ts
 
 migrate: setup ## Migrate the database

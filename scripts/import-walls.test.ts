@@ -25,18 +25,24 @@ const WALLS: Wall[] = [
       "ioredis",
       "../two/index.ts",
       "../../shared/worker.ts",
-      "../../scripts/topology.ts",
+      "../../scripts/operate/topology.ts",
       "@tl-engine/two",
       "@tl-engine/two/schemas",
       "@tl-engine/shared/stores/database",
       "@tl-engine/client",
     ],
-    allowed: ["zod", "./schemas.ts", "./charts/svg.ts", "@tl-engine/shared"],
+    allowed: [
+      "zod",
+      "./schemas.ts",
+      "./charts/svg.ts",
+      "@tl-engine/shared",
+      "@tl-engine/shared/charts/svg",
+    ],
   },
   {
     file: "workers/one/charts/svg.ts",
     forbidden: ["pg", "../../two/index.ts", "@tl-engine/two", "@tl-engine/shared/stores/database"],
-    allowed: ["../schemas.ts", "./axes.ts", "@tl-engine/shared"],
+    allowed: ["../schemas.ts", "./axes.ts", "@tl-engine/shared", "@tl-engine/shared/charts/scales"],
   },
   {
     file: "workers/one/store.test.ts",
@@ -74,7 +80,7 @@ const WALLS: Wall[] = [
     file: "shared/job/claim.ts",
     forbidden: [
       "../workers/one/index.ts",
-      "../scripts/topology.ts",
+      "../scripts/operate/topology.ts",
       "@tl-engine/one",
       "@cloudamqp/amqp-client",
       "amqplib",
@@ -93,7 +99,7 @@ const WALLS: Wall[] = [
   },
   {
     file: "shared/worker.ts",
-    forbidden: ["../workers/one/index.ts", "../scripts/topology.ts"],
+    forbidden: ["../workers/one/index.ts", "../scripts/operate/topology.ts"],
     allowed: ["./job/life.ts", "./broker/consume.ts", "./stores/redis.ts"],
   },
   {
@@ -107,17 +113,43 @@ const WALLS: Wall[] = [
     allowed: ["../wire/names.ts", "@cloudamqp/amqp-client", "pg", "ioredis"],
   },
   {
-    file: "scripts/send.ts",
-    forbidden: ["amqplib", "@cloudamqp/amqp-client", "pg", "ioredis", "bullmq"],
+    file: "scripts/author/send.ts",
+    forbidden: [
+      "amqplib",
+      "@cloudamqp/amqp-client",
+      "pg",
+      "ioredis",
+      "bullmq",
+      "../../workers/one/schemas.ts",
+      "../../workers/one/charts/svg.ts",
+      "@tl-engine/one/schemas",
+    ],
     allowed: [
-      "../shared/broker/connection.ts",
+      "../../shared/broker/connection.ts",
+      "../../workers/one/index.ts",
+      "@tl-engine/shared/charts/svg",
       "@tl-engine/shared/broker/topology",
       "@tl-engine/client",
     ],
   },
   {
+    file: "scripts/scaling/simulate.ts",
+    forbidden: ["../cost/bill.ts", "pg", "../../workers/one/schemas.ts"],
+    allowed: ["../kubernetes/read/prices.ts", "./simulate/report.ts"],
+  },
+  {
+    file: "scripts/cost/cost.ts",
+    forbidden: ["pg"],
+    allowed: ["../scaling/simulate/simulate.ts", "../kubernetes/read/prices.ts"],
+  },
+  {
+    file: "scripts/show/table.ts",
+    forbidden: ["../cost/bill.ts", "pg"],
+    allowed: ["./random.ts", "./terminal/paint.ts"],
+  },
+  {
     file: "scripts/bench/peers/naive.ts",
-    forbidden: [],
+    forbidden: ["../../../workers/one/schemas.ts"],
     allowed: ["amqplib", "pg", "ioredis", "bullmq"],
   },
 ];

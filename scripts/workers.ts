@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { WorkerDefinition } from "@tl-engine/shared";
+import type { SampleJobs, WorkerDefinition } from "@tl-engine/shared";
 
 export const WORKERS = fileURLToPath(new URL("../workers", import.meta.url));
 
@@ -29,4 +29,15 @@ export async function loadWorkers(): Promise<FoundWorker[]> {
       return { folder, file, definition: definition as WorkerDefinition };
     }),
   );
+}
+
+/** The jobs to load an engine with, from its folder. @throws an Error that says what to write where there are none. */
+export async function loadSampleJobs(name: string): Promise<SampleJobs> {
+  const file = join(WORKERS, name, "sample-job.ts");
+  if (!existsSync(file))
+    throw new Error(
+      `workers/${name}/sample-job.ts is missing: export its sample jobs there, as scripts/author/new-worker/template/sample-job.ts does`,
+    );
+  const { default: sampleJobs } = await import(pathToFileURL(file).href);
+  return sampleJobs as SampleJobs;
 }

@@ -54,8 +54,9 @@ async function main(): Promise<void> {
   console.log(removed.join("\n"));
   console.log(`Taken out of: ${LISTINGS.map(({ file }) => file).join(", ")}`);
   console.log(
-    `\nNext: see what still names it (git grep -n ${name}), then deploy. Its queues, its schema in Postgres and its` +
-      "\nusers stay until you remove them: only you know whether what they hold is still wanted.",
+    `\nNext: see what still names it (git grep -n ${name}), then deploy. make topology unbinds its queues, and with` +
+      "\nPRUNE=1 deletes them where they are empty. Its schema in Postgres and its users stay until you remove them:" +
+      "\nonly you know whether what they hold is still wanted.",
   );
 }
 

@@ -6,7 +6,7 @@ import { provideServices, type Services } from "../../shared/services/index.ts";
 import { drawChart } from "./chart.ts";
 import { measureColdStart } from "./cold-start.ts";
 import { assemble, NOOP, PEER_QUEUES } from "./contestants.ts";
-import { entryOf, MEASURED_ENGINES, measureEngines } from "./engines.ts";
+import { type MeasuredEngine, measuredEngines, measureEngines } from "./engines.ts";
 import { closeHarness, type Harness, openHarness } from "./harness.ts";
 import noop from "./noop/index.ts";
 import { type BenchOptions, readOptions } from "./options.ts";
@@ -19,7 +19,11 @@ import { killAllStarted } from "./worker-process.ts";
 
 const FOLDER = fileURLToPath(new URL("../../out/bench", import.meta.url));
 
-async function bench(harness: Harness, options: BenchOptions): Promise<BenchResult> {
+async function bench(
+  harness: Harness,
+  engines: readonly MeasuredEngine[],
+  options: BenchOptions,
+): Promise<BenchResult> {
   const { contestants, leftOut } = await assemble(harness, options);
   for (const name of leftOut) console.log(`${name}: not installed here, left out`);
   try {
@@ -46,19 +50,13 @@ async function bench(harness: Harness, options: BenchOptions): Promise<BenchResu
       rpc: runs("rpc") ? await measureRpc(harness, options.calls) : undefined,
       coldStart: runs("cold-start") ? await measureColdStart(harness, options.starts) : undefined,
       engines: runs("engines")
-        ? await measureEngines(harness, Math.ceil(options.jobs / 6), 3)
+        ? await measureEngines(engines, harness, Math.ceil(options.jobs / 6), 3)
         : undefined,
     };
   } finally {
     for (const { lane } of contestants) await lane.close();
   }
 }
-
-/** The engines whose queues the benchmark declares under its own prefix. */
-const ENGINES = [
-  { definition: noop, entry: NOOP },
-  ...MEASURED_ENGINES.map(({ definition }) => ({ definition, entry: entryOf(definition) })),
-];
 
 async function onServices(services: Services, options: BenchOptions): Promise<BenchResult> {
   const { amqpUrl, managementUrl, databaseUrl, redisUrl } = services;
@@ -68,9 +66,10 @@ async function onServices(services: Services, options: BenchOptions): Promise<Be
     REDIS_URL: redisUrl,
     ...(managementUrl !== undefined && { RABBITMQ_MANAGEMENT_URL: managementUrl }),
   };
-  const harness = await openHarness(urls, ENGINES, FOLDER);
+  const engines = await measuredEngines();
+  const harness = await openHarness(urls, [{ definition: noop, entry: NOOP }, ...engines], FOLDER);
   try {
-    return await bench(harness, options);
+    return await bench(harness, engines, options);
   } finally {
     killAllStarted();
     await closeHarness(harness, PEER_QUEUES);

@@ -4,12 +4,12 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readObjects } from "../kubernetes/read/documents.ts";
 import { environmentNames } from "../kubernetes/read/environments.ts";
+import { readPrices } from "../kubernetes/read/prices.ts";
 import { exampleEngine } from "../scaling/simulate/example-engine.ts";
 import type { Result } from "../scaling/simulate/result.ts";
 import { billOf } from "./bill.ts";
 import { type Budget, readBudget } from "./budget.ts";
 import type { Environment } from "./environment.ts";
-import { readPrices } from "./prices.ts";
 import { lastLine } from "./report.ts";
 import { awakeHours, HOURS_A_MONTH } from "./usage.ts";
 
@@ -24,7 +24,11 @@ function environmentOf(...maxima: number[]): Environment {
     quota: NO_QUOTA,
     engines: maxima.map((maxReplicaCount, index) => {
       const name = ["activities", "analytics"][index] as string;
-      const simulated = exampleEngine({ name, share: 1 / maxima.length }, { maxReplicaCount });
+      const ownBytesPerJob = name === "analytics" ? 832 : 0;
+      const simulated = exampleEngine(
+        { name, share: 1 / maxima.length, ownBytesPerJob },
+        { maxReplicaCount },
+      );
       const { podSize: size } = simulated;
       return {
         simulated,

@@ -1,4 +1,6 @@
 /** The monthly bill of an environment, beside its budget. */
+
+import type { Prices } from "../kubernetes/read/prices.ts";
 import { loadOf } from "../scaling/simulate/loads.ts";
 import { simulate } from "../scaling/simulate/simulate.ts";
 import { type Budget, budgetFile } from "./budget.ts";
@@ -6,7 +8,6 @@ import type { Environment } from "./environment.ts";
 import { kubernetesLines, type Months, nodesAtWorst } from "./kubernetes-lines.ts";
 import type { Line } from "./lines.ts";
 import { misfits } from "./misfits.ts";
-import type { Prices } from "./prices.ts";
 import { serviceLines } from "./service-lines.ts";
 import { type EngineUsage, expectedUsage, fullUsage } from "./usage.ts";
 

@@ -1,8 +1,8 @@
 /** What an environment may cost, and the limits that its operator has set where things are paid for. */
 import { z } from "zod";
 import { BadFiles } from "../kubernetes/read/bad-files.ts";
-import { readChecked } from "./checked-yaml.ts";
-import { PRICE_FILE, type Prices } from "./prices.ts";
+import { readChecked } from "../kubernetes/read/checked-yaml.ts";
+import { PRICE_FILE, type Prices } from "../kubernetes/read/prices.ts";
 
 const positive = z.number().positive();
 

@@ -6,11 +6,11 @@
 import { fileURLToPath } from "node:url";
 import { BadFiles, describeProblem } from "../kubernetes/read/bad-files.ts";
 import { environmentNames } from "../kubernetes/read/environments.ts";
+import { readPrices } from "../kubernetes/read/prices.ts";
 import { BadInput, positive } from "../scaling/simulate/bad-input.ts";
 import { type Bill, billOf } from "./bill.ts";
 import { readBudget } from "./budget.ts";
 import { readEnvironmentFiles } from "./environment.ts";
-import { readPrices } from "./prices.ts";
 import { describeBill, lastLine } from "./report.ts";
 
 const DEFAULT_JOBS_PER_DAY = 1_000_000;

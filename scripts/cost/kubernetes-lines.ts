@@ -1,8 +1,9 @@
 /** What the cluster costs: its fee, its nodes, and what leaves it over the network. */
+
+import type { Prices } from "../kubernetes/read/prices.ts";
 import type { Budget } from "./budget.ts";
 import type { Environment } from "./environment.ts";
 import { type Line, line, lowest, sharesOf } from "./lines.ts";
-import type { Prices } from "./prices.ts";
 import { HOURS_A_MONTH, type MonthUsage } from "./usage.ts";
 import { packed, podsOf } from "./worst-pods.ts";
 

@@ -1,6 +1,7 @@
 /** Where the expected load does not fit into what is paid for: the bill stays, the jobs don't. */
+
+import type { Prices } from "../kubernetes/read/prices.ts";
 import type { Budget } from "./budget.ts";
-import type { Prices } from "./prices.ts";
 import { messages, redisCommands } from "./service-lines.ts";
 import type { EngineUsage } from "./usage.ts";
 

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { BadFiles } from "../kubernetes/read/bad-files.ts";
+import { readPrices } from "../kubernetes/read/prices.ts";
 import { DEFAULT_PRICES } from "../scaling/simulate/result.ts";
 import { REDIS_COMMANDS } from "../scaling/simulate/usage.ts";
-import { readPrices } from "./prices.ts";
 
 const OURS = "manifests/prices.yaml";
 const text = readFileSync(OURS, "utf8");

@@ -1,8 +1,9 @@
 /** What the services that the jobs use cost: broker, Redis, Postgres, and those that no engine uses yet. */
+
+import type { Prices } from "../kubernetes/read/prices.ts";
 import type { Budget } from "./budget.ts";
 import type { Months } from "./kubernetes-lines.ts";
 import { type Line, line, lowest, sharesOf } from "./lines.ts";
-import type { Prices } from "./prices.ts";
 import { type EngineUsage, HOURS_A_MONTH, type MonthUsage } from "./usage.ts";
 
 const SECONDS_A_MONTH = HOURS_A_MONTH * 3_600;

@@ -1,8 +1,10 @@
 /** What a month uses of each service: as simulated, and with every replica busy all the time. */
+
+import type { Prices } from "../kubernetes/read/prices.ts";
 import { perMonth, type Result } from "../scaling/simulate/result.ts";
+import type { SimulatedEngine } from "../scaling/simulate/simulated-engine.ts";
 import type { Budget } from "./budget.ts";
 import type { Autoscaled } from "./environment.ts";
-import type { Prices } from "./prices.ts";
 
 export const HOURS_A_MONTH = 730;
 const DAYS_A_MONTH = HOURS_A_MONTH / 24;
@@ -34,12 +36,17 @@ export interface MonthUsage {
 
 type Basis = { jobs: number; starts: number; cpuHours: number };
 
-function engineUsage(name: string, basis: Basis, prices: Prices, budget: Budget): EngineUsage {
+function engineUsage(
+  { name, ownBytesPerJob }: Pick<SimulatedEngine, "name" | "ownBytesPerJob">,
+  basis: Basis,
+  prices: Prices,
+  budget: Budget,
+): EngineUsage {
   const { measured } = prices;
   const { jobs, starts, cpuHours } = basis;
   const { retentionDays, restoreDays } = budget.postgres;
   const resultsKept = jobs * (retentionDays / DAYS_A_MONTH);
-  const ownGb = (jobs * (measured.ownBytesPerJob[name] ?? 0)) / 1e9;
+  const ownGb = (jobs * ownBytesPerJob) / 1e9;
   return {
     name,
     jobs,
@@ -63,13 +70,13 @@ export function expectedUsage(
   const month = perMonth(result);
   return {
     engines: result.engines.map(({ engine, done, podsStarted, podHours }) => {
-      const cpu = engines.find(({ simulated }) => simulated.name === engine)?.group.size.cpu ?? 0;
+      const { simulated, group } = engines.find((it) => it.simulated.name === engine) as Autoscaled;
       const basis = {
         jobs: done * month,
         starts: podsStarted * month,
-        cpuHours: podHours * cpu * month,
+        cpuHours: podHours * group.size.cpu * month,
       };
-      return engineUsage(engine, basis, prices, budget);
+      return engineUsage(simulated, basis, prices, budget);
     }),
     nodeHours: result.nodeHours * month,
     postgresHours: awakeHours(result, prices.postgres.suspendAfterMinutes) * month,
@@ -101,7 +108,7 @@ export function fullUsage(
   limited: boolean,
 ): MonthUsage {
   const fleet = engines.map(({ simulated, group }) => ({
-    name: simulated.name,
+    simulated,
     jobs: simulated.jobsPerSecond * group.steady * SECONDS_A_MONTH,
     cpuHours: group.steady * group.size.cpu * HOURS_A_MONTH,
     starts: group.steady,
@@ -109,8 +116,8 @@ export function fullUsage(
   const all = fleet.reduce((sum, { jobs }) => sum + jobs, 0);
   const share = limited && all > 0 ? Math.min(1, jobsLimit(prices, budget) / all) : 1;
   return {
-    engines: fleet.map(({ name, jobs, ...rest }) =>
-      engineUsage(name, { jobs: jobs * share, ...rest }, prices, budget),
+    engines: fleet.map(({ simulated, jobs, ...rest }) =>
+      engineUsage(simulated, { jobs: jobs * share, ...rest }, prices, budget),
     ),
     nodeHours: 0,
     postgresHours: HOURS_A_MONTH,

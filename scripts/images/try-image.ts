@@ -21,7 +21,7 @@ import {
 import { measureColdStart, type Tried } from "./try-image/cold-start.ts";
 import { runOnce } from "./try-image/container.ts";
 import { type LoadResult, runLoad } from "./try-image/load.ts";
-import { sampleJobs } from "./try-image/sample-jobs.ts";
+import { triedJobs } from "./try-image/sample-jobs.ts";
 
 const EXIT_FAILED = 1;
 const EXIT_MISUSED = 2;
@@ -69,7 +69,7 @@ async function main(): Promise<number> {
   const workers = await loadWorkers();
   const worker = workers.find(({ definition }) => definition.name === name);
   if (!worker) throw new BadImageRequest(`NAME=${name} is tried together with any engine's image.`);
-  const jobs = sampleJobs(worker.definition, process.env);
+  const jobs = await triedJobs(worker.definition, process.env);
   await requireDocker();
   const tag = TAG || defaultTag(readSource());
   const image = imageReference(name, tag, REGISTRY);

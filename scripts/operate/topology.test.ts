@@ -5,8 +5,11 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { type BrokerProfile, openConnection } from "@tl-engine/shared/broker/connection";
 import { ask } from "@tl-engine/shared/broker/management";
 import { closedQueues } from "@tl-engine/shared/broker/queue-states";
+import { declareTopology, topologyOf } from "@tl-engine/shared/broker/topology";
+import { brokerNames } from "@tl-engine/shared/wire/names";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { toolsRights } from "../kubernetes/rights/statements.ts";
 
@@ -71,6 +74,84 @@ describe.runIf(process.env.RABBITMQ_MANAGEMENT_URL)("a user of its own on a fres
     expect(stdout).toMatch(/^topology: broker=\w+ exchanges=\d+ .*replies=default-exchange$/m);
     const shared = { AMQP_URL: url, ENGINE_PREFIX: "engine", REPLY_EXCHANGE: "engine.replies" };
     expect((await run(TOPOLOGY, shared)).stdout).toMatch(/ replies=engine\.replies$/m);
+  });
+
+  describe("engines and subscriptions that are gone", () => {
+    const gone = topologyOf(
+      [
+        { name: "analytics", on: { "nothing.happened": {} as never } },
+        { name: "gone", on: { "activity.recorded": {} as never } },
+      ],
+      brokerNames("engine"),
+      { product: "RabbitMQ", quorum: true } as BrokerProfile,
+    );
+    const env = () => ({ AMQP_URL: url, ENGINE_PREFIX: "engine" });
+    const queueOf = (name: string) => ask(managementUrl, "GET", ["queues", vhost, name]);
+
+    beforeAll(async () => {
+      const owner = Object.assign(new URL(String(process.env.AMQP_URL)), {
+        pathname: `/${encodeURIComponent(vhost)}`,
+      });
+      const { model } = await openConnection(
+        { AMQP_URL: owner.href, AMQP_HEARTBEAT_S: 30, BROKER_PROFILE: "auto" },
+        "gone",
+      );
+      await declareTopology(model, gone);
+      const channel = await model.createConfirmChannel();
+      // A caller's queue hears the fleet's events: that is his.
+      await channel.assertQueue("app.events", { durable: true });
+      await channel.bindQueue("app.events", "engine.events", "nothing.happened");
+      channel.publish("engine.jobs", "gone", Buffer.from("{}"), { persistent: true });
+      await channel.waitForConfirms();
+      await model.close();
+    });
+
+    test("are unbound and told; nothing is deleted unasked", async () => {
+      const { code, stdout, stderr } = await run(TOPOLOGY, env());
+      expect(code).toBe(0);
+      const unbound = stdout.split("\n").flatMap((text) => /unbound (.*):/.exec(text)?.[1] ?? []);
+      expect(unbound.toSorted()).toEqual([
+        "engine.analytics from engine.events (nothing.happened)",
+        "engine.gone from engine.events (activity.recorded)",
+        "engine.gone from engine.jobs (gone)",
+        "engine.gone.bulk from engine.jobs (gone.bulk)",
+        "engine.gone.dead from engine.gone.dead ()",
+      ]);
+      for (const name of ["engine.gone", "engine.gone.bulk", "engine.gone.dead"])
+        expect(stderr).toContain(`the queue ${name} is no engine's any more`);
+      const bound = (await ask(managementUrl, "GET", ["bindings", vhost])) as {
+        destination: string;
+      }[];
+      expect(bound.filter(({ destination }) => destination.includes("gone"))).toHaveLength(3); // the default exchange's
+      expect(bound.filter(({ destination }) => destination === "app.events")).toHaveLength(2);
+      expect((await run(TOPOLOGY, env())).stdout).not.toContain("unbound");
+    });
+
+    test("PRUNE=1 deletes what is empty, and refuses what holds messages", async () => {
+      const { code, stdout, stderr } = await run(TOPOLOGY, { ...env(), PRUNE: "1" });
+      expect(stdout).toContain("topology: deleted engine.gone.bulk");
+      expect(stdout).toContain("topology: deleted engine.gone.dead");
+      expect(stderr).toContain(
+        "the queue engine.gone was not deleted: it holds 1 messages and has 0 consumers",
+      );
+      expect(code).toBe(1);
+      await expect(queueOf("engine.gone.bulk")).rejects.toThrow(/404/);
+      await ask(managementUrl, "DELETE", ["queues", vhost, "engine.gone", "contents"]);
+      expect(await run(TOPOLOGY, { ...env(), PRUNE: "1" })).toMatchObject({ code: 0, stderr: "" });
+      await expect(queueOf("engine.gone")).rejects.toThrow(/404/);
+    });
+
+    test("without the management API: said where it was asked for", async () => {
+      const { code, stderr } = await run(TOPOLOGY, {
+        ...env(),
+        RABBITMQ_MANAGEMENT_URL: "",
+        PRUNE: "1",
+      });
+      expect([code, stderr]).toEqual([
+        2,
+        "topology: PRUNE=1 needs RABBITMQ_MANAGEMENT_URL: AMQP lists no queues\n",
+      ]);
+    });
   });
 
   test("a broker that can't be reached: one line and status 1", async () => {

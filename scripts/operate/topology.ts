@@ -1,8 +1,23 @@
-/** Declares every exchange, queue and binding: once at deploy, and daily, since shared plans delete idle queues. */
+/**
+ * Declares every exchange, queue and binding: once at deploy, and daily, since shared plans delete idle queues.
+ * What no definition has any more is unbound and told; PRUNE=1 deletes it where it is empty.
+ */
 
-import { closeConnection, openFirstConnection } from "@tl-engine/shared/broker/connection";
+import {
+  type Connection,
+  closeConnection,
+  openFirstConnection,
+} from "@tl-engine/shared/broker/connection";
+import {
+  findLeftovers,
+  type KeptQueue,
+  type Leftovers,
+  prune,
+  unbind,
+} from "@tl-engine/shared/broker/leftovers";
+import { ManagementError } from "@tl-engine/shared/broker/management";
 import { closedQueues, fillingQueues } from "@tl-engine/shared/broker/queue-states";
-import { declareTopology, topologyOf } from "@tl-engine/shared/broker/topology";
+import { declareTopology, type Topology, topologyOf } from "@tl-engine/shared/broker/topology";
 import { StartFailure } from "@tl-engine/shared/process/start-failure";
 import { brokerNames } from "@tl-engine/shared/wire/names";
 import { printable, printableLines } from "../show/terminal/printable.ts";
@@ -35,6 +50,7 @@ async function declare(): Promise<void> {
       `topology: broker=${profile.product} exchanges=${exchanges.length} queues=${queues.length} bindings=${bindings.length} replies=${replyExchange || "default-exchange"}`,
     );
     await tellQueues(queues.map(({ name }) => name));
+    await tidy(model, topology);
   } finally {
     await closeConnection(model);
   }
@@ -56,6 +72,52 @@ async function tellQueues(queues: string[]): Promise<void> {
       `topology: whether a queue is closed or fills up can't be seen: ${printable((error as Error).message)}`,
     );
   }
+}
+
+/** Declaring adds only: what engines and subscriptions that are gone left behind would go on being filled. */
+async function tidy(model: Connection["model"], topology: Topology): Promise<void> {
+  const { RABBITMQ_MANAGEMENT_URL: managementUrl, AMQP_URL, ENGINE_PREFIX } = config;
+  const isPruning = process.env.PRUNE === "1";
+  if (managementUrl === undefined) {
+    if (isPruning)
+      throw new StartFailure(
+        "broker",
+        "RABBITMQ_MANAGEMENT_URL",
+        "PRUNE=1 needs RABBITMQ_MANAGEMENT_URL: AMQP lists no queues",
+        { temporary: false },
+      );
+    return;
+  }
+  try {
+    const left = await findLeftovers(managementUrl, AMQP_URL, ENGINE_PREFIX, topology);
+    await unbind(model, left.bindings);
+    for (const { queue, exchange, routingKey } of left.bindings)
+      console.log(
+        `topology: unbound ${printable(queue)} from ${exchange} (${printable(routingKey)}): no definition has it any more`,
+      );
+    if (isPruning) return tellPruned(left, await prune(model, left));
+    for (const name of left.queues)
+      console.error(
+        `topology: the queue ${printable(name)} is no engine's any more: empty it (make replay, or a consumer of your own), then make topology PRUNE=1`,
+      );
+  } catch (error) {
+    if (!(error instanceof ManagementError)) throw error;
+    console.error(
+      `topology: whether queues of removed engines are left can't be seen: ${printable(error.message)}`,
+    );
+    if (isPruning) process.exitCode = EXIT_TEMPORARY;
+  }
+}
+
+function tellPruned({ queues, exchanges }: Leftovers, kept: KeptQueue[]): void {
+  const names = new Set(kept.map(({ name }) => name));
+  for (const name of new Set([...queues, ...exchanges]))
+    if (!names.has(name)) console.log(`topology: deleted ${printable(name)}`);
+  for (const { name, messages, consumers } of kept)
+    console.error(
+      `topology: the queue ${printable(name)} was not deleted: it holds ${messages} messages and has ${consumers} consumers`,
+    );
+  if (kept.length > 0) process.exitCode = EXIT_TEMPORARY;
 }
 
 try {

@@ -1,8 +1,8 @@
 /** `make simulate`: what the ScaledObjects would do under a load, in virtual time. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { readPrices } from "../cost/prices.ts";
 import { BadFiles } from "../kubernetes/read/bad-files.ts";
+import { readPrices } from "../kubernetes/read/prices.ts";
 import { BadInput } from "./simulate/bad-input.ts";
 import { UnknownReading } from "./simulate/broker-figures.ts";
 import { describeSuggestion } from "./simulate/describe-suggestion.ts";

@@ -77,7 +77,7 @@ interface ActionBase<
   emits?: Emits;
   /**
    * Good jobs, the plainest first, each in a spelling of its own where there are several. The contract shows them,
-   * the conformance suite runs them, `make send EXAMPLE=1` and `make try-image` publish them. At least one for an
+   * the conformance suite runs them, and `make send EXAMPLE=1` publishes one. At least one for an
    * action that the contract has.
    */
   examples?: readonly Example[];

@@ -1,26 +1,16 @@
-/** Good jobs of `record`: the plainest, as a Python program writes it, and as Plane hands it to Celery today. */
+/** Good jobs of `record`: the usual one, as a Python program writes it, and as Plane hands it to Celery today. */
 import type { Example } from "@tl-engine/shared";
+import sampleJobs from "./sample-job.ts";
 
-const PRIORITIES = ["none", "low", "medium", "high", "urgent"];
 const EPOCH = 1_767_225_600;
-const priority = (n: number) => PRIORITIES[n % PRIORITIES.length];
 
 export const RECORD_EXAMPLES: readonly Example[] = [
   {
-    title: "A priority is raised.",
-    input: (n, workspaceId) => ({
-      type: "issue.activity.updated",
-      workspaceId,
-      projectId: "web",
-      issueId: `WEB-${n}`,
-      actorId: "ana",
-      epoch: EPOCH + n,
-      requested: { priority: priority(n + 1) },
-      current: { priority: priority(n) },
-    }),
+    title: "A new state, a higher priority, one label more and one less.",
+    input: (n, workspaceId) => ({ ...(sampleJobs(n, []).input as object), workspaceId }),
   },
   {
-    title: "The same keys in snake_case, with the names that entries show.",
+    title: "In snake_case: an item is done, by somebody else than planned.",
     input: (n, workspaceId) => ({
       type: "issue.activity.updated",
       workspace_id: workspaceId,

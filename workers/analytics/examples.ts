@@ -1,5 +1,6 @@
 /** Good jobs of both actions, in both spellings. */
 import type { Example } from "@tl-engine/shared";
+import sampleJobs from "./sample-job.ts";
 
 const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString();
 const STATES = {
@@ -9,28 +10,14 @@ const STATES = {
 
 export const INGEST_EXAMPLES: readonly Example[] = [
   {
-    title: "An item that was done.",
-    input: (n, workspaceId) => ({
-      workspaceId,
-      projectId: `${workspaceId}-web`,
-      items: [
-        {
-          id: `item-${n % 20}`,
-          createdAt: at(0),
-          history: [
-            { at: at(n + 1), field: "points", from: n, to: n + 1 },
-            { at: at(n + 2), field: "state", from: "doing", to: "done" },
-          ],
-        },
-      ],
-      states: STATES,
-    }),
+    title: "An item that is begun.",
+    input: (n, workspaceId) => ({ ...(sampleJobs(n, []).input as object), workspaceId }),
   },
   {
-    title: "The same in snake_case: an item of which only the present is known.",
+    title: "In snake_case: an item of which only the present is known.",
     input: (n, workspaceId) => ({
       workspace_id: workspaceId,
-      project_id: `${workspaceId}-web`,
+      project_id: `project-${n % 18}`,
       items: [{ id: `new-${n}`, created_at: at(n), state: "doing", points: 3, labels: ["bug"] }],
       states: STATES,
     }),
@@ -43,7 +30,7 @@ export const FLOW_EXAMPLES: readonly Example[] = [
   {
     title: "A project's burn-up and throughput in a quarter.",
     input: (_n, workspaceId) => ({
-      scope: { projectId: `${workspaceId}-web` },
+      scope: { workspaceId, projectId: "project-0" },
       window: WINDOW,
       metrics: ["burn", "throughput"],
     }),
@@ -53,7 +40,7 @@ export const FLOW_EXAMPLES: readonly Example[] = [
     input: (_n, workspaceId) => ({
       scope: {
         workspace_id: workspaceId,
-        project_ids: [`${workspaceId}-web`, `${workspaceId}-app`],
+        project_ids: ["project-0", "project-1"],
       },
       window: { ...WINDOW, time_zone: "Europe/Madrid" },
       metrics: [],

@@ -23,6 +23,11 @@ export const PARTS: Part[] = [
     template: "index.ts",
     neededBy: "every engine",
   },
+  {
+    path: (engine) => `workers/${engine}/sample-job.ts`,
+    template: "sample-job.ts",
+    neededBy: "every engine",
+  },
   { path: (engine) => `workers/${engine}/schemas.ts`, template: "schemas.ts", neededBy: "new" },
   {
     path: (engine) => `workers/${engine}/index.test.ts`,

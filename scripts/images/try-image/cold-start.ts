@@ -2,16 +2,15 @@
  * From the start of the process to the reply to the job that waits in the queue: the same bundle in its
  * image and outside of it, in turn. The time in which Docker or Kubernetes prepares a container is not in it.
  */
-
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
-import type { ExampleJobs } from "../../../shared/engine/example-jobs.ts";
 import type { TestFleet } from "../../../shared/testing/fleet.ts";
 import { median } from "../../show/statistics.ts";
 import { bundleWorkers, NODE_FLAGS } from "../bundle.ts";
 import { REPOSITORY } from "../image-set.ts";
 import { startContainer } from "./container.ts";
+import type { TriedJobs } from "./sample-jobs.ts";
 
 const BUNDLES = `${REPOSITORY}out/try-image`;
 
@@ -25,7 +24,7 @@ export interface Tried {
   image: string;
   fleet: TestFleet;
   env: Record<string, string>;
-  jobs: ExampleJobs;
+  jobs: TriedJobs;
   graceMs: number;
 }
 
@@ -67,7 +66,7 @@ function startedAtMs(log: string): number {
 
 async function startInside(tried: Tried, n: number): Promise<number> {
   const { fleet, name, jobs, image, env, graceMs } = tried;
-  const id = await fleet.publish(name, jobs.action, jobs.input(n, fleet.names.prefix));
+  const id = await fleet.publish(name, jobs.action, jobs.input(n));
   const container = await startContainer(image, { ...env, NODE_OPTIONS: TELLS_ITS_START });
   try {
     const repliedAtMs = await replied(tried, id);
@@ -80,7 +79,7 @@ async function startInside(tried: Tried, n: number): Promise<number> {
 
 async function startOutside(tried: Tried, n: number): Promise<number> {
   const { fleet, name, jobs, env } = tried;
-  const id = await fleet.publish(name, jobs.action, jobs.input(n, fleet.names.prefix));
+  const id = await fleet.publish(name, jobs.action, jobs.input(n));
   const script = [...NODE_FLAGS, "shared/main.js", `workers/${name}/index.js`];
   const child = spawn(process.execPath, script, {
     cwd: BUNDLES,

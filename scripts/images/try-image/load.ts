@@ -26,9 +26,7 @@ export async function runLoad(tried: Tried, count: number): Promise<LoadResult> 
   };
   try {
     const ids = await Promise.all(
-      Array.from({ length: count }, (_, n) =>
-        fleet.publish(name, jobs.action, jobs.input(n, fleet.names.prefix)),
-      ),
+      Array.from({ length: count }, (_, n) => fleet.publish(name, jobs.action, jobs.input(n))),
     );
     const mine = new Set(ids);
     const answered = () =>

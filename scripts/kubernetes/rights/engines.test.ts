@@ -3,10 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createLog } from "@tl-engine/shared/process/log";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { WorkerDefinition } from "../../../shared/engine/define-worker.ts";
-import { exampleJobs } from "../../../shared/engine/example-jobs.ts";
 import type { TestFleet } from "../../../shared/testing/fleet.ts";
 import { HEADERS } from "../../../shared/wire/headers.ts";
 import type { RunningWorker } from "../../../shared/worker.ts";
+import { triedJobs } from "../../images/try-image/sample-jobs.ts";
 import { loadWorkers } from "../../workers.ts";
 import { openRoleFleet, type RoleFleet } from "./testing/role-fleet.ts";
 
@@ -50,60 +50,59 @@ const rowsToPurge = async (engine: string) => ({
   other: await roles.insertRow("neighbour", "failed", 40),
 });
 
-const withJobs = workers.flatMap(({ definition }) => {
-  const jobs = exampleJobs(definition);
-  return jobs ? [{ definition, jobs }] : [];
-});
+describe.each(workers.filter(({ definition }) => Object.keys(definition.actions).length > 0))(
+  "$definition.name under its role",
+  async ({ definition }) => {
+    const { name } = definition;
+    const { action, input } = await triedJobs(definition, {});
 
-describe.each(withJobs)("$definition.name under its role", ({ definition, jobs }) => {
-  const { name } = definition;
-  const { action } = jobs;
-  const input = (n: number) => jobs.input(n, fleet.names.prefix);
+    test("answers, replays a failure, and purges", async () => {
+      const ids = await rowsToPurge(name);
+      const worker = await start(definition);
+      const late = { headers: { [HEADERS.deadline]: Date.now() - 1_000 } };
+      const id = await fleet.publish(name, action, input(0), late);
+      expect((await fleet.reply(id)).reply).toMatchObject({ error: { code: "expired" } });
+      const again = { messageId: id, headers: { [HEADERS.replay]: 1 } };
+      await fleet.publish(name, action, input(0), again);
+      expect((await fleet.reply(id, 2)).reply).toMatchObject({ status: "succeeded" });
+      expect(await fleet.rows(id)).toMatchObject([{ status: "succeeded", generation: 1 }]);
+      await purges(name, ids);
+      await worker.stop();
+    });
 
-  test("answers, replays a failure, and purges", async () => {
-    const ids = await rowsToPurge(name);
-    const worker = await start(definition);
-    const late = { headers: { [HEADERS.deadline]: Date.now() - 1_000 } };
-    const id = await fleet.publish(name, action, input(0), late);
-    expect((await fleet.reply(id)).reply).toMatchObject({ error: { code: "expired" } });
-    const again = { messageId: id, headers: { [HEADERS.replay]: 1 } };
-    await fleet.publish(name, action, input(0), again);
-    expect((await fleet.reply(id, 2)).reply).toMatchObject({ status: "succeeded" });
-    expect(await fleet.rows(id)).toMatchObject([{ status: "succeeded", generation: 1 }]);
-    await purges(name, ids);
-    await worker.stop();
-  });
-
-  test("waits out a lock on the whole table: no attempt, no outage, and the log tells", async () => {
-    const lines: { msg: string }[] = [];
-    const log = createLog({}, "info", { write: (line) => lines.push(JSON.parse(line)) });
-    const worker = await start(definition, log);
-    const locker = await fleet.pool.connect();
-    const jobs: string[] = [];
-    try {
-      await locker.query("begin; lock table engine.results in access exclusive mode");
-      for (let n = 0; n < 30; n++) jobs.push(await fleet.publish(name, action, input(n)));
-      await sleep(5_000);
-      expect(worker.notReady()).toBeUndefined();
-      expect(lines.filter(({ msg }) => msg.includes("has locked engine.results"))).toHaveLength(1);
-    } finally {
-      await locker.query("rollback");
-      locker.release();
-    }
-    const unlockedAtMs = performance.now();
-    for (const id of jobs) expect((await fleet.reply(id)).reply.status).toBe("succeeded");
-    // Far less than the 15 s after which a statement is given up.
-    expect(performance.now() - unlockedAtMs).toBeLessThan(5_000);
-    const { rows } = await fleet.pool.query(
-      "select distinct attempt from engine.results where job_id = any($1)",
-      [jobs],
-    );
-    expect(rows).toEqual([{ attempt: 1 }]);
-    expect(lines.filter(({ msg }) => msg.includes("can't be used"))).toEqual([]);
-    expect(lines.map(({ msg }) => msg)).toContain("engine.results is no longer locked");
-    await worker.stop();
-  });
-});
+    test("waits out a lock on the whole table: no attempt, no outage, and the log tells", async () => {
+      const lines: { msg: string }[] = [];
+      const log = createLog({}, "info", { write: (line) => lines.push(JSON.parse(line)) });
+      const worker = await start(definition, log);
+      const locker = await fleet.pool.connect();
+      const jobs: string[] = [];
+      try {
+        await locker.query("begin; lock table engine.results in access exclusive mode");
+        for (let n = 0; n < 30; n++) jobs.push(await fleet.publish(name, action, input(n)));
+        await sleep(5_000);
+        expect(worker.notReady()).toBeUndefined();
+        expect(lines.filter(({ msg }) => msg.includes("has locked engine.results"))).toHaveLength(
+          1,
+        );
+      } finally {
+        await locker.query("rollback");
+        locker.release();
+      }
+      const unlockedAtMs = performance.now();
+      for (const id of jobs) expect((await fleet.reply(id)).reply.status).toBe("succeeded");
+      // Far less than the 15 s after which a statement is given up.
+      expect(performance.now() - unlockedAtMs).toBeLessThan(5_000);
+      const { rows } = await fleet.pool.query(
+        "select distinct attempt from engine.results where job_id = any($1)",
+        [jobs],
+      );
+      expect(rows).toEqual([{ attempt: 1 }]);
+      expect(lines.filter(({ msg }) => msg.includes("can't be used"))).toEqual([]);
+      expect(lines.map(({ msg }) => msg)).toContain("engine.results is no longer locked");
+      await worker.stop();
+    });
+  },
+);
 
 test("burials under its role ends what the broker dropped, and purges", async () => {
   const burials = workers.find(({ definition }) => definition.name === "burials");

@@ -1,13 +1,13 @@
 /** Compares what `analytics.flow` answers with the replay of the file by brute force. */
 import { isDeepStrictEqual } from "node:util";
-import type { FlowOutput } from "../../../workers/analytics/schemas.ts";
+import type { AnalyticsFlowOutput } from "../../../shared/client/contract.ts";
 import type { Findings } from "./check.ts";
 import type { ReplayedFlow } from "./oracle.ts";
 
 /** Adds a finding for each metric that is not what the replay says. `scope` names what was asked for. */
 export function checkFlow(
   scope: string,
-  answer: FlowOutput,
+  answer: AnalyticsFlowOutput,
   replayed: ReplayedFlow,
   keyOfItem: ReadonlyMap<string, string>,
   findings: Findings,

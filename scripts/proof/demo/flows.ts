@@ -1,7 +1,6 @@
 /** Asks `analytics` for the flow of each project, and of all of them together. */
 
-import type { z } from "zod";
-import type { FlowInput, FlowOutput } from "../../../workers/analytics/schemas.ts";
+import type { AnalyticsFlowInput, AnalyticsFlowOutput } from "../../../shared/client/contract.ts";
 import type { FlowWindow } from "./oracle.ts";
 import type { Plan, PlannedProject } from "./plan.ts";
 
@@ -17,11 +16,11 @@ export interface AskedFlow {
   /** The keys of the projects in it. */
   projects: string[];
   window: FlowWindow;
-  input: z.input<typeof FlowInput>;
+  input: AnalyticsFlowInput;
 }
 
 export interface AnsweredFlow extends AskedFlow {
-  answer: FlowOutput;
+  answer: AnalyticsFlowOutput;
 }
 
 /** All projects together first, then each, biggest first; the first two with pictures. */

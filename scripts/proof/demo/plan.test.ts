@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { ChangeSet } from "../../../workers/activities/change-set.ts";
-import { recordActivities } from "../../../workers/activities/record-activities.ts";
 import { generateHistory } from "./generator.ts";
 import type { Issue } from "./history.ts";
+import { recordHere } from "./pass-without-fleet.ts";
 import { planJobs, publishOrder } from "./plan.ts";
+import type { ChangeInput } from "./plan-issue.ts";
 import { planeState } from "./plane.ts";
 
 const issue: Issue = {
@@ -42,8 +42,8 @@ const issue: Issue = {
   ],
 };
 const options = { runId: "r1", seed: "s" };
-const entriesOf = (input: unknown) =>
-  recordActivities(ChangeSet.parse(input), "job-1").activities.map(
+const entriesOf = (input: ChangeInput | undefined) =>
+  recordHere(input as ChangeInput, "job-1").activities.map(
     ({ verb, field, oldValue, newValue }) => [verb, field, oldValue, newValue] as const,
   );
 
@@ -91,8 +91,7 @@ test("no look-up is missing: a generated tracker is recorded without a warning",
   const history = generateHistory({ seed: "plan", months: 12 });
   const { jobs } = planJobs(history, options);
   expect(jobs.length).toBe(history.length + history.flatMap(({ changes }) => changes).length);
-  for (const { input } of jobs)
-    expect(recordActivities(ChangeSet.parse(input), "job-1").warnings).toEqual([]);
+  for (const { input } of jobs) expect(recordHere(input, "job-1").warnings).toEqual([]);
 });
 
 test("ids are the same in a repeat, all different in another run", () => {

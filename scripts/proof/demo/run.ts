@@ -2,9 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { connect, contractOf } from "../../../shared/client/index.ts";
-import { ChangeSet } from "../../../workers/activities/change-set.ts";
 import activities from "../../../workers/activities/index.ts";
-import { recordActivities } from "../../../workers/activities/record-activities.ts";
 import analytics from "../../../workers/analytics/index.ts";
 import { startLive } from "../../show/terminal/live.ts";
 import { checkJobs, Findings, type Totals } from "./check.ts";
@@ -13,6 +11,7 @@ import { type AnsweredFlow, flowsToAsk } from "./flows.ts";
 import type { Issue } from "./history.ts";
 import { openObserver } from "./observe.ts";
 import { replayFlow } from "./oracle.ts";
+import { recordHere } from "./pass-without-fleet.ts";
 import type { Plan } from "./plan.ts";
 import { followProgress } from "./progress.ts";
 import { nothingPublished, publishAll, type Send } from "./publish.ts";
@@ -192,11 +191,9 @@ async function checkResults(plan: Plan, stage: Stage, findings: Findings) {
   return { totals, latency: latencyOf(published.at, observer.repliedAt, jobRows) };
 }
 
-/** What the engine's pure function makes of each job, without the fleet. */
+/** What the engine's handler makes of each job, without the fleet. */
 function onePass(plan: Plan) {
-  return new Map(
-    plan.jobs.map(({ id, input }) => [id, recordActivities(ChangeSet.parse(input), id)] as const),
-  );
+  return new Map(plan.jobs.map(({ id, input }) => [id, recordHere(input, id)] as const));
 }
 
 /** Runs `work` on each element, so many at once; the results are in the order of the elements. */

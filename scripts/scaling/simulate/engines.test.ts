@@ -20,6 +20,8 @@ metadata:
   annotations:
     tl-engine/jobs-per-second-per-replica: "1600"
     tl-engine/target-wait-seconds: "5"
+    tl-engine/share-of-load: "0.5"
+    tl-engine/events-per-job: "0.98"
 spec:
   scaleTargetRef:
     name: activities
@@ -85,6 +87,11 @@ test("figures come from the annotations, the worker definition and the Deploymen
     // The grace period is shorter than the drain, and ends it.
     drainS: 9,
     podSize: { cpu: 0.3, memoryGib: 0.5 },
+    // A weight, beside no other.
+    share: 1,
+    isPublished: true,
+    eventsPerJob: 0.98,
+    ownRowsPerJob: 0,
   });
   expect(engine?.scaledObject.triggers[0]?.value).toBe(8_000);
 });
@@ -96,7 +103,7 @@ test("without a Deployment a pod requests what the owner gave, and drains in pea
 
 test("KEDA's errors are told with file and line", async () => {
   const text = await problemsOf(SCALED_OBJECT.replace("mode: QueueLength", "mode: QueueDepth"));
-  expect(text).toMatch(/^keda\.yaml:17: keda-trigger: mode is "QueueDepth"/);
+  expect(text).toMatch(/^keda\.yaml:19: keda-trigger: mode is "QueueDepth"/);
 });
 
 test("an annotation that is missing, or no number, is told with what to write", async () => {
@@ -106,6 +113,20 @@ test("an annotation that is missing, or no number, is told with what to write", 
   expect(await problemsOf(SCALED_OBJECT.replace(/.*target-wait.*\n/, ""))).toMatch(
     /^keda\.yaml:5: measured-figures: .*target-wait-seconds is no number/,
   );
+  expect(await problemsOf(SCALED_OBJECT.replace('"0.5"', '"0"'))).toMatch(
+    /^keda\.yaml:8: measured-figures: .*share-of-load is no number above 0; write its part/,
+  );
+  expect(await problemsOf(SCALED_OBJECT.replace('"0.98"', '"-1"'))).toMatch(
+    /^keda\.yaml:9: measured-figures: .*events-per-job is no number from 0; write a number/,
+  );
+});
+
+test("shares are weights: an engine more changes no other's file", async () => {
+  const engines = await readEngines();
+  expect(engines.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 9);
+  // What takes events or the broker's dead letters is published by nobody outside.
+  for (const { name, isPublished } of engines)
+    expect([name, isPublished]).toEqual([name, name === "activities"]);
 });
 
 test("a ScaledObject of no engine is told", async () => {

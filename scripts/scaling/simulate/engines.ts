@@ -2,24 +2,15 @@
 import { globSync } from "node:fs";
 import { drainDeadlineMs } from "../../../shared/engine/deadlines.ts";
 import { BadFiles } from "../../kubernetes/read/bad-files.ts";
-import { type Problem, readObjects } from "../../kubernetes/read/documents.ts";
+import { readObjects } from "../../kubernetes/read/documents.ts";
 import { graceSecondsOf, podSizeOf } from "../../kubernetes/read/workload.ts";
 import { loadWorkers } from "../../workers.ts";
+import { type EngineFigures, readFigures } from "../engine-figures.ts";
 import { readScaledObjects } from "../keda/read-scaled-objects.ts";
-import type { ScaledObject } from "../keda/scaled-object.ts";
 import { PLACEHOLDER_CREDENTIALS } from "../keda/trigger-authentication.ts";
 import { BadInput } from "./bad-input.ts";
 import type { SimulatedEngine } from "./simulated-engine.ts";
 
-/**
- * Who gets how much of a load for the whole fleet: a change set becomes an event that analytics takes in
- * (make demo: 13,703 events of 14,008 jobs), and the broker dead-letters one job in 100,000.
- */
-const SHARES: Readonly<Record<string, number>> = {
-  activities: 0.50546,
-  analytics: 0.49453,
-  burials: 0.00001,
-};
 /** docs/meta/rendimiento.md: a call with one job in flight. */
 const LIGHT_JOB_S = 0.0065;
 
@@ -70,9 +61,13 @@ export async function readEngines({
         timeoutMs,
         drainS: Math.min(drainDeadlineMs(worker) / 1_000, graceS),
         lightJobS: LIGHT_JOB_S,
-        share: SHARES[scaledObject.name] ?? 0,
+        // What takes events, or what the broker gives up, is published by nobody outside.
+        isPublished:
+          Object.keys(worker.on ?? {}).length === 0 && Object.keys(worker.actions).length > 0,
+        // A weight as yet.
+        share: figures.shareOfLoad,
         podSize: podSizeOf(deployment),
-        ...figures,
+        ...costsOf(figures),
       },
     ];
   });
@@ -81,30 +76,8 @@ export async function readEngines({
     throw new BadInput(
       `no ScaledObject under ${scaledObjectGlob}: run it from the repository's root`,
     );
-  return engines;
+  const load = engines.reduce((sum, { share }) => sum + share, 0);
+  return engines.map((engine) => ({ ...engine, share: engine.share / load }));
 }
 
-function readFigures(
-  { source }: ScaledObject,
-  problems: Problem[],
-): { jobsPerSecond: number; targetWaitS: number } | undefined {
-  const metadata = source.value.metadata as { annotations?: Record<string, unknown> } | undefined;
-  const read = (annotation: string, what: string) => {
-    const value = Number(metadata?.annotations?.[annotation] ?? Number.NaN);
-    if (value > 0 && Number.isFinite(value)) return value;
-    problems.push({
-      file: source.file,
-      line: source.lineOf(["metadata", "annotations", annotation]),
-      rule: "measured-figures",
-      message: `the annotation ${annotation} is no number above 0`,
-      fix: `write ${what} there, in quotes`,
-    });
-    return undefined;
-  };
-  const jobsPerSecond = read(
-    "tl-engine/jobs-per-second-per-replica",
-    "what one pod does, measured",
-  );
-  const targetWaitS = read("tl-engine/target-wait-seconds", "how long a job may wait");
-  return jobsPerSecond && targetWaitS ? { jobsPerSecond, targetWaitS } : undefined;
-}
+const costsOf = ({ shareOfLoad: _, ...figures }: EngineFigures) => figures;

@@ -17,6 +17,10 @@ export function exampleEngine(
     lightJobS: 0.0065,
     targetWaitS: 60,
     share: 1,
+    isPublished: true,
+    eventsPerJob: 0.98,
+    ownRowsPerJob: 0,
+    ownBytesPerJob: 0,
     podSize: { cpu: 0.25, memoryGib: 0.25 },
     ...changes,
     scaledObject: {

@@ -1,6 +1,6 @@
 /** `make simulate FIGURES=1`: draws the pictures of docs/infra/capacidad.md anew. */
 import { writeFileSync } from "node:fs";
-import type { Prices } from "../../cost/prices.ts";
+import type { Prices } from "../../kubernetes/read/prices.ts";
 import { drawGrowth, type Growth } from "./figure-growth.ts";
 import { drawLimits } from "./figure-limits.ts";
 import { limitsOf, RETENTION_DAYS, redisPlans } from "./limits.ts";

@@ -1,5 +1,5 @@
 /** Which service becomes the limit at how many jobs a day: what a job uses of it, and how much of it there is. */
-import type { Prices } from "../../cost/prices.ts";
+import type { Prices } from "../../kubernetes/read/prices.ts";
 import { HOUR_SHARES, WEEKDAY_PEAK } from "./loads.ts";
 import type { SimulatedEngine } from "./simulated-engine.ts";
 
@@ -23,7 +23,7 @@ const FREE_REDIS_BYTES = 256e6;
 /** 104 at 0.25 CU, 7 of them reserved: https://neon.com/docs/connect/connection-pooling, November 2026. */
 const DIRECT_CONNECTIONS = 97;
 /** docs/meta/rendimiento.md, two shared cores for the services and the worker. */
-const MEASURED = { activitiesPerS: 2_071, brokerJobsPerS: 12_413 };
+const BROKER_JOBS_PER_S = 12_413;
 /** RETENTION_DAYS. */
 export const RETENTION_DAYS = 30;
 /** CLAIM_TTL_S, in hours. */
@@ -32,7 +32,7 @@ const CLAIM_HOURS = 6;
 const SERVICES_USD = 74;
 /** The owner's quota of pods. */
 const MOST_PODS = 50;
-/** What a worker of activities opens at most; one of analytics opens one more. */
+/** What a worker opens at most; one that writes in batches opens one more. */
 const DIRECT_PODS = Math.floor(DIRECT_CONNECTIONS / 2);
 
 /** Jobs per second in the busiest hour of the busiest weekday, for each job of a mean day. */
@@ -79,6 +79,8 @@ export function limitsOf(engines: readonly SimulatedEngine[], prices: Prices): L
       ),
     );
   const monthly = (perJob: number) => perJob * DAYS_A_MONTH;
+  const [first] = busy.toSorted((a, b) => b.share - a.share);
+  if (!first) throw new RangeError("no engine has a share of the load");
   const limits: Limit[] = [
     {
       what: "Redis: órdenes gratis de Upstash",
@@ -113,8 +115,8 @@ export function limitsOf(engines: readonly SimulatedEngine[], prices: Prices): L
     },
     {
       what: "Postgres: dos núcleos para todo",
-      because: `${es(MEASURED.activitiesPerS)} conjuntos de cambios por segundo, medidos`,
-      jobsPerDay: MEASURED.activitiesPerS / ((busy[0]?.share ?? 1) * PEAK_PER_S),
+      because: `${es(first.jobsPerSecond)} trabajos de ${first.name} por segundo, medidos`,
+      jobsPerDay: first.jobsPerSecond / (first.share * PEAK_PER_S),
       kind: "wall",
     },
     {
@@ -125,8 +127,8 @@ export function limitsOf(engines: readonly SimulatedEngine[], prices: Prices): L
     },
     {
       what: "RabbitMQ: un broker de dos núcleos",
-      because: `${es(MEASURED.brokerJobsPerS)} trabajos por segundo con respuesta, medidos`,
-      jobsPerDay: MEASURED.brokerJobsPerS / PEAK_PER_S,
+      because: `${es(BROKER_JOBS_PER_S)} trabajos por segundo con respuesta, medidos`,
+      jobsPerDay: BROKER_JOBS_PER_S / PEAK_PER_S,
       kind: "wall",
     },
     {

@@ -1,6 +1,6 @@
 /** The pictures hold what the result says, and are whole SVG. */
 import { describe, expect, test } from "vitest";
-import { readPrices } from "../../cost/prices.ts";
+import { readPrices } from "../../kubernetes/read/prices.ts";
 import { exampleEngine } from "./example-engine.ts";
 import { drawGrowth } from "./figure-growth.ts";
 import { drawLimits } from "./figure-limits.ts";

@@ -20,5 +20,12 @@ export interface SimulatedEngine {
   targetWaitS: number;
   /** Of the whole load, from 0 to 1. */
   share: number;
+  /** Whether its jobs come from callers; else they are events, which count with the engine that announces them. */
+  isPublished: boolean;
+  /** Events that a job announces, on average. */
+  eventsPerJob: number;
+  /** Rows that a job adds to the engine's own tables, and the bytes that stay there of it. */
+  ownRowsPerJob: number;
+  ownBytesPerJob: number;
   podSize: PodSize;
 }

@@ -1,5 +1,6 @@
 /** The engine `template`: what it does, in one sentence. */
 import { action, defineWorker } from "@tl-engine/shared";
+import sampleJobs from "./sample-job.ts";
 import { GreetInput, GreetOutput } from "./schemas.ts";
 
 export default defineWorker({
@@ -12,7 +13,7 @@ export default defineWorker({
       version: 1,
       input: GreetInput,
       output: GreetOutput,
-      examples: [{ title: "Greets Ada.", input: (n) => ({ name: `Ada ${n}` }) }],
+      examples: [{ title: "Greets Ada.", input: (n) => sampleJobs(n, []).input }],
       handle({ name }) {
         return { greeting: `Hello, ${name}!` };
       },

@@ -1,7 +1,7 @@
 /** The price file: each figure has its source and its date, and one that is too old is warned about. */
 import { z } from "zod";
-import type { Problem, SourceObject } from "../kubernetes/read/documents.ts";
 import { readChecked } from "./checked-yaml.ts";
+import type { Problem, SourceObject } from "./documents.ts";
 
 export const PRICE_FILE = "manifests/prices.yaml";
 
@@ -72,8 +72,6 @@ const Prices = z.strictObject({
     resultRowBytes: measured,
     walBytesPerJob: measured,
     sentBytesPerJob: measured,
-    /** What an engine keeps of a job in tables of its own, for ever. */
-    ownBytesPerJob: z.record(z.string(), measured),
   }),
 });
 export type Prices = z.output<typeof Prices>;

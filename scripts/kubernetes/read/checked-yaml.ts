@@ -1,8 +1,8 @@
 /** Reads a YAML file that must have a certain shape; what is wrong is told with its line. */
 import { existsSync } from "node:fs";
 import type { z } from "zod";
-import { BadFiles } from "../kubernetes/read/bad-files.ts";
-import { type Path, readObjects, type SourceObject } from "../kubernetes/read/documents.ts";
+import { BadFiles } from "./bad-files.ts";
+import { type Path, readObjects, type SourceObject } from "./documents.ts";
 
 export interface Checked<Value> {
   value: Value;
