@@ -7,9 +7,10 @@
 # engine | tools
 ARG KIND=engine
 
-# The one thing from outside, pinned to the patch release. What runs is copied out of it, so that the
-# Node that compiled the cache below is to the byte the Node that reads it.
-FROM node:24.21.0-trixie-slim AS base
+# The one thing from outside, pinned to the patch release and to its digest, the index's of all platforms: a tag
+# is built anew when Debian mends something. `make pin-images` writes what it means now. What runs is copied
+# out of it, so that the Node that compiled the cache below is to the byte the Node that reads it.
+FROM node:24.21.0-trixie-slim@sha256:8ec5d7557396cfe32d21c3f9c13072355ceab22b584578ca4bb28af31120cffe AS base
 WORKDIR /app
 ENV NODE_ENV=production
 

@@ -12,7 +12,7 @@ export DATA SEED KEEP FAULTS HOURS JOBS KINDS BUGS SEEDS PARALLEL CONTROL NAME A
 export ENGINE LOAD SUGGEST JSON DAYS TARGET_WAIT_S POD_START_S NODE_START_S FIGURES
 export USD_PER_CPU_HOUR USD_PER_GIB_HOUR
 export PRUNE ENV DRY_RUN JOBS_PER_DAY EXPLAIN
-export TAG REGISTRY BUILD_FLAGS STARTS
+export TAG REGISTRY PUSH BUILD_FLAGS STARTS
 # Node keeps what it compiled, and TypeScript that it stripped, so that a process starts in half the time.
 export NODE_COMPILE_CACHE ?= $(CURDIR)/.node/cache
 # A log is no terminal, though some tools colour what they write on CI.
@@ -26,7 +26,7 @@ RUN := node
 WITH_SERVICES := node --env-file-if-exists=.env scripts/author/services.ts with --
 
 .PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck fleet dev worker new-worker remove-worker contract client \
-	send dead-letters replay topology migrate lint-manifests rights images try-image render deploy-dev deploy-staging stop-all resume \
+	send dead-letters replay topology migrate lint-manifests rights images pin-images try-image render deploy-dev deploy-staging stop-all resume \
 	services-up services-down services-status format clean
 
 help: ## Show this list
@@ -147,8 +147,11 @@ services-down: setup ## End the kept services and remove their data
 services-status: setup ## Say whether they run, and where
 	@$(RUN) scripts/author/services.ts status
 
-images: setup ## Build the image of each engine and of the tools, and check what is inside [NAME=…] [TAG=…] [REGISTRY=…]
+images: setup ## Build the image of each engine and of the tools, and check what is inside [NAME=…] [TAG=…] [REGISTRY=…] [PUSH=1]
 	@$(RUN) scripts/images/images.ts
+
+pin-images: setup ## Write digests beside tags: the Dockerfile's base, or what an environment runs [ENV=dev] [TAG=…] [NAME=…]
+	@$(RUN) scripts/images/pin-images.ts
 
 try-image: setup ## Run an engine's image on real services: jobs, replies, drain, cold start: NAME=activities [TAG=…]
 	@$(call needs,NAME)

@@ -3,6 +3,11 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { repositoryFiles } from "../kubernetes/kustomize/files.ts";
+import { lintManifests } from "../kubernetes/lint/lint.ts";
+import type { Engine } from "../kubernetes/lint/world.ts";
+import { engineDeployments } from "../kubernetes/read/environments.ts";
+import { loadWorkers } from "../workers.ts";
 import { listsEngine } from "./new-worker/list-engine.ts";
 import { LISTINGS, PARTS } from "./new-worker/parts.ts";
 import { copyRepository, type RepositoryCopy } from "./new-worker/repository-copy.ts";
@@ -34,12 +39,12 @@ test("names are checked", () => {
   expect(newWorker("burials")).toMatchObject({ status: 2, stdout: "" });
 });
 
-test("a new worker has all parts, is known to npm, and passes lint, types and its test", () => {
+test("a new worker has all parts, is known to npm, and passes lint, types and its test", async () => {
   const name = "invoice-numbers";
-  const made = newWorker(name);
-  expect(made.stderr).toBe("");
+  const written = newWorker(name);
+  expect(written.stderr).toBe("");
   for (const { path } of PARTS) {
-    expect(made.stdout).toContain(path(name));
+    expect(written.stdout).toContain(path(name));
     expect(existsSync(join(copy.folder, path(name)))).toBe(true);
   }
   expect(read(`workers/${name}/index.ts`)).toContain(`name: "${name}"`);
@@ -53,9 +58,29 @@ test("a new worker has all parts, is known to npm, and passes lint, types and it
       .filter((line) => !line.includes(name));
     expect(before.split("\n").filter((line) => !kept.includes(line))).toEqual([]);
   }
-  const deployment = read(`manifests/base/engines/${name}.yaml`);
-  expect(deployment).toContain(`image: ghcr.io/tiendaleon/tl-engine-${name}`);
-  expect(deployment).toMatch(/^ {2}template:$/m);
+  const engine = read(`manifests/base/engines/${name}/kustomization.yaml`);
+  expect(engine.split("\n").length).toBeLessThan(30);
+  const [deployment] = engineDeployments(copy.folder).filter((it) => it.name === name);
+  expect(deployment?.value).toMatchObject({
+    spec: {
+      selector: { matchLabels: { "app.kubernetes.io/name": name } },
+      template: {
+        metadata: { labels: { "app.kubernetes.io/name": name } },
+        spec: {
+          containers: [
+            {
+              image: `ghcr.io/tiendaleon/tl-engine-${name}`,
+              envFrom: [{}, { secretRef: { name } }],
+            },
+          ],
+        },
+      },
+    },
+  });
+  const engines = (await loadWorkers()).map(({ definition }) => definition);
+  const made = { ...engines[0], name } as Engine;
+  const linted = await lintManifests(repositoryFiles(copy.folder), [...engines, made]);
+  expect(linted.problems).toEqual([]);
   expect(read(`keda/${name}.yaml`)).toContain(`queueName: engine.${name}`);
 
   const { packages } = JSON.parse(read("package-lock.json"));
@@ -76,14 +101,14 @@ test("a new worker has all parts, is known to npm, and passes lint, types and it
   );
 
   const bin = (tool: string) => join(copy.folder, "node_modules/.bin", tool);
-  const linted = run(bin("biome"), [
+  const checked = run(bin("biome"), [
     "lint",
     "--error-on-warnings",
     "--vcs-enabled=false",
     `workers/${name}`,
   ]);
-  expect(linted.stderr + linted.stdout).not.toMatch(/\berrors?\b/);
-  expect(linted.status).toBe(0);
+  expect(checked.stderr + checked.stdout).not.toMatch(/\berrors?\b/);
+  expect(checked.status).toBe(0);
   expect(run(bin("tsc"), ["-p", ".", "--noEmit"]).stdout).not.toContain(`workers/${name}`);
   const tested = run(bin("vitest"), ["run", "--root", `workers/${name}`, "index.test.ts"]);
   expect(tested.stdout).toContain("2 passed");
@@ -104,6 +129,7 @@ test("a worker that is removed leaves nothing behind", () => {
   expect(removed.stderr).toBe("");
   expect(files.map(read)).toEqual(before);
   for (const { path } of PARTS) expect(existsSync(join(copy.folder, path(name)))).toBe(false);
+  expect(existsSync(join(copy.folder, `manifests/base/engines/${name}`))).toBe(false);
   expect(existsSync(join(copy.folder, `node_modules/@tl-engine/${name}`))).toBe(false);
   const again = run(process.execPath, ["scripts/author/remove-worker.ts"], { NAME: name });
   expect(again).toMatchObject({ status: 2, stderr: expect.stringContaining("is no engine") });

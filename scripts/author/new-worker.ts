@@ -32,8 +32,7 @@ export function refuseName(name: string, taken: string[]): string | undefined {
 }
 
 /** Whole words only, and not the field of a Deployment that is called so, too. */
-const named = (text: string, name: string) =>
-  text.replaceAll(/(?<!\bpod-)\btemplate\b(?!:(?:\s|$))/g, name);
+const named = (text: string, name: string) => text.replaceAll(/(?<!\/spec\/)\btemplate\b/g, name);
 
 function scaffold(name: string): string[] {
   const written: string[] = [];

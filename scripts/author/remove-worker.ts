@@ -1,8 +1,8 @@
 /** `make remove-worker NAME=invoices`: what `make new-worker` makes and lists, taken out again. */
 
 import { spawnSync } from "node:child_process";
-import { existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BURIALS } from "@tl-engine/shared/wire/names";
 import { workerFolders } from "../workers.ts";
@@ -42,7 +42,11 @@ async function main(): Promise<void> {
     return;
   }
   const removed = paths.filter((path) => existsSync(join(REPOSITORY, path)));
-  for (const path of removed) rmSync(join(REPOSITORY, path), { recursive: true, force: true });
+  for (const path of removed) {
+    rmSync(join(REPOSITORY, path), { recursive: true, force: true });
+    const folder = join(REPOSITORY, dirname(path));
+    if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
+  }
   for (const listing of LISTINGS) unlistEngine(REPOSITORY, listing, name);
   unlinkPackage(REPOSITORY, `workers/${name}`, `@tl-engine/${name}`);
   const contract = spawnSync(process.execPath, ["scripts/author/contract.ts"], {

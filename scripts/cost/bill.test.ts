@@ -10,7 +10,7 @@ import type { Result } from "../scaling/simulate/result.ts";
 import { billOf } from "./bill.ts";
 import { type Budget, readBudget } from "./budget.ts";
 import type { Environment } from "./environment.ts";
-import { lastLine } from "./report.ts";
+import { describeBill, lastLine } from "./report.ts";
 import { awakeHours, HOURS_A_MONTH } from "./usage.ts";
 
 const { prices } = readPrices(Date.parse("2026-11-24"));
@@ -163,7 +163,7 @@ describe("over the budget", () => {
     const it = bill(environmentOf(2));
     expect(it.excesses).toEqual([]);
     expect(lastLine(it)).toMatch(
-      /^cost: env=dev expected_usd=[\d.]+ worst_usd=[\d.]+ budget_usd=[\d.]+ within=yes$/,
+      /^cost: env=dev expected_usd=[\d.]+ worst_usd=[\d.]+ budget_usd=[\d.]+ quota_full_months=none within=yes$/,
     );
     const [kubernetes] = it.parts;
     const tight = { ...BUDGET, kubernetesUsd: (kubernetes?.worstUsd ?? 0) - 0.01 };
@@ -196,15 +196,31 @@ test("Kubecost's daily alert is a thirtieth of each environment's budget", () =>
 
 test("a load that a plan does not carry is warned about", () => {
   const warnings = (budget: Budget) =>
-    bill(environmentOf(3), budget, 1_000_000).warnings.join("\n");
+    bill(environmentOf(3), budget, 1_000_000)
+      .misfits.map(({ warning }) => warning)
+      .join("\n");
   expect(warnings(BUDGET)).toBe("");
-  expect(bill(environmentOf(3, 3), BUDGET, 1_000_000).warnings).toEqual([
-    expect.stringMatching(/analytics .*12\.\d GB a month.* 1\.\d months/),
+  expect(bill(environmentOf(3, 3), BUDGET, 1_000_000).misfits).toMatchObject([
+    { warning: expect.stringMatching(/analytics .*12\.\d GB a month.* 1\.\d months/) },
   ]);
   expect(warnings({ ...BUDGET, broker: { plan: "lemur" } })).toContain("1.0 M messages");
   expect(warnings({ ...BUDGET, redis: { plan: "free" } })).toContain("0.5 M commands");
   expect(warnings(payg(20))).toContain("10.0 M commands");
   expect(warnings(payg(20, 5))).toContain("5 GB");
+});
+
+test("the headline and the last line say when the first quota is full", () => {
+  const [none, rows, messages] = [
+    bill(environmentOf(3), BUDGET, 1_000_000),
+    bill(environmentOf(3, 3), BUDGET, 1_000_000),
+    // The broker's million messages of a month are through on its first day.
+    bill(environmentOf(3, 3), { ...BUDGET, broker: { plan: "lemur" } }, 1_000_000),
+  ].map((it) => [describeBill(it, 0)[0], lastLine(it)] as const);
+  expect(none?.[0]).toMatch(/all month\. No quota is full within a year\.$/);
+  expect(none?.[1]).toContain(" quota_full_months=none ");
+  expect(rows?.[0]).toMatch(/At that load postgres' 50 GB are full after 1\.\d months\.$/);
+  expect(rows?.[1]).toMatch(/ quota_full_months=1\.\d /);
+  expect(messages?.[0]).toMatch(/the broker's 1\.0 M messages a month are full on day 1\.$/);
 });
 
 test("Postgres is awake while it is used and until it suspends", () => {

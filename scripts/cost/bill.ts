@@ -7,7 +7,7 @@ import { type Budget, budgetFile } from "./budget.ts";
 import type { Environment } from "./environment.ts";
 import { kubernetesLines, type Months, nodesAtWorst } from "./kubernetes-lines.ts";
 import type { Line } from "./lines.ts";
-import { misfits } from "./misfits.ts";
+import { type Misfit, misfits } from "./misfits.ts";
 import { serviceLines } from "./service-lines.ts";
 import { type EngineUsage, expectedUsage, fullUsage } from "./usage.ts";
 
@@ -24,8 +24,8 @@ export interface Bill {
   budgetUsd: number;
   /** Why the environment is not within its budget; none where it is. */
   excesses: string[];
-  /** What a month like the simulated days would run into, though the bill is bounded. */
-  warnings: string[];
+  /** What months like the simulated days would run into, though the bill is bounded. */
+  misfits: Misfit[];
   months: Months;
 }
 
@@ -87,7 +87,7 @@ export function billOf(
     parts,
     budgetUsd: budget.kubernetesUsd + budget.servicesUsd,
     excesses: [...overBudget(environment.name, parts), ...overPool(environment, budget)],
-    warnings: misfits(budget, prices, months.expected.engines),
+    misfits: misfits(budget, prices, months.expected.engines),
     months,
   };
 }

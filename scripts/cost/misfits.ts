@@ -9,7 +9,16 @@ const sum = (engines: readonly EngineUsage[], figure: (usage: EngineUsage) => nu
   engines.reduce((total, usage) => total + figure(usage), 0);
 const millions = (count: number) => `${(count / 1e6).toFixed(1)} M`;
 
-export function misfits(budget: Budget, prices: Prices, engines: readonly EngineUsage[]): string[] {
+/** A quota that the expected load fills. */
+export interface Misfit {
+  quota: string;
+  /** From an empty month on; under 1 where a single month is too much. */
+  fullAfterMonths: number;
+  /** What then happens. */
+  warning: string;
+}
+
+export function misfits(budget: Budget, prices: Prices, engines: readonly EngineUsage[]): Misfit[] {
   return [
     ...brokerMisfit(budget, prices, engines),
     ...redisMisfit(budget, prices, engines),
@@ -17,16 +26,24 @@ export function misfits(budget: Budget, prices: Prices, engines: readonly Engine
   ];
 }
 
-function brokerMisfit({ broker }: Budget, prices: Prices, engines: readonly EngineUsage[]) {
+function brokerMisfit(
+  { broker }: Budget,
+  prices: Prices,
+  engines: readonly EngineUsage[],
+): Misfit[] {
   const limit = prices.broker.plans[broker.plan]?.messagesPerMonth ?? Infinity;
   const published = sum(engines, messages);
   if (published <= limit) return [];
   return [
-    `the broker's plan takes ${millions(limit)} messages a month, and ${millions(published)} are expected: jobs wait at their publishers`,
+    {
+      quota: `the broker's ${millions(limit)} messages a month`,
+      fullAfterMonths: limit / published,
+      warning: `the broker's plan takes ${millions(limit)} messages a month, and ${millions(published)} are expected: jobs wait at their publishers`,
+    },
   ];
 }
 
-function redisMisfit({ redis }: Budget, prices: Prices, engines: readonly EngineUsage[]) {
+function redisMisfit({ redis }: Budget, prices: Prices, engines: readonly EngineUsage[]): Misfit[] {
   const plan = prices.redis.plans[redis.plan];
   const each = (plan?.usdPer100kCommands ?? 0) / 100_000;
   const paid = (redis.monthlyBudgetUsd ?? Infinity) - (plan?.usdPerMonth ?? 0);
@@ -34,19 +51,28 @@ function redisMisfit({ redis }: Budget, prices: Prices, engines: readonly Engine
   const commands = sum(engines, redisCommands);
   if (commands <= limit) return [];
   return [
-    `redis: the limit is ${millions(limit)} commands a month, and ${millions(commands)} are expected: after that it counts as down, and the fleet goes on slower`,
+    {
+      quota: `redis' ${millions(limit)} commands a month`,
+      fullAfterMonths: limit / commands,
+      warning: `redis: the limit is ${millions(limit)} commands a month, and ${millions(commands)} are expected: after that it counts as down, and the fleet goes on slower`,
+    },
   ];
 }
 
 /** What an engine keeps for ever fills any quota; for a year is long enough to see it come. */
 const MONTHS_AHEAD = 12;
 
-function postgresMisfit({ postgres }: Budget, engines: readonly EngineUsage[]): string[] {
+function postgresMisfit({ postgres }: Budget, engines: readonly EngineUsage[]): Misfit[] {
   const { maxStorageGb } = postgres;
+  const quota = `postgres' ${maxStorageGb} GB`;
   const storage = sum(engines, ({ storageGb }) => storageGb);
   if (storage > maxStorageGb)
     return [
-      `postgres: the quota is ${maxStorageGb} GB, and ${storage.toFixed(1)} GB are expected: when it is full the workers pause`,
+      {
+        quota,
+        fullAfterMonths: maxStorageGb / storage,
+        warning: `postgres: the quota is ${maxStorageGb} GB, and ${storage.toFixed(1)} GB are expected: when it is full the workers pause`,
+      },
     ];
   const own = engines.filter(({ ownGb }) => ownGb > 0);
   const growthGb = sum(own, ({ ownGb }) => ownGb);
@@ -54,6 +80,14 @@ function postgresMisfit({ postgres }: Budget, engines: readonly EngineUsage[]): 
   const months = 1 + (maxStorageGb - storage) / growthGb;
   if (growthGb === 0 || months >= MONTHS_AHEAD) return [];
   return [
-    `postgres: ${own.map(({ name }) => name).join(", ")} keeps its rows for ever, ${growthGb.toFixed(1)} GB a month; the quota of ${maxStorageGb} GB is full after ${months.toFixed(1)} months, and then the workers pause`,
+    {
+      quota,
+      fullAfterMonths: months,
+      warning: `postgres: ${own.map(({ name }) => name).join(", ")} keeps its rows for ever, ${growthGb.toFixed(1)} GB a month; the quota of ${maxStorageGb} GB is full after ${months.toFixed(1)} months, and then the workers pause`,
+    },
   ];
 }
+
+/** The quota that is full first; undefined where none is within a year. */
+export const firstFull = (found: readonly Misfit[]): Misfit | undefined =>
+  found.toSorted((a, b) => a.fullAfterMonths - b.fullAfterMonths)[0];

@@ -7,7 +7,7 @@ import type { Budget } from "./budget.ts";
 import type { Autoscaled } from "./environment.ts";
 
 export const HOURS_A_MONTH = 730;
-const DAYS_A_MONTH = HOURS_A_MONTH / 24;
+export const DAYS_A_MONTH = HOURS_A_MONTH / 24;
 const SECONDS_A_MONTH = HOURS_A_MONTH * 3_600;
 
 /** A month of one engine. */

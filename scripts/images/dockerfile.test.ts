@@ -19,13 +19,15 @@ const textsOf = (name: string, instruction: string) =>
     .map(({ text }) => text);
 
 describe("the Dockerfile", () => {
-  test("takes one thing from outside, pinned to a patch release, of the Node that the repository asks for", () => {
+  test("takes one thing from outside, pinned to a patch release and its digest, of the Node that the repository asks for", () => {
     const names = new Set(stages.map(({ as }) => as));
     const kinds = ["engine", "tools"].map((kind) =>
       stages.map(({ from }) => from.replace(`\${KIND}`, kind)),
     );
     const outside = new Set(kinds.flat().filter((from) => from !== "scratch" && !names.has(from)));
-    expect([...outside]).toEqual([expect.stringMatching(/^node:\d+\.\d+\.\d+-[a-z]+-slim$/)]);
+    expect([...outside]).toEqual([
+      expect.stringMatching(/^node:\d+\.\d+\.\d+-[a-z]+-slim@sha256:[0-9a-f]{64}$/),
+    ]);
     const wanted = readFileSync(`${REPOSITORY}.node-version`, "utf8").trim();
     expect([...outside][0]).toContain(`node:${wanted}.`);
     expect(args.map(({ text }) => text)).toEqual(["KIND=engine"]);

@@ -1,6 +1,6 @@
 /**
  * `make images`: builds the image of each engine and the one of the tools, checks that nothing is inside
- * that does not belong there, and writes their SBOMs to out/images/.
+ * that does not belong there, and writes their SBOMs to out/images/. PUSH=1 sends them to REGISTRY then.
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -72,7 +72,9 @@ async function check(name: string, image: string): Promise<{ packages: number }>
 }
 
 async function main(): Promise<void> {
-  const { NAME, TAG, REGISTRY } = process.env;
+  const { NAME, TAG, REGISTRY, PUSH = "" } = process.env;
+  if (PUSH !== "" && !REGISTRY)
+    throw new BadImageRequest("PUSH=1 needs a REGISTRY, such as ghcr.io/tiendaleon.");
   const source = readSource();
   const tag = TAG || defaultTag(source);
   const names = await imageNames(NAME);
@@ -87,6 +89,12 @@ async function main(): Promise<void> {
     sizes.push(Math.round(bytes / 1e6));
     say(`${image}: ${sizes.at(-1)} MB, ${packages} packages, out/images/${name}.sbom.json`);
   }
+  // Only when all of them are as they should be.
+  for (const { image } of PUSH === "" ? [] : images) {
+    say(`${image}: pushing …`);
+    await docker(["push", image], { show: true });
+  }
+  if (PUSH !== "") say(`Next, in each environment: make pin-images ENV=dev TAG=${tag}`);
   console.log(`images: built=${images.length} tag=${tag} size_mb=${sizes.join(",")}`);
 }
 

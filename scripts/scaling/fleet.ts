@@ -110,7 +110,7 @@ async function main(stop: AbortController): Promise<void> {
     logFolder: options.logs,
     repository: REPOSITORY,
     timeScale: options.timeScale,
-    graceS: gracePeriods(join(REPOSITORY, "manifests/base")),
+    graceS: gracePeriods(REPOSITORY),
     onEvent: (text) => {
       view?.event(text);
       live?.say(text);

@@ -248,3 +248,14 @@ test.skipIf(!existsSync(HISTORY))(
   },
   60_000,
 );
+
+test("the fan reaches every date that is told, however far ahead", () => {
+  // One item every ten days, 130 to do: some 1,300 days.
+  const slow = Float64Array.from({ length: 365 }, (_, day) => (day % 10 === 0 ? 1 : 0));
+  for (const percentiles of [[50, 85], [99]]) {
+    const ahead = atOnce(forecast(slow, "2025-06-30", 130, ForecastInput.parse({ percentiles })));
+    const told = ahead.forecast.percentiles.map(({ days }) => days ?? 0);
+    expect(Math.max(...told)).toBeGreaterThan(1_100);
+    expect(atOnce(ahead.fan()).median.length).toBeGreaterThanOrEqual(Math.max(...told));
+  }
+});

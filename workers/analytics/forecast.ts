@@ -79,11 +79,17 @@ export function* forecast(
       fanOf(
         idle ? [0] : history,
         seed,
-        outcomes,
-        until === undefined ? undefined : horizonDays,
+        // Wide enough for every date that is told: a headline beyond the axis could not be checked by eye.
+        until === undefined ? lastDay(outcomes, percentiles) : horizonDays,
         target,
       ),
   };
+}
+
+/** The last day that the fan needs: of the answers that are known, and of 95 % of the futures. */
+function lastDay(outcomes: Int32Array, percentiles: readonly number[]): number {
+  const days = [95, ...percentiles].map((percent) => percentile(outcomes, percent) as number);
+  return Math.max(...days.map((day) => Math.min(day, MAX_FORECAST_DAYS)));
 }
 
 /** Sorted outcomes: days needed for the target, or the items done where there is none. */
@@ -160,15 +166,14 @@ export function* calibrate(
   }));
 }
 
-/** Bounds by day up to the horizon; for *when*, to the day by which 95 % of the simulations were done, at most three years. */
+/** Bounds by day up to the horizon; for *when*, to the day by which 95 % of the simulations were done, or the last one answered. */
 function* fanOf(
   history: ArrayLike<number>,
   seed: number,
-  outcomes: Int32Array,
-  horizonDays: number | undefined,
+  horizonDays: number,
   target: number,
 ): Steps<Fan> {
-  const days = Math.max(1, Math.min(horizonDays ?? (percentile(outcomes, 95) as number), 1_100));
+  const days = Math.max(1, Math.min(horizonDays, MAX_FORECAST_DAYS));
   const walk = walker(history, seededRandom(seed));
   const paths: Int32Array[] = [];
   for (let i = 0; i < 1_000; i++) {

@@ -45,8 +45,8 @@ export const PARTS: Part[] = [
     neededBy: "every engine",
   },
   {
-    path: (engine) => `manifests/base/engines/${engine}.yaml`,
-    template: "deployment.yaml",
+    path: (engine) => `manifests/base/engines/${engine}/kustomization.yaml`,
+    template: "engine.yaml",
     neededBy: "every engine",
   },
   {
@@ -67,14 +67,13 @@ export interface Listing {
 }
 
 const RESOURCES: Listing[] = [
-  "keda",
-  "manifests/base/engines",
-  "manifests/addons/external-secrets",
-].map((folder) => ({
-  file: `${folder}/kustomization.yaml`,
-  list: "resources",
-  entry: (engine) => `${engine}.yaml`,
-}));
+  { file: "keda/kustomization.yaml", entry: (engine: string) => `${engine}.yaml` },
+  { file: "manifests/base/engines/kustomization.yaml", entry: (engine: string) => engine },
+  {
+    file: "manifests/addons/external-secrets/kustomization.yaml",
+    entry: (engine: string) => `${engine}.yaml`,
+  },
+].map((listing) => ({ ...listing, list: "resources" as const }));
 const IMAGES: Listing[] = ["dev", "staging"].map((environment) => ({
   file: `manifests/overlays/${environment}/kustomization.yaml`,
   list: "images",

@@ -9,6 +9,8 @@ const OPERATORS: Record<string, string> = {
     "the Prometheus Operator: https://prometheus-operator.dev/docs/getting-started/installation/",
   "external-secrets.io":
     "the External Secrets Operator: https://external-secrets.io/latest/introduction/getting-started/ (or leave the component external-secrets out of the overlay, and make the Secrets yourself)",
+  "cilium.io":
+    "Cilium, as the cluster's network: https://docs.cilium.io/en/stable/ (or leave egress-by-host out of the overlay)",
 };
 
 /** @throws {DeployError} `cluster_unfit`, with all that is missing. */

@@ -9,7 +9,7 @@ import { kubectl } from "./kubectl.ts";
 import { render, toYaml } from "./render.ts";
 import { environmentOf } from "./target.ts";
 
-const path = (relative: string) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
+const path = (relative: string) => fileURLToPath(new URL(`../../../${relative}`, import.meta.url));
 const isMissing = spawnSync("kubectl", ["version", "--client"]).error !== undefined;
 if (isMissing) console.log("kubectl is not installed: what kustomize renders is not tested here.");
 

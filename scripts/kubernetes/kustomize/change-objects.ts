@@ -5,7 +5,8 @@ import { readOnce } from "./files.ts";
 import type { Target } from "./kustomization-schema.ts";
 import { type Entry, type Layer, placeIn } from "./layer.ts";
 import { BadPatch, jsonPatch, strategicMerge } from "./patches.ts";
-import { applied, eachMap, type Placed, placed, put, scalar, textAt } from "./placed.ts";
+import { eachMap, type Placed, placed, put, scalar, textAt } from "./placed.ts";
+import { setLabels } from "./set-labels.ts";
 
 /** Kinds that are in no namespace. */
 export const CLUSTER_KINDS = new Set([
@@ -18,30 +19,13 @@ export const CLUSTER_KINDS = new Set([
   "StorageClass",
 ]);
 
-/** Where the templates stand that `includeTemplates` labels too. */
-const TEMPLATES: Readonly<Record<string, readonly string[][]>> = {
-  Deployment: [["spec", "template"]],
-  Job: [["spec", "template"]],
-  CronJob: [
-    ["spec", "jobTemplate"],
-    ["spec", "jobTemplate", "spec", "template"],
-  ],
-};
-
 export function changeObjects(layer: Layer, entries: Entry[]): Entry[] {
   const { settings } = layer;
   let left = entries;
   for (const [index] of (settings.patches ?? []).entries()) left = patched(layer, index, left);
   for (const { node } of left) {
     if (settings.namespace !== undefined) setNamespace(layer, node, settings.namespace);
-    for (const [index, { pairs, includeTemplates }] of (settings.labels ?? []).entries())
-      for (const [key, value] of Object.entries(pairs)) {
-        const label = scalar(value, placeIn(layer, ["labels", index, "pairs", key]));
-        put(node, ["metadata", "labels", key], label);
-        if (includeTemplates && applied(node).value.spec)
-          for (const path of TEMPLATES[textAt(node, ["kind"])] ?? [])
-            put(node, [...path, "metadata", "labels", key], label);
-      }
+    setLabels(layer, node);
     setImages(layer, node);
   }
   return left;
@@ -62,15 +46,12 @@ function setImages(layer: Layer, node: Placed): void {
       if (!inContainers || current?.kind !== "scalar") return;
       const [, name, rest] = /^([^@]+?)((?::[^/:@]+)?(?:@.*)?)$/.exec(String(current.value)) ?? [];
       if (name !== image.name) return;
-      const end = image.digest
-        ? `@${image.digest}`
-        : image.newTag !== undefined
-          ? `:${image.newTag}`
-          : rest;
-      const field = image.digest ? "digest" : "newTag";
+      const { newName, newTag, digest } = image;
+      const end = `${newTag ? `:${newTag}` : ""}${digest ? `@${digest}` : ""}` || rest;
+      const field = newTag ? "newTag" : digest ? "digest" : "newName";
       members.set(
         "image",
-        scalar(`${image.newName ?? name}${end}`, placeIn(layer, ["images", index, field])),
+        scalar(`${newName ?? name}${end}`, placeIn(layer, ["images", index, field])),
       );
     });
   }

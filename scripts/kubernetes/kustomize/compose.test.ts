@@ -1,8 +1,8 @@
 /** The reader of kustomizations against `kubectl kustomize`, and the lines that it keeps. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readObjects } from "../read/documents.ts";
 import { compose } from "./compose.ts";
@@ -31,6 +31,32 @@ describe.each(["keda", "manifests/overlays/dev", "manifests/overlays/staging"])(
   );
 });
 
+test.skipIf(!hasKubectl).each(["dev", "staging"])(
+  "%s with the hosts of its servers is what kubectl makes of it (skipped where there is no kubectl)",
+  (environment) => {
+    const overlay = `manifests/overlays/${environment}`;
+    const folder = mkdtempSync(join(tmpdir(), "tl-engine-kustomize-"));
+    try {
+      for (const path of ["keda", "manifests"])
+        cpSync(join(ROOT, path), join(folder, path), { recursive: true });
+      const file = join(folder, overlay, "kustomization.yaml");
+      const listed = readFileSync(file, "utf8").replace(
+        /(components:\n(?: +.*\n)+)/,
+        "$1  - egress-by-host\n",
+      );
+      writeFileSync(file, listed);
+      const kubectl = spawnSync("kubectl", ["kustomize", dirname(file)], { encoding: "utf8" });
+      expect(kubectl.stderr).toBe("");
+      const ours = compose(repositoryFiles(), overlay, ["egress-by-host"]);
+      expect(ours.problems).toEqual([]);
+      expect(byName(ours.objects)).toEqual(byName(readObjects("kubectl", kubectl.stdout).objects));
+      expect(ours.objects.filter(({ kind }) => kind === "CiliumNetworkPolicy")).toHaveLength(4);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+);
+
 const POD = `apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -51,9 +77,68 @@ const kustomization = (text: string) =>
 const composed = (files: Record<string, string>, folder = "top") =>
   compose(filesOf(new Map(Object.entries(files))), folder);
 
+/** What selects pods: labels with includeSelectors reach what is there, and make only what a kind can't do without. */
+const SELECTORS = `apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: { name: a }
+spec: { selector: { matchLabels: { app: here } } }
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: { name: b }
+spec: { maxUnavailable: 1 }
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: a }
+spec:
+  podSelector: { matchLabels: { app: here } }
+  ingress: [{ from: [{ podSelector: { matchLabels: { app: here } } }, { podSelector: {} }] }]
+  egress: [{ to: [{ podSelector: { matchLabels: { app: here } } }] }, { ports: [{ port: 1 }] }]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: b }
+spec: { podSelector: {} }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: a }
+spec: { ports: [{ port: 1 }] }
+---
+apiVersion: batch/v1
+kind: Job
+metadata: { name: a }
+spec: { template: { spec: { restartPolicy: Never } } }
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: { name: a }
+spec:
+  jobTemplate:
+    spec:
+      selector: { matchLabels: { app: here } }
+      template: { spec: { restartPolicy: Never } }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: c }
+spec:
+  template:
+    spec:
+      topologySpreadConstraints:
+        - { topologyKey: one, labelSelector: { matchLabels: { app: here } } }
+        - { topologyKey: two, labelSelector: {} }
+      affinity:
+        podAntiAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+            - { topologyKey: one, labelSelector: { matchLabels: { app: here } } }
+      containers: [{ name: worker, image: "x/b:1" }, { name: one, image: x/c }, { name: two, image: "x/d:1" }]
+`;
+
 /** What the reader knows and the manifests don't use now. */
 const FEATURES: Record<string, string> = {
-  "base/kustomization.yaml": kustomization(`resources: [pods.yaml]
+  "base/kustomization.yaml": kustomization(`resources: [pods.yaml, selectors.yaml]
 configMapGenerator:
   - name: settings
     envs: [settings.env]
@@ -63,7 +148,10 @@ configMapGenerator:
 labels:
   - pairs: { team: engine }
     includeTemplates: true
+  - pairs: { app: there }
+    includeSelectors: true
 `),
+  "base/selectors.yaml": SELECTORS,
   "base/settings.env": "# none\nA=1\nB=<&>\nC=x=y\n",
   "base/pods.yaml": `${POD}          envFrom: [{ configMapRef: { name: settings } }]
           ports: [{ containerPort: 1, name: one }]
@@ -120,6 +208,15 @@ images:
   - name: x/a
     newName: y.example/z
     digest: sha256:${"0".repeat(64)}
+  - name: x/b
+    newTag: "2"
+    digest: sha256:${"1".repeat(64)}
+  - name: x/c
+    newName: y.example/c
+    newTag: "2"
+    digest: sha256:${"1".repeat(64)}
+  - name: x/d
+    newName: y.example/d
 `),
   "top/patch.yaml": `apiVersion: apps/v1
 kind: Deployment
@@ -227,7 +324,7 @@ spec:
   });
 });
 
-test("an inline JSON6902 patch and an image tag have the kustomization's lines", () => {
+test("an inline JSON6902 patch and an image's tag have the kustomization's lines", () => {
   const { objects, problems } = composed({
     "top/pod.yaml": POD,
     "top/kustomization.yaml": kustomization(`resources: [pod.yaml]
@@ -241,6 +338,7 @@ patches:
 images:
   - name: x/a
     newTag: "3"
+    digest: sha256:${"0".repeat(64)}
 `),
   });
   expect(problems).toEqual([]);
@@ -249,7 +347,10 @@ images:
   const image = ["spec", "template", "spec", "containers", 0, "image"];
   expect(objects[0]?.placeOf(image)).toEqual({ file, line: 13 });
   expect(objects[0]?.value).toMatchObject({
-    spec: { replicas: 2, template: { spec: { containers: [{ image: "x/a:3" }] } } },
+    spec: {
+      replicas: 2,
+      template: { spec: { containers: [{ image: `x/a:3@sha256:${"0".repeat(64)}` }] } },
+    },
   });
 });
 

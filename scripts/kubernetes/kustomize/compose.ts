@@ -16,11 +16,14 @@ export interface Composition {
   files: Set<string>;
 }
 
-/** @param folder that of a kustomization.yaml, from the repository's root. */
-export function compose(files: Files, folder: string): Composition {
+/**
+ * @param folder that of a kustomization.yaml, from the repository's root.
+ * @param extra components, from that folder, that are put together as if it listed them last.
+ */
+export function compose(files: Files, folder: string, extra: readonly string[] = []): Composition {
   const problems: Problem[] = [];
   const read = new Set<string>();
-  const entries = accumulate(files, folder, [], { problems, read, inside: [] });
+  const entries = accumulate(files, folder, [], { problems, read, inside: [], extra });
   for (const entry of entries) if (entry.generated) nameByContent(entry.node);
   followRenames(entries);
   return { objects: entries.map(({ node }) => applied(node)), problems, files: read };
@@ -31,6 +34,8 @@ interface Walk {
   read: Set<string>;
   /** Folders of the kustomizations that are being read, outermost first. */
   inside: readonly string[];
+  /** Components that the outermost one lists besides its own. */
+  extra: readonly string[];
 }
 
 /** @param below what a component works on. */
@@ -61,7 +66,8 @@ function accumulate(files: Files, folder: string, below: Entry[], walk: Walk): E
     for (const entry of more) addEntry(entries, entry, layer);
   }
   let all = entries;
-  for (const component of settings.components ?? [])
+  const extra = walk.inside.length === 0 ? walk.extra : [];
+  for (const component of new Set([...(settings.components ?? []), ...extra]))
     all = accumulate(files, join(folder, component), all, deeper);
   mergeGenerated(layer, all);
   return changeObjects(layer, all);

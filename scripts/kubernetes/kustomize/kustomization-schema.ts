@@ -62,7 +62,7 @@ export const Kustomization = z.strictObject({
     .array(
       z.strictObject({
         pairs: z.record(z.string(), z.string()),
-        includeSelectors: z.literal(false).optional(),
+        includeSelectors: z.boolean().optional(),
         includeTemplates: z.boolean().optional(),
       }),
     )

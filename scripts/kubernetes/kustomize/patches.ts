@@ -78,7 +78,8 @@ function mergeLists(target: Placed, patch: Placed, name: string, parent: string)
   return { ...target, items: [...first, ...target.items.filter((one) => !first.includes(one))] };
 }
 
-const pointerOf = (text: string): Path =>
+/** RFC 6901. */
+export const pointerOf = (text: string): Path =>
   text
     .split("/")
     .slice(1)

@@ -1,5 +1,5 @@
 /** Puts every overlay together and holds it against the schemas, KEDA's reader and our rules. */
-import { dirname } from "node:path/posix";
+import { basename, dirname } from "node:path/posix";
 import { z } from "zod";
 import { parseScaledObjects } from "../../scaling/keda/read-scaled-objects.ts";
 import { PLACEHOLDER_CREDENTIALS } from "../../scaling/keda/trigger-authentication.ts";
@@ -27,11 +27,11 @@ export async function lintManifests(files: Files, engines: readonly Engine[]): P
   const problems: Problem[] = [];
   const seen = new Set<string>();
   let objects = 0;
-  for (const folder of roots(files)) {
-    const composition = compose(files, folder);
+  for (const { folder, extra } of roots(files)) {
+    const composition = compose(files, folder, extra);
     problems.push(...composition.problems);
     for (const file of composition.files) seen.add(file);
-    objects += composition.objects.length;
+    if (extra.length === 0) objects += composition.objects.length;
     problems.push(...(await objectProblems(composition.objects)));
     if (folder.startsWith(OVERLAYS))
       problems.push(...overlayProblems(files, folder, composition.objects, engines, seen));
@@ -49,15 +49,31 @@ export async function lintManifests(files: Files, engines: readonly Engine[]): P
   };
 }
 
-/** What is applied by itself: keda, the overlays, and the addons that are no components. */
-function roots(files: Files): string[] {
+interface Root {
+  folder: string;
+  /** Components that it has, and that are switched on for this look at it. */
+  extra: string[];
+}
+
+/**
+ * What is applied by itself: keda, the overlays, and the addons that are no components. An overlay is looked
+ * at once more with each component of its own, which may be off, such as egress-by-host; not where it names
+ * its servers' addresses, as that component does not go with them.
+ */
+function roots(files: Files): Root[] {
   const isRoot = (folder: string) =>
     folder === "keda" || folder.startsWith(OVERLAYS) || folder.startsWith("manifests/addons/");
   const isComponent = (path: string) => /^kind: Component$/m.test(files.read(path) ?? "");
-  return files.paths
-    .filter((path) => path.endsWith(`/${FILE_OF_FOLDER}`) && !isComponent(path))
-    .map((path) => dirname(path))
-    .filter(isRoot);
+  const paths = files.paths.filter((path) => path.endsWith(`/${FILE_OF_FOLDER}`));
+  const components = paths.filter(isComponent).map((path) => dirname(path));
+  return paths
+    .filter((path) => !isComponent(path) && isRoot(dirname(path)))
+    .flatMap((path) => {
+      const folder = dirname(path);
+      const namesAddresses = /path: \/spec\/egress\//.test(files.read(path) ?? "");
+      const own = components.filter((one) => dirname(one) === folder && !namesAddresses);
+      return [{ folder, extra: [] }, ...own.map((one) => ({ folder, extra: [basename(one)] }))];
+    });
 }
 
 /** Rules for what is applied by itself; keda/ goes to dev where no overlay says otherwise. */

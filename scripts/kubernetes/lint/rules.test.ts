@@ -29,7 +29,10 @@ interface Mutation {
 }
 
 const SCALER = "keda/activities.yaml";
-const ENGINE = "manifests/base/engines/activities.yaml";
+const ENGINE = "manifests/base/engines/activities/kustomization.yaml";
+const WORKER = "manifests/base/worker/deployment.yaml";
+const BUDGET = "manifests/base/worker/poddisruptionbudget.yaml";
+const EGRESS = "manifests/base/worker/networkpolicy.yaml";
 const DEV = "manifests/overlays/dev/kustomization.yaml";
 const STAGING = "manifests/overlays/staging/kustomization.yaml";
 const TARGET = "manifests/overlays/dev/target.yaml";
@@ -38,6 +41,9 @@ const TEMPLATE = "manifests/addons/secrets.template.yaml";
 const EXTERNAL_SECRET = "manifests/addons/external-secrets/activities.yaml";
 const POLICIES = "manifests/base/networkpolicy.yaml";
 const BASE = "manifests/base/kustomization.yaml";
+/** Off, and looked at all the same. */
+const HOSTS = "manifests/overlays/dev/egress-by-host/kustomization.yaml";
+const SERVICES = "manifests/addons/egress-by-host/services.yaml";
 
 const MUTATIONS: Mutation[] = [
   // What the readers refuse.
@@ -56,17 +62,17 @@ const MUTATIONS: Mutation[] = [
     to: "- podmonitors.yaml",
     line: /podmonitors/,
   },
-  { rule: "schema", file: ENGINE, from: "maxSurge: 1", to: "maxSurge: true", line: /maxSurge/ },
+  { rule: "schema", file: WORKER, from: "maxSurge: 1", to: "maxSurge: true", line: /maxSurge/ },
   {
     rule: "schema",
-    file: ENGINE,
+    file: WORKER,
     from: "revisionHistoryLimit: 3",
     to: 'revisionHistoryLimit: "3"',
     line: /revisionHistoryLimit/,
   },
   {
     rule: "unknown-field",
-    file: ENGINE,
+    file: WORKER,
     from: "readinessProbe:",
     to: "readynessProbe:",
     line: /readynessProbe/,
@@ -177,7 +183,7 @@ const MUTATIONS: Mutation[] = [
   },
   {
     rule: "engine-parts",
-    file: ENGINE,
+    file: WORKER,
     from: "        app.kubernetes.io/component: worker\n    spec",
     to: "    spec",
     line: /^ {6}labels:/,
@@ -185,9 +191,9 @@ const MUTATIONS: Mutation[] = [
   },
   {
     rule: "engine-parts",
-    file: ENGINE,
-    from: /podSelector:\n {4}matchLabels:\n {6}app.kubernetes.io\/name: activities/,
-    to: "podSelector:\n    matchLabels:\n      app.kubernetes.io/name: activites",
+    file: EGRESS,
+    from: /podSelector:\n {4}matchLabels:\n {6}app.kubernetes.io\/name: worker/,
+    to: "podSelector:\n    matchLabels:\n      app: worker",
     line: /podSelector/,
   },
   {
@@ -202,8 +208,8 @@ const MUTATIONS: Mutation[] = [
   {
     rule: "engine-names",
     file: ENGINE,
-    from: "  name: activities\n",
-    to: "  name: activites\n",
+    from: "value: activities\n    options",
+    to: "value: activites\n    options",
     line: /activites/,
   },
   {
@@ -278,7 +284,7 @@ const MUTATIONS: Mutation[] = [
     from: "      app.kubernetes.io/managed-by: kustomize\n",
     to: "",
     line: /labels/,
-    toldIn: ENGINE,
+    toldIn: WORKER,
     message: /managed-by/,
   },
   {
@@ -301,12 +307,12 @@ const MUTATIONS: Mutation[] = [
     from: "    includeTemplates: true\n",
     to: "",
     line: /labels/,
-    toldIn: ENGINE,
+    toldIn: WORKER,
     message: /pods of Deployment activities/,
   },
   {
     rule: "common-labels",
-    file: ENGINE,
+    file: WORKER,
     from: /(?<=selector:\n {4}matchLabels:\n)/,
     to: "      app.kubernetes.io/version: 0.1.0\n",
     line: /version/,
@@ -364,7 +370,7 @@ const MUTATIONS: Mutation[] = [
   },
   {
     rule: "deployment-replicas",
-    file: ENGINE,
+    file: WORKER,
     from: "  revisionHistoryLimit",
     to: "  replicas: 1\n  revisionHistoryLimit",
     line: /replicas/,
@@ -394,21 +400,21 @@ const MUTATIONS: Mutation[] = [
   // Scaling.
   {
     rule: "timeouts-ordered",
-    file: ENGINE,
+    file: WORKER,
     from: "terminationGracePeriodSeconds: 30",
     to: "terminationGracePeriodSeconds: 15",
     line: /: 15/,
   },
   {
     rule: "timeouts-ordered",
-    file: ENGINE,
+    file: WORKER,
     from: "terminationGracePeriodSeconds: 30",
     to: "terminationGracePeriodSeconds: 3600",
     line: /: 3600/,
   },
   {
     rule: "timeouts-ordered",
-    file: ENGINE,
+    file: WORKER,
     from: "",
     to: "",
     line: /terminationGracePeriodSeconds/,
@@ -505,7 +511,7 @@ const MUTATIONS: Mutation[] = [
     to: "unackedMessagesPerConnection: 50",
     line: /unacked/,
   },
-  { rule: "limit-range", file: ENGINE, from: "memory: 512Mi", to: "memory: 2Gi", line: /2Gi/ },
+  { rule: "limit-range", file: WORKER, from: "memory: 512Mi", to: "memory: 2Gi", line: /2Gi/ },
 
   // Pods.
   { rule: "image-pinned", file: DEV, from: "newTag: 0.1.0", to: "newTag: latest", line: /latest/ },
@@ -514,19 +520,93 @@ const MUTATIONS: Mutation[] = [
     file: DEV,
     from: /\n {2}- name: \S+burials\n {4}newTag: \S+/,
     to: "",
-    line: /image:/,
-    toldIn: "manifests/base/engines/burials.yaml",
+    line: /newName:/,
+    toldIn: "manifests/base/engines/burials/kustomization.yaml",
   },
   {
-    rule: "probes",
+    rule: "image-digest",
+    file: DEV,
+    from: "newTag: 0.1.0",
+    to: "newTag: 0.1.0\n    digest: sha256:1234",
+    line: /newTag/,
+  },
+  {
+    rule: "pull-policy",
+    file: DEV,
+    from: "  - ../../addons/unpinned-images\n",
+    to: "",
+    line: /imagePullPolicy/,
+    toldIn: WORKER,
+    message: /activities runs a tag without a digest/,
+  },
+  {
+    rule: "pull-policy",
+    file: DEV,
+    from: "newTag: 0.1.0",
+    to: `newTag: 0.1.0\n    digest: sha256:${"a".repeat(64)}`,
+    line: /value: Always/,
+    toldIn: "manifests/addons/unpinned-images/kustomization.yaml",
+    message: /topology of Job tl-engine-setup runs a digest/,
+  },
+  {
+    rule: "pull-policy",
+    file: WORKER,
+    from: /\n.*\n.*imagePullPolicy.*/,
+    to: "",
+    line: /name: worker/,
+    message: /Kubernetes' choice/,
+  },
+
+  // What an engine has of its own.
+  {
+    rule: "engine-differences",
     file: ENGINE,
+    from: "images:\n",
+    to: "commonAnnotations: {}\nimages:\n",
+    line: /commonAnnotations/,
+  },
+  {
+    rule: "engine-differences",
+    file: ENGINE,
+    from: "  - ../../worker\n",
+    to: "  - ../../worker\n  - ../analytics\n",
+    line: /resources/,
+  },
+  {
+    rule: "engine-differences",
+    file: ENGINE,
+    from: /$/,
+    to: "      - op: replace\n        path: /spec/revisionHistoryLimit\n        value: 5\n",
+    line: /- op: replace/,
+    message: /the same for all/,
+  },
+  {
+    rule: "engine-differences",
+    file: ENGINE,
+    from: /$/,
+    to: "      - op: replace\n        path: /spec/template/spec/containers/0/resources/limits/cpu\n        value: 500m\n",
+    line: /- op: replace/,
+    message: /has, too/,
+  },
+  {
+    rule: "engine-differences",
+    file: ENGINE,
+    from: /- op: replace\n.*secretRef[\s\S]*/,
+    to: "spec:\n        progressDeadlineSeconds: 5\n",
+    line: /patch: /,
+    message: /no list of operations/,
+  },
+
+  {
+    rule: "probes",
+    file: WORKER,
     from: "startupProbe:\n            httpGet:",
     to: "lifecycle: {}\n          livenessProbes:\n            httpGet:",
     line: /name: worker/,
   },
   {
     rule: "probes",
-    file: ENGINE,
+    file: WORKER,
     from: "path: /readyz\n              port: internal",
     to: "path: /readyz\n              port: metrics",
     line: /port: metrics/,
@@ -540,7 +620,7 @@ const MUTATIONS: Mutation[] = [
   },
   {
     rule: "ephemeral-storage",
-    file: ENGINE,
+    file: WORKER,
     from: /(?<=limits:\n.*\n.*\n) {14}ephemeral-storage: .*\n/,
     to: "",
     line: /limits/,
@@ -562,21 +642,21 @@ const MUTATIONS: Mutation[] = [
   },
   {
     rule: "pod-security-restricted",
-    file: ENGINE,
+    file: WORKER,
     from: "runAsNonRoot: true",
     to: "runAsNonRoot: false",
     line: /runAsNonRoot/,
   },
   {
     rule: "pod-security-restricted",
-    file: ENGINE,
+    file: WORKER,
     from: "drop: [ALL]",
     to: "drop: [NET_RAW]",
     line: /capabilities/,
   },
   {
     rule: "pod-security-restricted",
-    file: ENGINE,
+    file: WORKER,
     from: "allowPrivilegeEscalation: false",
     to: "allowPrivilegeEscalation: true",
     line: /allowPrivilegeEscalation/,
@@ -590,7 +670,7 @@ const MUTATIONS: Mutation[] = [
   },
   {
     rule: "no-token",
-    file: ENGINE,
+    file: WORKER,
     from: /\n {6}automountServiceAccountToken: false/,
     to: "",
     line: /^ {4}spec:/,
@@ -604,7 +684,7 @@ const MUTATIONS: Mutation[] = [
   },
   {
     rule: "disruption-budget",
-    file: ENGINE,
+    file: BUDGET,
     from: "maxUnavailable: 1\n  selector",
     to: "minAvailable: 1\n  selector",
     line: /minAvailable/,
@@ -615,7 +695,7 @@ const MUTATIONS: Mutation[] = [
     from: "HEALTH_PORT=9090",
     to: "HEALTH_PORT=9091",
     line: /containerPort/,
-    toldIn: ENGINE,
+    toldIn: WORKER,
   },
   {
     rule: "internal-port",
@@ -648,7 +728,7 @@ const MUTATIONS: Mutation[] = [
   },
   {
     rule: "network-dns",
-    file: ENGINE,
+    file: EGRESS,
     from: "- port: 5432\n",
     to: "- port: 53\n",
     line: /ipBlock/,
@@ -679,14 +759,14 @@ const MUTATIONS: Mutation[] = [
   },
   {
     rule: "network-egress-ports",
-    file: ENGINE,
+    file: EGRESS,
     from: "- port: 5432\n",
     to: "- port: 22\n",
     line: /22/,
   },
   {
     rule: "network-egress-ports",
-    file: ENGINE,
+    file: EGRESS,
     from: "- port: 5432\n",
     to: "- port: 443\n",
     line: /443/,
@@ -694,14 +774,14 @@ const MUTATIONS: Mutation[] = [
   },
   {
     rule: "network-egress-ports",
-    file: ENGINE,
+    file: EGRESS,
     from: "- port: 5432\n",
     to: "- port: 5432\n          endPort: 6000\n",
     line: /6000/,
   },
   {
     rule: "network-egress-ports",
-    file: ENGINE,
+    file: EGRESS,
     from: /\n {6}ports:\n {8}- port: 5432\n {10}protocol: TCP/,
     to: "",
     line: /- to/,
@@ -714,6 +794,61 @@ const MUTATIONS: Mutation[] = [
     to: "",
     line: /cidr/,
     message: /link-local/,
+  },
+  {
+    rule: "network-hosts",
+    file: HOSTS,
+    from: '- matchPattern: "*.upstash.io"',
+    to: '- matchPattern: "*"',
+    line: /"\*"/,
+    message: /everybody's/,
+  },
+  {
+    rule: "network-hosts",
+    file: HOSTS,
+    from: '- matchPattern: "*.upstash.io"',
+    to: '- matchPattern: "*.io"',
+    line: /"\*\.io"/,
+    message: /everybody's/,
+  },
+  {
+    rule: "network-hosts",
+    file: HOSTS,
+    from: / {2}- target:\n.*\n {6}name: redis[\s\S]*/,
+    to: "",
+    line: /toFQDNs/,
+    toldIn: SERVICES,
+    message: /redis names no host/,
+  },
+  {
+    rule: "network-hosts",
+    file: SERVICES,
+    from: 'port: "5671"',
+    to: 'port: "443"',
+    line: /443/,
+  },
+  {
+    rule: "network-hosts",
+    file: SERVICES,
+    from: / {6}toPorts:\n.*\n.*5671[\s\S]*?(?=---)/,
+    to: "",
+    line: /toFQDNs/,
+    message: /every port/,
+  },
+  {
+    rule: "network-hosts",
+    file: EGRESS,
+    from: "    app.kubernetes.io/component: egress\n",
+    to: "",
+    line: /- to/,
+    message: /beside the hosts/,
+  },
+  {
+    rule: "unknown-field",
+    file: SERVICES,
+    from: "endpointSelector:",
+    to: "endpointsSelector:",
+    line: /endpointsSelector/,
   },
   {
     rule: "default-deny",
@@ -748,7 +883,7 @@ const MUTATIONS: Mutation[] = [
   },
   {
     rule: "config-keys",
-    file: ENGINE,
+    file: WORKER,
     from: "name: WORKER_ID",
     to: "name: WORKERID",
     line: /WORKERID/,
@@ -759,11 +894,11 @@ const MUTATIONS: Mutation[] = [
     from: "REDIS_URL",
     to: "REDIS_URI",
     line: /envFrom/,
-    toldIn: ENGINE,
+    toldIn: WORKER,
   },
   {
     rule: "references",
-    file: ENGINE,
+    file: WORKER,
     from: "serviceAccountName: tl-engine",
     to: "serviceAccountName: other",
     line: /other/,
@@ -771,13 +906,13 @@ const MUTATIONS: Mutation[] = [
   {
     rule: "references",
     file: ENGINE,
-    from: "secretRef:\n                name: activities",
-    to: "secretRef:\n                name: activites",
+    from: "secretRef/name\n        value: activities",
+    to: "secretRef/name\n        value: activites",
     line: /activites/,
   },
   {
     rule: "references",
-    file: ENGINE,
+    file: WORKER,
     from: "priorityClassName: tl-engine",
     to: "priorityClassName: urgent",
     line: /urgent/,

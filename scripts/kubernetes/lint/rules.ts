@@ -1,7 +1,10 @@
 /** All rules, those of the readers included: each has a name and a reason. */
 import { CAPACITY_RULES } from "./rules/capacity.ts";
 import { CONFIGURATION_RULES } from "./rules/configuration.ts";
+import { ENGINE_DIFFERENCE_RULES } from "./rules/engine-differences.ts";
 import { ENGINE_RULES } from "./rules/engines.ts";
+import { HOST_RULES } from "./rules/hosts.ts";
+import { IMAGE_RULES } from "./rules/images.ts";
 import { LABEL_RULES } from "./rules/labels.ts";
 import { NETWORK_RULES } from "./rules/network.ts";
 import { POD_SECURITY_RULES } from "./rules/pod-security.ts";
@@ -14,13 +17,16 @@ import type { Rule } from "./world.ts";
 
 export const RULES: Rule[] = [
   ...ENGINE_RULES,
+  ...ENGINE_DIFFERENCE_RULES,
   ...LABEL_RULES,
   ...SCALING_RULES,
   ...CAPACITY_RULES,
+  ...IMAGE_RULES,
   ...POD_RULES,
   ...STORAGE_RULES,
   ...POD_SECURITY_RULES,
   ...NETWORK_RULES,
+  ...HOST_RULES,
   ...CONFIGURATION_RULES,
   ...REFERENCE_RULES,
   ...SECRET_RULES,

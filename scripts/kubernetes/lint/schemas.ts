@@ -18,6 +18,7 @@ const OPERATORS: Record<string, string> = {
   "monitoring.coreos.com": "@kubernetes-models/prometheus-operator",
   "external-secrets.io": "@kubernetes-models/external-secrets",
   "argoproj.io": "@kubernetes-models/argo-cd",
+  "cilium.io": "@kubernetes-models/cilium",
 };
 
 const loaded = new Map<string, Promise<Validate | undefined>>();

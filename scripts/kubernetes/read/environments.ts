@@ -7,6 +7,7 @@ import type { AppliedObject } from "../kustomize/placed.ts";
 import { BadFiles } from "./bad-files.ts";
 
 export const OVERLAYS = "manifests/overlays";
+const ENGINES = "manifests/base/engines";
 
 /** @param root of the repository; the working directory by default. */
 export function environmentNames(root = "."): string[] {
@@ -23,4 +24,16 @@ export function environmentObjects(environment: string): AppliedObject[] {
   const { objects, problems } = compose(files, `${OVERLAYS}/${environment}`);
   if (problems.length > 0) throw new BadFiles(problems);
   return objects;
+}
+
+/**
+ * The Deployments of all engines, before any environment changes them; none where there are no manifests.
+ * @param root of the repository; the working directory by default. Throws BadFiles.
+ */
+export function engineDeployments(root = process.cwd()): AppliedObject[] {
+  const files = repositoryFiles(root);
+  if (files.read(`${ENGINES}/kustomization.yaml`) === undefined) return [];
+  const { objects, problems } = compose(files, ENGINES);
+  if (problems.length > 0) throw new BadFiles(problems);
+  return objects.filter(({ kind }) => kind === "Deployment");
 }

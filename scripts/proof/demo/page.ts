@@ -26,7 +26,12 @@ export interface Page {
 }
 
 const STYLE = `
-:root { color-scheme: light; --ink: #1f2933; --soft: #616e7c; --line: #e4e7eb; --ground: #f7f8fa; --good: #1a7f4e; --bad: #b42318 }
+:root { color-scheme: light dark; --ink: #1f2933; --soft: #616e7c; --line: #e4e7eb; --ground: #f7f8fa; --paper: #fff; --good: #1a7f4e; --bad: #b42318 }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e7eb; --soft: #9aa5b1; --line: #323f4b; --ground: #14181d; --paper: #1d232a; --good: #57c78f; --bad: #f0857d }
+  /* The pictures are drawn on white; turned over, their colours keep their hues. */
+  figure svg { filter: invert(0.885) hue-rotate(180deg) }
+}
 * { box-sizing: border-box }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.5 system-ui, sans-serif }
 main { max-width: 1280px; margin: 0 auto; padding: 40px 24px 64px }
@@ -34,16 +39,23 @@ h1 { font-size: 30px; line-height: 1.2; margin: 0 }
 h2 { font-size: 20px; margin: 40px 0 12px }
 .subtitle { color: var(--soft); margin: 6px 0 24px }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 12px }
-.figure, figure, .table { background: #fff; border: 1px solid var(--line); border-radius: 10px }
+.figure, figure, .table { background: var(--paper); border: 1px solid var(--line); border-radius: 10px }
 .figure { padding: 14px 16px }
 .figure b { display: block; font-size: 24px; line-height: 1.2; font-variant-numeric: tabular-nums }
 .figure span { color: var(--soft); font-size: 13px }
-.verdict { margin: 16px 0 0; padding: 12px 16px; border-radius: 10px; border: 1px solid; background: #fff; font-weight: 600 }
+.verdict { margin: 16px 0 0; padding: 12px 16px; border-radius: 10px; border: 1px solid; background: var(--paper); font-weight: 600 }
 .verdict.good { color: var(--good) } .verdict.bad { color: var(--bad) }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 560px), 1fr)); gap: 16px }
 .charts figure:first-child { grid-column: 1 / -1 }
 figure { margin: 0; padding: 16px; min-width: 0 }
 figure svg { display: block; width: 100%; height: auto }
+.drawing { overflow-x: auto }
+@media (max-width: 700px) {
+  main { padding: 24px 14px 40px } h1 { font-size: 24px }
+  figure { padding: 10px }
+  /* Narrower, their letters could not be read: they are pushed sideways instead. */
+  figure svg { width: 660px }
+}
 figcaption { color: var(--soft); font-size: 13px; margin-top: 10px }
 figcaption a { color: inherit; white-space: nowrap }
 .table { overflow-x: auto }
@@ -83,12 +95,12 @@ ${renderRows(page.table)}
 const renderFigure = ({ label, value }: Page["figures"][number]) =>
   `<div class="figure"><b>${escapeHtml(value)}</b><span>${escapeHtml(label)}</span></div>`;
 
-function renderSection({ title, charts }: PageSection): string {
+function renderSection({ title: name, charts }: PageSection): string {
   const figures = charts.map(
-    ({ svg, caption, file }) =>
-      `<figure>${asElement(svg)}<figcaption>${escapeHtml(caption)} <a href="${escapeHtml(file)}">${escapeHtml(file)}</a></figcaption></figure>`,
+    ({ title, svg, caption, file }) =>
+      `<figure><div class="drawing" tabindex="0" role="group" aria-label="${escapeHtml(title)}">${asElement(svg)}</div><figcaption>${escapeHtml(caption)} <a href="${escapeHtml(file)}">${escapeHtml(file)}</a></figcaption></figure>`,
   );
-  return `<section><h2>${escapeHtml(title)}</h2><div class="charts">\n${figures.join("\n")}\n</div></section>`;
+  return `<section><h2>${escapeHtml(name)}</h2><div class="charts">\n${figures.join("\n")}\n</div></section>`;
 }
 
 function renderRows({ head, rows }: Page["table"]): string {

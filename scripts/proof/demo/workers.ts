@@ -71,7 +71,7 @@ export function startWorkers(options: WorkersOptions): Workers {
     logFolder,
     repository,
     timeScale,
-    graceS: gracePeriods(join(repository, "manifests/base")),
+    graceS: gracePeriods(repository),
     onEvent: () => {},
     ask: rememberFor((options.figuresAgeS * 1_000) / 5),
     onBadDrain: (pod, how) => warnings.push(`${pod} ended ${how}, see ${logOf(pod)}`),

@@ -1,5 +1,5 @@
 /** keda/ as this machine runs it. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -101,12 +101,17 @@ spec:
 });
 
 test("the grace period is the Deployment's own, else Kubernetes' default", () => {
-  const file = join(folder, "activities.yaml");
+  const engines = join(folder, "manifests/base/engines");
+  mkdirSync(engines, { recursive: true });
+  const kustomization = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
+  writeFileSync(join(engines, "kustomization.yaml"), `${kustomization}resources: [a.yaml]\n`);
   writeFileSync(
-    file,
+    join(engines, "a.yaml"),
     "kind: Deployment\nmetadata: { name: activities }\nspec: { template: { spec: { terminationGracePeriodSeconds: 45 } } }\n",
   );
   expect(gracePeriods(folder)("activities")).toBe(45);
   expect(gracePeriods(folder)("analytics")).toBe(30);
   expect(gracePeriods(join(folder, "none"))("activities")).toBe(30);
+  // Put together from the one worker and what differs.
+  expect(gracePeriods(REPOSITORY)("analytics")).toBe(45);
 });

@@ -1,5 +1,5 @@
 /** What the manifests say of an engine is read, and what they lack is told with file and line. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -44,6 +44,10 @@ spec:
   secretTargetRef:
     - { parameter: host, name: broker, key: host }
 `;
+const KUSTOMIZATION = `apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [deployment.yaml]
+`;
 const DEPLOYMENT = `apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -60,11 +64,13 @@ spec:
 
 function read(scaledObject: string, deployment?: string) {
   writeFileSync(join(folder, "keda.yaml"), scaledObject);
-  if (deployment !== undefined) writeFileSync(join(folder, "deployment.yaml"), deployment);
-  return readEngines({
-    scaledObjects: join(folder, "keda.yaml"),
-    manifests: join(folder, "deployment.yaml"),
-  });
+  const engines = join(folder, "manifests/base/engines");
+  if (deployment !== undefined) {
+    mkdirSync(engines, { recursive: true });
+    writeFileSync(join(engines, "kustomization.yaml"), KUSTOMIZATION);
+    writeFileSync(join(engines, "deployment.yaml"), deployment);
+  }
+  return readEngines({ scaledObjects: join(folder, "keda.yaml"), root: folder });
 }
 
 async function problemsOf(scaledObject: string): Promise<string> {

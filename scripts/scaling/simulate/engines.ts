@@ -2,7 +2,7 @@
 import { globSync } from "node:fs";
 import { drainDeadlineMs } from "../../../shared/engine/deadlines.ts";
 import { BadFiles } from "../../kubernetes/read/bad-files.ts";
-import { readObjects } from "../../kubernetes/read/documents.ts";
+import { engineDeployments } from "../../kubernetes/read/environments.ts";
 import { graceSecondsOf, podSizeOf } from "../../kubernetes/read/workload.ts";
 import { loadWorkers } from "../../workers.ts";
 import { type EngineFigures, readFigures } from "../engine-figures.ts";
@@ -15,9 +15,10 @@ import type { SimulatedEngine } from "./simulated-engine.ts";
 const LIGHT_JOB_S = 0.0065;
 
 export interface EngineFiles {
-  /** Globs, relative to the working directory. */
+  /** A glob, relative to the working directory. */
   scaledObjects?: string;
-  manifests?: string;
+  /** The repository whose manifests/ have the Deployments; the working directory by default. */
+  root?: string;
 }
 
 /**
@@ -26,13 +27,11 @@ export interface EngineFiles {
  */
 export async function readEngines({
   scaledObjects: scaledObjectGlob = "keda/*.yaml",
-  manifests: manifestGlob = "manifests/base/**/*.yaml",
+  root = process.cwd(),
 }: EngineFiles = {}): Promise<SimulatedEngine[]> {
   const files = globSync(scaledObjectGlob).toSorted();
   const { scaledObjects, problems } = readScaledObjects(files, PLACEHOLDER_CREDENTIALS);
-  const deployments = globSync(manifestGlob)
-    .flatMap((file) => readObjects(file).objects)
-    .filter(({ kind }) => kind === "Deployment");
+  const deployments = engineDeployments(root);
   const workers = new Map(
     (await loadWorkers()).map(({ definition }) => [definition.name, definition]),
   );

@@ -39,6 +39,8 @@ export interface Panel {
   title: string;
   curves: readonly Curve[];
   level?: Level;
+  /** Things that happened, so many in each bin: ticks along the bottom, longer for more. */
+  events?: { label: string; colour: string; counts: readonly number[] };
   /** Values are seconds, and their ticks such as a clock has; plain numbers otherwise. */
   isTime?: boolean;
   /** The scale reaches at least this. */
@@ -49,7 +51,7 @@ export interface Panel {
 export function drawPanel(plot: Plot, panel: Panel, x: Scale, times: readonly Tick[]): string {
   const { left, right, top, bottom } = plot;
   const most = Math.max(panel.least, ...panel.curves.flatMap(({ values }) => values));
-  // A level far above everything that happened would flatten it: it is only told then.
+  // A level far above everything that happened would flatten it: it is only named then.
   const level = panel.level && panel.level.at <= 3 * most ? panel.level : undefined;
   const reach = Math.max(most, level?.at ?? 0) * 1.05;
   const ticks = panel.isTime ? timeTicks(reach) : roundTicks(reach, 3, most < 3);
@@ -65,8 +67,27 @@ export function drawPanel(plot: Plot, panel: Panel, x: Scale, times: readonly Ti
     ),
     ...times.map(({ at }) => line(x(at), bottom, x(at), bottom + 4, { colour: COLOURS.mist })),
     ...panel.curves.map((curve) => drawCurve(curve, x, y, bottom)),
-    level ? drawLevel(level, plot, y) : "",
+    panel.events ? drawEvents(panel.events, x, bottom) : "",
+    level
+      ? line(left, y(level.at), right, y(level.at), { colour: level.colour, ...LEVEL_STYLE })
+      : "",
   ].join("");
+}
+
+const EVENT_PX = { one: 9, more: 5, most: 34 };
+
+function drawEvents(
+  { counts, colour }: NonNullable<Panel["events"]>,
+  x: Scale,
+  bottom: number,
+): string {
+  return counts
+    .map((count, bin) => {
+      if (count === 0) return "";
+      const high = Math.min(EVENT_PX.most, EVENT_PX.one + (count - 1) * EVENT_PX.more);
+      return line(x(bin + 0.5), bottom, x(bin + 0.5), bottom - high, { colour, width: 1.6 });
+    })
+    .join("");
 }
 
 const TIME_STEPS_S = [
@@ -100,20 +121,20 @@ function drawCurve(
   return area(points, floor, colour, 0.22) + polyline(points, { ...style, width: 1.2 });
 }
 
-function drawLevel({ label, colour, at }: Level, { left, right }: Plot, y: Scale): string {
-  return (
-    line(left, y(at), right, y(at), { colour, width: 1.4, dash: "6 4" }) +
-    text(left + 6, y(at) - 5, label, { size: 11, colour, weight: 600, halo: true })
-  );
-}
+const LEVEL_STYLE = { width: 1.4, dash: "6 4" };
 
-/** Keys of the curves, from the right end leftwards. */
-function legend({ curves }: Panel, right: number, y: number): string {
-  if (curves.length < 2) return "";
+/** Keys of all but a curve that is alone, from the right end leftwards; beside the plot, where no curve strikes them. */
+function legend({ curves, events, level }: Panel, right: number, y: number): string {
   let end = right;
-  return curves
+  const asLine = ({ label, colour }: { label: string; colour: string }) =>
+    ({ label, colour, as: "line" }) as const;
+  return [
+    ...(level ? [{ ...asLine(level), dash: LEVEL_STYLE.dash }] : []),
+    ...(events ? [asLine(events)] : []),
+    ...(curves.length > 1 ? curves : []),
+  ]
     .toReversed()
-    .map(({ label, colour, as, dash }) => {
+    .map(({ label, colour, as, dash }: Omit<Curve, "values">) => {
       const start = end - label.length * 5.9;
       end = start - 34;
       const key =

@@ -29,6 +29,13 @@ describe.each([...LOAD_NAMES, "empty"] as const)("%s", (name) => {
     expectWhole(svg);
   });
 
+  test("shows each start of a pod, though all may be gone at the end of a bin", () => {
+    const [first] = simulate({ engines, load }).engines;
+    const podsStarted = first?.podsStarted;
+    expect(first?.series.starts.reduce((sum, count) => sum + count, 0)).toBe(podsStarted);
+    expect(svg.includes(`>${podsStarted} starts<`)).toBe(name !== "empty");
+  });
+
   test("shows engines that had jobs, and no others", () => {
     expect(svg.includes(">activities<")).toBe(name !== "empty");
     expect(svg).not.toContain(">burials<");

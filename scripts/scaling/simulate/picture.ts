@@ -142,7 +142,13 @@ function drawSpans(load: Load, plot: Plot, x: Scale, named: boolean): string {
     .join("");
 }
 
-function panelsOf({ series, wait, targetWaitS, maxReplicaCount }: EngineResult): Panel[] {
+function panelsOf({
+  series,
+  wait,
+  targetWaitS,
+  maxReplicaCount,
+  podsStarted,
+}: EngineResult): Panel[] {
   return [
     {
       title: "Jobs per second",
@@ -159,6 +165,11 @@ function panelsOf({ series, wait, targetWaitS, maxReplicaCount }: EngineResult):
     },
     {
       title: "Pods",
+      events: {
+        label: `${whole(podsStarted)} starts`,
+        colour: COLOURS.orange,
+        counts: series.starts,
+      },
       least: 2,
       level: {
         label: `maxReplicaCount ${maxReplicaCount}`,
@@ -177,7 +188,7 @@ function panelsOf({ series, wait, targetWaitS, maxReplicaCount }: EngineResult):
       ],
     },
     {
-      title: "Wait until a job starts, 95 % of jobs at most",
+      title: "Wait until the start, p95",
       least: Math.min(targetWaitS, Math.max(1, wait.maxS)),
       isTime: true,
       level: {

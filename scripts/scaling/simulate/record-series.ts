@@ -12,6 +12,7 @@ export class Recorder {
   readonly #stepsABin: number;
   #arrived = 0;
   #doneBefore = 0;
+  #startedBefore = 0;
   #waiting = 0;
 
   constructor(engine: EngineInTime, durationS: number) {
@@ -22,6 +23,7 @@ export class Recorder {
       arrivedPerS: [],
       donePerS: [],
       waiting: [],
+      starts: [],
       ready: [],
       draining: [],
       wanted: [],
@@ -39,6 +41,7 @@ export class Recorder {
     series.arrivedPerS.push(this.#arrived / series.binS);
     series.donePerS.push((engine.done - this.#doneBefore) / series.binS);
     series.waiting.push(this.#waiting);
+    series.starts.push(engine.pods.started - this.#startedBefore);
     series.ready.push(engine.pods.ready);
     series.draining.push(engine.pods.draining);
     series.wanted.push(engine.replicas);
@@ -47,5 +50,6 @@ export class Recorder {
     this.#arrived = 0;
     this.#waiting = 0;
     this.#doneBefore = engine.done;
+    this.#startedBefore = engine.pods.started;
   }
 }

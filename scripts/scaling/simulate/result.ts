@@ -32,6 +32,8 @@ export interface Series {
   donePerS: number[];
   /** The most in the bin. */
   waiting: number[];
+  /** Pods that were started in the bin: at its end the ready ones may be as many as before. */
+  starts: number[];
   /** Ready and draining pods at its end, and what the Deployment asks for. */
   ready: number[];
   draining: number[];

@@ -85,7 +85,7 @@ export function forecastChart(
     notes: [
       text(x(0) + 6, PLOT.top + 10, "today", { size: 11, halo: true }),
       ...(target === null ? [] : targetLine(target, y)),
-      ...dates(forecast, x, future),
+      ...dates(forecast, x),
     ],
   });
 }
@@ -111,35 +111,30 @@ const targetLine = (target: number, y: (value: number) => number) => [
   text(PLOT.left + 8, y(target) - 7, "all done", { size: 11, colour: COLOURS.ink, halo: true }),
 ];
 
-/** Marks the days on which the answers fall, alternating in height so that neighbours don't collide. */
-function dates(
-  { percentiles, from }: Forecast,
-  x: (value: number) => number,
-  future: number,
-): string[] {
-  return percentiles.flatMap(({ percentile, date }, i) => {
-    if (!date) return [];
-    const day = daysBetween(from, date);
-    if (day > future) return [];
-    const atRight = x(day) > PLOT.right - 120;
-    return [
-      line(x(day), PLOT.top + 6, x(day), PLOT.bottom, {
+/**
+ * Marks the days on which the answers fall, at four heights so that neighbours don't collide; the words come after
+ * all lines, or the next one would strike them.
+ */
+function dates({ percentiles, from }: Forecast, x: (value: number) => number): string[] {
+  const answers = percentiles.flatMap(({ percentile, date }) =>
+    date ? [{ at: x(daysBetween(from, date)), label: `${percentile} %: ${formatDate(date)}` }] : [],
+  );
+  const style = { size: 11, weight: 600, colour: COLOURS.vermilion, halo: true } as const;
+  return [
+    ...answers.map(({ at }) =>
+      line(at, PLOT.top + 6, at, PLOT.bottom, {
         colour: COLOURS.vermilion,
         width: 1.4,
         dash: "5 4",
       }),
-      text(
-        x(day) + (atRight ? -6 : 6),
-        PLOT.bottom - 14 - (i % 4) * 18,
-        `${percentile} %: ${formatDate(date)}`,
-        {
-          size: 11,
-          weight: 600,
-          colour: COLOURS.vermilion,
-          anchor: atRight ? "end" : "start",
-          halo: true,
-        },
-      ),
-    ];
-  });
+    ),
+    ...answers.map(({ at, label }, i) => {
+      const atRight = at > PLOT.right - 120;
+      const anchor = atRight ? "end" : "start";
+      return text(at + (atRight ? -6 : 6), PLOT.bottom - 14 - (i % 4) * 18, label, {
+        ...style,
+        anchor,
+      });
+    }),
+  ];
 }

@@ -1,5 +1,5 @@
 /** Every engine has all of its parts in the cluster, under the names that the code gives. */
-import { basename } from "node:path/posix";
+import { basename, dirname } from "node:path/posix";
 import { lanesOf } from "../../../../shared/broker/lanes.ts";
 import { brokerNames } from "../../../../shared/wire/names.ts";
 import { CLUSTER_KINDS } from "../../kustomize/change-objects.ts";
@@ -36,7 +36,7 @@ const engineParts: Rule = {
             `the engine ${name} has no ${kind} called ${name}`,
             kind === "ScaledObject"
               ? `write keda/${name}.yaml and list it in keda/kustomization.yaml`
-              : `write it in manifests/base/engines/${name}.yaml and list that in its kustomization.yaml`,
+              : `write manifests/base/engines/${name}/kustomization.yaml, as \`make new-worker\` does, and list ${name} in engines/kustomization.yaml`,
           );
       const pod = pods.find(({ object }) => object.kind === "Deployment" && object.name === name);
       if (!pod) continue;
@@ -76,11 +76,12 @@ const engineNames: Rule = {
         report(object.placeOf(["metadata", "name"]), `${object.kind} ${name} is of no engine`, fix);
         continue;
       }
-      if (basename(object.file) !== `${name}.yaml`)
+      const named = object.placeOf(["metadata", "name"]);
+      if (![basename(named.file, ".yaml"), basename(dirname(named.file))].includes(name))
         report(
-          object.placeOf([]),
-          `${object.kind} ${name} is not in ${name}.yaml`,
-          "move it there",
+          named,
+          `${object.kind} ${name} gets its name in ${named.file}`,
+          `name it in ${name}.yaml, or in a folder called ${name}`,
         );
       const label = textIn(object, ["metadata", "labels", NAME_LABEL]);
       if (label !== name)

@@ -7,7 +7,7 @@ import { containersOf } from "../../read/workload.ts";
 import { podsOf, type Report, type Rule, titleOf, type World } from "../world.ts";
 
 const LABEL = "app.kubernetes.io/";
-const TOOLS = /\/tl-engine-tools:(.+)$/;
+const TOOLS = /\/tl-engine-tools:([^@]+)/;
 
 /** The release that the environment is at: its migrations' and topology's. */
 function releaseOf(world: World): string | undefined {

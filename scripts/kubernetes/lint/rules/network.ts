@@ -5,11 +5,11 @@ import type { Path } from "../../read/documents.ts";
 import { listIn, mapIn, textIn, valueAt } from "../../read/value-at.ts";
 import { ofKind, type Report, type Rule, type World } from "../world.ts";
 
-const DNS_PORT = 53;
+export const DNS_PORT = 53;
 /** NodeLocal DNSCache answers here for kube-dns, on the pod's own node. */
 const NODE_DNS = "169.254.20.10/32";
 /** AMQP, Postgres and Redis, with and without TLS. */
-const SERVICE_PORTS = [5671, 5672, 5432, 6379, 6380];
+export const SERVICE_PORTS = [5671, 5672, 5432, 6379, 6380];
 /** The broker's management API; it shares 443 with the rest of the world, so it needs an address. */
 const MANAGEMENT_PORTS = [443, 15671, 15672];
 const ANYWHERE = ["0.0.0.0/0", "::/0"];
@@ -123,7 +123,8 @@ const networkEgressPorts: Rule = {
   check(world, report) {
     eachRule(world, "egress", (policy, path) => {
       checkPorts(policy, path, report);
-      const open = isAnywhere(policy, path, report);
+      checkLinkLocal(policy, path, report);
+      const open = isOpen(policy, path);
       for (const { at, port } of portsOf(policy, path)) {
         if (port === DNS_PORT || SERVICE_PORTS.includes(Number(port))) continue;
         const isManagement = MANAGEMENT_PORTS.includes(Number(port));
@@ -140,11 +141,10 @@ const networkEgressPorts: Rule = {
   },
 };
 
-/** Whether a rule names no address; one that does not must at least leave link-local ones out. */
-function isAnywhere(policy: AppliedObject, path: Path, report: Report): boolean {
+/** A rule that names no address must at least leave link-local ones out. */
+function checkLinkLocal(policy: AppliedObject, path: Path, report: Report): void {
   const peers = listIn(policy, [...path, "to"]);
-  let open = peers.length === 0;
-  if (open)
+  if (peers.length === 0)
     report(
       policy.placeOf([...path, "to"]),
       `the NetworkPolicy ${policy.name} reaches every address, link-local ones too`,
@@ -154,7 +154,6 @@ function isAnywhere(policy: AppliedObject, path: Path, report: Report): boolean 
     const block = [...path, "to", index, "ipBlock"];
     const except = listIn(policy, [...block, "except"]);
     if (!ANYWHERE.includes(textIn(policy, [...block, "cidr"]))) continue;
-    open = true;
     if (!LINK_LOCAL.some((range) => except.includes(range)))
       report(
         policy.placeOf([...block, "cidr"]),
@@ -162,7 +161,13 @@ function isAnywhere(policy: AppliedObject, path: Path, report: Report): boolean 
         `write except: [${LINK_LOCAL[0]}]`,
       );
   }
-  return open;
+}
+
+/** Whether a rule lets every address be reached. */
+export function isOpen(policy: AppliedObject, path: Path): boolean {
+  const peers = listIn(policy, [...path, "to"]);
+  const cidr = (index: number) => textIn(policy, [...path, "to", index, "ipBlock", "cidr"]);
+  return peers.length === 0 || [...peers.keys()].some((index) => ANYWHERE.includes(cidr(index)));
 }
 
 export const NETWORK_RULES: Rule[] = [networkDns, networkMetrics, networkEgressPorts];

@@ -1,3 +1,4 @@
+/** What a pod says of itself: probes, resources, the port that is its own, and how a node may be drained of it. */
 import { listIn, mapIn, textIn, valueAt } from "../../read/value-at.ts";
 import {
   eachContainer,
@@ -11,23 +12,6 @@ import {
   settingOf,
   titleOf,
 } from "../world.ts";
-
-const imagePinned: Rule = {
-  name: "image-pinned",
-  reason: "git says what runs, and a node that pulls again gets the same",
-  check(world, report) {
-    eachContainer(world, ({ object }, path, title) => {
-      const image = textIn(object, [...path, "image"]);
-      const tag = /:([^/:@]+)$/.exec(image.split("@")[0] ?? "")?.[1];
-      if (image.includes("@sha256:") || (tag !== undefined && tag !== "latest")) return;
-      report(
-        object.placeOf([...path, "image"]),
-        `${title} runs ${image}, which may be another one tomorrow`,
-        "name its version under images: of each overlay",
-      );
-    });
-  },
-};
 
 const PROBES = ["startupProbe", "readinessProbe", "livenessProbe"];
 
@@ -162,4 +146,4 @@ function checkPort(pod: Pod, port: number, report: Report): void {
     );
 }
 
-export const POD_RULES: Rule[] = [imagePinned, probes, resources, disruptionBudget, internalPort];
+export const POD_RULES: Rule[] = [probes, resources, disruptionBudget, internalPort];
