@@ -6,7 +6,6 @@ export {
   alsoAs,
   anySpelling,
   describedAs,
-  type KeyWarning,
   KeyWarnings,
   orJson,
 } from "./engine/spellings.ts";

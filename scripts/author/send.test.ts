@@ -65,7 +65,7 @@ test("many from standard input with WAIT: prints id and reply; a bad line fails 
 test("an example of the engine's in place of a file: it comes as the contract shows it", async () => {
   const { code, lines } = await send({ EXAMPLE: "2", WAIT: "1" });
   const { actions } = JSON.parse(await readFile("docs/contract/activities.json", "utf8"));
-  expect(JSON.parse(lines[0]?.slice(37) ?? "")).toEqual(actions.record.examples[1].input);
+  expect(worker.bodies.get(lines[0]?.slice(0, 36) ?? "")).toEqual(actions.record.examples[1].input);
   expect(code).toBe(0);
   const missing = await send({ EXAMPLE: "99" });
   expect(missing.stderr + missing.lines).toContain("EXAMPLE=99: activities.record has");

@@ -4,7 +4,6 @@ import { KeyWarning, readSent } from "./read-spellings.ts";
 import { noting } from "./spelling-marks.ts";
 import { planOf } from "./spelling-plan.ts";
 
-export type { KeyWarning } from "./read-spellings.ts";
 export { alsoAs, describedAs, orJson } from "./spelling-marks.ts";
 
 /** The field `keyWarnings` of an input that wants to know; no caller can send it. */
