@@ -12,6 +12,8 @@ export type TriggerReading =
       value: number;
       /** Whether the trigger alone would keep the workload awake. */
       active: boolean;
+      /** What a person should know of the figure, such as that the answer had none and 0 was taken for it. */
+      doubt?: string;
     }
   | { error: string };
 

@@ -43,8 +43,12 @@ test("an API that can't be asked keeps the replicas and says so; then it goes on
   expect(events).toContain("activities: connect ECONNREFUSED; 3 replicas are kept");
   expect(engine.reasons).toContain("replicas stay");
 
-  reading = { value: 0, active: false };
+  reading = { value: 0, active: false, doubt: "the answer has no figures: KEDA takes 0" };
   await until(() => deployment.replicas === 0);
+  // Said once, not at every poll.
+  expect(events.filter((text) => text.includes("no figures"))).toEqual([
+    "activities: the answer has no figures: KEDA takes 0",
+  ]);
   expect(events).toContain("activities: its trigger answers again");
   expect(engine.error).toBeUndefined();
   expect(engine.totals.peakReplicas).toBe(3);

@@ -35,6 +35,7 @@ export function createScaledEngine(options: ScaledEngineOptions): ScaledEngine {
   const totals = { asked: 0, unanswered: 0, peakReplicas: 0 };
   let depth: number | undefined;
   let error: string | undefined;
+  let doubt: string | undefined;
   let reasons = "not asked yet";
 
   const learn = (readings: TriggerReading[]) => {
@@ -47,6 +48,9 @@ export function createScaledEngine(options: ScaledEngineOptions): ScaledEngine {
       onEvent(`${name}: ${failed}; ${deployment.replicas} replicas are kept`);
     if (failed === undefined && error !== undefined) onEvent(`${name}: its trigger answers again`);
     error = failed;
+    const doubted = readings.flatMap((reading) => ("doubt" in reading ? [reading.doubt] : []))[0];
+    if (doubted !== undefined && doubted !== doubt) onEvent(`${name}: ${doubted}`);
+    doubt = doubted;
   };
 
   const scale = (wanted: number, why: string) => {

@@ -106,9 +106,18 @@ describe("a server of our own", () => {
       expect(await ask({ mode, activationValue: 4 })).toEqual({ value: 4, active: true });
   });
 
-  test("a queue without figures yet is empty", async () => {
+  test("a queue without figures is empty to KEDA, and that is said", async () => {
+    const doubt = "the answer for engine.activities has no figures: KEDA takes 0";
     says({ name: "engine.activities" });
-    expect(await ask()).toEqual({ value: 0, active: false });
+    expect(await ask()).toEqual({ value: 0, active: false, doubt });
+    says({ name: "engine.activities", messages: null });
+    expect(await ask()).toEqual({ value: 0, active: false, doubt });
+    says({ items: [], page_count: 0 });
+    expect(await ask({ useRegex: true })).toEqual({
+      value: 0,
+      active: false,
+      doubt: "no queue matches engine.activities: KEDA takes 0",
+    });
   });
 
   test.each([
@@ -145,7 +154,7 @@ describe("a server of our own", () => {
   test("a pattern without queues is empty", async () => {
     says({ items: [], page_count: 1 });
     for (const operation of ["sum", "avg", "max"] as const)
-      expect(await ask({ useRegex: true, operation })).toEqual({ value: 0, active: false });
+      expect(await ask({ useRegex: true, operation })).toMatchObject({ value: 0, active: false });
   });
 
   test("a pattern over more than one page is an error", async () => {

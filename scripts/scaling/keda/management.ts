@@ -27,7 +27,9 @@ export async function askTrigger(trigger: RabbitMqTrigger): Promise<TriggerReadi
     if (trigger.protocol !== "http")
       throw new ManagementError("protocol amqp is not asked here; write protocol: http");
     const answer: unknown = JSON.parse(await get(managementUrl(trigger), trigger));
-    return readingOf(trigger, figuresOf(trigger, answer));
+    const reading = readingOf(trigger, figuresOf(trigger, answer));
+    const doubt = doubtOf(trigger, answer as QueueInfo & { items?: QueueInfo[] });
+    return doubt === undefined ? reading : { ...reading, doubt };
   } catch (error) {
     return { error: describe(error) };
   }
@@ -119,6 +121,18 @@ function figuresOfQueue(queue: QueueInfo): Figures {
     publishRate: figure(stats?.publish_details?.rate, "publish_details.rate"),
     deliverGetRate: figure(stats?.deliver_get_details?.rate, "deliver_get_details.rate"),
   };
+}
+
+/** KEDA takes 0 without a word, and may let a fleet sleep on a full queue. */
+function doubtOf(
+  { queueName, useRegex }: RabbitMqTrigger,
+  answer: QueueInfo & { items?: QueueInfo[] },
+): string | undefined {
+  const queues = useRegex ? (answer.items ?? []) : [answer];
+  if (queues.length === 0) return `no queue matches ${queueName}: KEDA takes 0`;
+  return queues.some(({ messages }) => messages === undefined || messages === null)
+    ? `the answer for ${queueName} has no figures: KEDA takes 0`
+    : undefined;
 }
 
 /** Absent and null are 0 to Go's JSON; any other type is an error. */

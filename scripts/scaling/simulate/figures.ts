@@ -1,8 +1,9 @@
-/** `make simulate FIGURES=1`: draws the pictures of docs/infra/capacidad.md anew. */
-import { writeFileSync } from "node:fs";
+/** `make simulate FIGURES=1`: draws the pictures and tables of docs/infra/capacidad.md anew. */
+import { readFileSync, writeFileSync } from "node:fs";
 import type { Prices } from "../../kubernetes/read/prices.ts";
 import { drawGrowth, type Growth } from "./figure-growth.ts";
 import { drawLimits } from "./figure-limits.ts";
+import { growthTable, limitsTable, withTable } from "./figure-tables.ts";
 import { limitsOf, RETENTION_DAYS, redisPlans } from "./limits.ts";
 import { loadOf } from "./loads.ts";
 import { drawPicture } from "./picture.ts";
@@ -36,11 +37,19 @@ export function writeFigures(
   for (const { what, because, jobsPerDay } of limits)
     console.log(`${whole(jobsPerDay).padStart(13)} jobs a day: ${what} (${because})`);
   write("capacidad-limites.svg", drawLimits(limits));
+  const page = `${repository}docs/infra/capacidad.md`;
+  const grown = withTable(readFileSync(page, "utf8"), "crecimiento", growthTable(growth));
+  writeFileSync(page, withTable(grown, "límites", limitsTable(limits)));
+  console.log("Written: the tables of docs/infra/capacidad.md");
   const load = loadOf("burst");
   write("simulacion-rafaga.svg", drawPicture(simulate({ engines, load }), load));
 }
 
-function growthAt(engines: readonly SimulatedEngine[], prices: Prices, jobsPerDay: number): Growth {
+export function growthAt(
+  engines: readonly SimulatedEngine[],
+  prices: Prices,
+  jobsPerDay: number,
+): Growth {
   const { free, payg } = redisPlans(prices);
   const { redisCommandsPerJob, resultRowBytes } = prices.measured;
   const result = simulate({ engines, load: loadOf("1m", { jobs: jobsPerDay, days: DAYS }) });

@@ -12,6 +12,8 @@ export interface Limit {
   jobsPerDay: number;
   /** `money`: it goes on, for more than the budget. `wall`: it does not. */
   kind: "money" | "wall";
+  /** What to do then, in Spanish. */
+  remedy: string;
 }
 
 const DAYS_A_MONTH = 730 / 24;
@@ -87,12 +89,14 @@ export function limitsOf(engines: readonly SimulatedEngine[], prices: Prices): L
       because: `${es(free.commandsPerMonth)} al mes, dos por trabajo`,
       jobsPerDay: free.commandsPerMonth / monthly(redisCommandsPerJob),
       kind: "money",
+      remedy: `pagar por uso (${usd(payg.usdPer100kCommands)} por 100.000)`,
     },
     {
       what: "RabbitMQ: mensajes de un plan compartido",
       because: `${es(tiger?.messagesPerMonth ?? 0)} al mes por ${usd(tiger?.usdPerMonth ?? 0)}, ${messagesPerJob} por trabajo como mucho`,
       jobsPerDay: (tiger?.messagesPerMonth ?? 0) / monthly(messagesPerJob),
       kind: "money",
+      remedy: "un servidor dedicado, que no los cuenta",
     },
     {
       what: `Redis: ${usd(SERVICES_USD)} al mes en órdenes`,
@@ -100,48 +104,56 @@ export function limitsOf(engines: readonly SimulatedEngine[], prices: Prices): L
       jobsPerDay:
         ((SERVICES_USD / payg.usdPer100kCommands) * 100_000) / monthly(redisCommandsPerJob),
       kind: "money",
+      remedy: "un plan fijo de Upstash, que no cuenta órdenes, mientras quepan las reservas",
     },
     {
       what: "Redis: memoria gratis de Upstash",
       because: `256 MB, ${CLAIM_BYTES} bytes por reserva durante ${CLAIM_HOURS} h`,
       jobsPerDay: FREE_REDIS_BYTES / (CLAIM_BYTES * busiest(CLAIM_HOURS)),
       kind: "money",
+      remedy: "pagar por uso (hasta 100 GB), o `CLAIM_TTL_S` más corto",
     },
     {
       what: `Postgres: ${usd(SERVICES_USD)} al mes de disco`,
       because: `${es(resultRowBytes)} bytes por resultado, ${RETENTION_DAYS} días, ${usd(usdPerStorageGbMonth)} por GB`,
       jobsPerDay: (SERVICES_USD / usdPerStorageGbMonth) * (1e9 / (resultRowBytes * RETENTION_DAYS)),
       kind: "money",
+      remedy: "`RETENTION_DAYS` más corto; después, particiones",
     },
     {
       what: "Postgres: dos núcleos para todo",
       because: `${es(first.jobsPerSecond)} trabajos de ${first.name} por segundo, medidos`,
       jobsPerDay: first.jobsPerSecond / (first.share * PEAK_PER_S),
       kind: "wall",
+      remedy: "más CU; un proyecto de Postgres por motor",
     },
     {
       what: "Redis: órdenes por segundo de Upstash",
       because: `${es(payg.commandsPerSecond)} como mucho, dos por trabajo sin agrupar`,
       jobsPerDay: payg.commandsPerSecond / redisCommandsPerJob / PEAK_PER_S,
       kind: "wall",
+      remedy: "casi nunca se llega: a ese ritmo los trabajos van en grupos; un Redis propio",
     },
     {
       what: "RabbitMQ: un broker de dos núcleos",
       because: `${es(BROKER_JOBS_PER_S)} trabajos por segundo con respuesta, medidos`,
       jobsPerDay: BROKER_JOBS_PER_S / PEAK_PER_S,
       kind: "wall",
+      remedy: "un clúster; más brokers; colas partidas",
     },
     {
       what: "Postgres: conexiones sin pooler",
       because: `${DIRECT_CONNECTIONS} en 0,25 CU, dos por worker: ${DIRECT_PODS} pods llenos`,
       jobsPerDay: jobsOf(DIRECT_PODS),
       kind: "wall",
+      remedy: "la URL del pooler de Neon (10.000)",
     },
     {
       what: `Pods: los ${MOST_PODS} de la cuota`,
       because: "llenos, a partes iguales entre los motores",
       jobsPerDay: jobsOf(MOST_PODS),
       kind: "wall",
+      remedy: "subir la cuota, y con ella el presupuesto",
     },
   ];
   return limits.toSorted((a, b) => a.jobsPerDay - b.jobsPerDay);
