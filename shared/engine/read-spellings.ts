@@ -66,7 +66,8 @@ function parsed({ isChecked }: Plan, text: string, { context, path }: Reading): 
 }
 
 function readObject(plan: ObjectPlan, sent: Sent, reading: Reading): Sent {
-  const own = isOwnSpelling(plan, sent) ? sent : respelt(plan, sent, reading);
+  const names = Object.keys(sent);
+  const own = isOwnSpelling(plan, sent, names) ? sent : respelt(plan, sent, names, reading);
   let read = own;
   for (const [key, part] of plan.nested) {
     const value = own[key];
@@ -80,8 +81,8 @@ function readObject(plan: ObjectPlan, sent: Sent, reading: Reading): Sent {
   return read;
 }
 
-function isOwnSpelling({ fields }: ObjectPlan, sent: Sent): boolean {
-  for (const name of Object.keys(sent)) {
+function isOwnSpelling({ fields }: ObjectPlan, sent: Sent, names: string[]): boolean {
+  for (const name of names) {
     const field = fields.get(name);
     if (field?.key !== name || (field.isNullAbsent && sent[name] === null)) return false;
   }
@@ -89,15 +90,18 @@ function isOwnSpelling({ fields }: ObjectPlan, sent: Sent): boolean {
 }
 
 /** A copy with the schema's own keys, and those alone. */
-function respelt(plan: ObjectPlan, sent: Sent, reading: Reading): Sent {
+function respelt(plan: ObjectPlan, sent: Sent, names: string[], reading: Reading): Sent {
   const own: Sent = {};
   let several: Set<Field> | undefined;
-  for (const name of Object.keys(sent)) {
+  for (const name of names) {
     const field = plan.fields.get(name);
+    if (field === undefined) {
+      doubt(plan, name, reading);
+      continue;
+    }
     const value = sent[name];
-    if (field === undefined) doubt(plan, name, reading);
-    else if (value === undefined || (value === null && field.isNullAbsent)) continue;
-    else if (Object.hasOwn(own, field.key)) {
+    if (value === undefined || (value === null && field.isNullAbsent)) continue;
+    if (Object.hasOwn(own, field.key)) {
       several ??= new Set();
       several.add(field);
     } else own[field.key] = value;

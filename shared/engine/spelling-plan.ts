@@ -39,8 +39,63 @@ export const spellingsOf = (key: string, schema: z.ZodType): readonly string[] =
 ];
 
 /** Whether null says no more of a field than its absence, which its schema allows. */
-export const isNullAbsent = (schema: z.ZodType) =>
-  schema.safeParse(undefined).success && !schema.safeParse(null).success;
+export const isNullAbsent = (schema: z.ZodType) => isAbsentTaken(schema) && !isNullTaken(schema);
+
+// By what they are made of: to try each with a value would compile it, and a start has to wait for that.
+function isAbsentTaken(schema: z.ZodType): boolean {
+  const def = schema._zod.def as unknown as Def;
+  switch (def.type) {
+    case "optional":
+    case "default":
+    case "prefault":
+    case "catch":
+    case "unknown":
+    case "any":
+      return true;
+    case "nullable":
+    case "readonly":
+      return isAbsentTaken(def.innerType as z.ZodType);
+    default:
+      return false;
+  }
+}
+
+function isNullTaken(schema: z.ZodType): boolean {
+  const def = schema._zod.def as unknown as Def;
+  switch (def.type) {
+    case "optional":
+    case "default":
+    case "prefault":
+    case "nonoptional":
+    case "readonly":
+      return isNullTaken(def.innerType as z.ZodType);
+    case "union":
+      return (def.options as z.ZodType[]).some(isNullTaken);
+    case "literal":
+      return (def.values as unknown[]).includes(null);
+    case "pipe":
+      return isNullTaken(def.in as z.ZodType);
+    default:
+      return !NEVER_NULL.has(def.type);
+  }
+}
+
+/** All others may take null, as far as they tell. */
+const NEVER_NULL: ReadonlySet<string> = new Set([
+  "string",
+  "number",
+  "int",
+  "boolean",
+  "bigint",
+  "date",
+  "enum",
+  "object",
+  "array",
+  "tuple",
+  "record",
+  "map",
+  "set",
+]);
 
 export function planOf(schema: z.ZodObject): Plan {
   return partOf(schema, true) as Plan;

@@ -80,13 +80,13 @@ describe("unknown keys", () => {
     );
   });
 
-  test("at most 20 are told, and a flood of them costs little", () => {
+  test("at most 20 are told, and of a flood of them only the first are looked at", () => {
     const parts = Array.from({ length: 50 }, () => ({ partId: "p", part_ids: 1 }));
     expect(warnings({ parts })).toHaveLength(20);
-    const flood = Object.fromEntries(Array.from({ length: 100_000 }, (_, n) => [`nota${n}`, n]));
-    const startMs = performance.now();
-    expect(warnings(flood)).toBeUndefined();
-    expect(performance.now() - startMs).toBeLessThan(1_000);
+    // After 200 of them nobody looks any more.
+    const flood = Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`nota${n}`, n]));
+    expect(warnings({ ...flood, notes: 1 })).toBeUndefined();
+    expect(warnings({ notes: 1, ...flood })).toEqual(["unknown_key notes"]);
   });
 
   test("a caller can't send warnings of its own, and a long path is cut", () => {
