@@ -45,7 +45,8 @@ COPY package.json package-lock.json ./
 COPY shared shared
 COPY workers workers
 COPY scripts/workers.ts scripts/
-COPY scripts/operate/environment.ts scripts/operate/migrate.ts scripts/operate/topology.ts scripts/operate/
+COPY scripts/operate/dot-env.ts scripts/operate/environment.ts scripts/operate/migrate.ts scripts/operate/topology.ts scripts/operate/
+COPY scripts/show/closed-pipe.ts scripts/show/
 COPY scripts/show/terminal/printable.ts scripts/show/terminal/
 
 # The bundler alone, from the lock file: nothing of it gets into what runs.

@@ -9,6 +9,7 @@ export PATH := $(CURDIR)/.node:$(CURDIR)/node_modules/.bin:$(PATH)
 # Variables reach the scripts through the environment, where no shell takes them apart.
 export TIME_SCALE MAX_REPLICAS DURATION UNTIL_ZERO
 export DATA SEED KEEP FAULTS HOURS JOBS KINDS BUGS SEEDS PARALLEL CONTROL NAME ACTION FILE EXAMPLE WAIT ID ALL LIMIT
+export CODE TYPE SINCE
 export ENGINE LOAD SUGGEST JSON DAYS TARGET_WAIT_S POD_START_S NODE_START_S FIGURES
 export USD_PER_CPU_HOUR USD_PER_GIB_HOUR
 export PRUNE ENV DRY_RUN JOBS_PER_DAY EXPLAIN
@@ -23,7 +24,7 @@ endif
 STAMP := node_modules/.installed
 RUN := node
 # With the URLs of the environment, of .env, or of the services that services-up keeps.
-WITH_SERVICES := node --env-file-if-exists=.env scripts/author/services.ts with --
+WITH_SERVICES := node scripts/author/services.ts with --
 
 .PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck fleet dev worker new-worker remove-worker contract client \
 	send dead-letters replay topology migrate lint-manifests rights images pin-images try-image render deploy-dev deploy-staging stop-all resume \
@@ -106,10 +107,10 @@ send: setup ## Publish a job: NAME=activities ACTION=record FILE=job.json (- is 
 	@$(if $(EXAMPLE),,$(call needs,FILE))
 	@$(WITH_SERVICES) node scripts/author/send.ts
 
-dead-letters: setup ## Show jobs that ended without success [NAME=activities] [LIMIT=n]
+dead-letters: setup ## Show jobs that ended without success, by code, and those for no engine [NAME=activities|unrouted] [LIMIT=n]
 	@$(WITH_SERVICES) node scripts/operate/dead-letters.ts
 
-replay: setup ## Run dead letters again: NAME=activities ID=job-id, or ALL=1
+replay: setup ## Run dead letters again: NAME=activities (or unrouted) with ID=job-id, CODE=rejected, TYPE=…, SINCE=2h, or ALL=1 [DRY_RUN=1]
 	@$(call needs,NAME)
 	@$(WITH_SERVICES) node scripts/operate/dead-letters.ts replay
 

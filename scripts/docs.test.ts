@@ -1,4 +1,5 @@
 /** Keeps the README and the handbook true: links, commands, variables, files, metrics and the example engine. */
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -7,6 +8,10 @@ import type { WorkerDefinition } from "../shared/engine/define-worker.ts";
 import { Environment } from "../shared/process/config.ts";
 import { FROM_FILES } from "../shared/process/secret-files.ts";
 import { ERROR_CODES } from "../shared/wire/error-codes.ts";
+import { SPAN } from "./proof/demo/figures.ts";
+import { generateHistory } from "./proof/demo/generator.ts";
+import { recordHere } from "./proof/demo/pass-without-fleet.ts";
+import { planJobs } from "./proof/demo/plan.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
@@ -62,6 +67,9 @@ const namedTargets = (page: string) =>
       .filter((word) => /^[a-z][a-z-]*$/.test(word)),
   );
 
+/** What `make` hands on to the scripts. */
+const exported = allOf(makefile, /^export ([A-Z_ ]+)$/gm).flatMap((names) => names.split(" "));
+
 /** Variables of the schema, of the Makefile, and of the scripts and test set-up that read their own. */
 function knownVariables(): Set<string> {
   const sources = [...filesUnder("scripts", ".ts"), ...filesUnder("shared", ".ts")]
@@ -74,7 +82,7 @@ function knownVariables(): Set<string> {
     ...allOf(read(".env.example"), /^#?([A-Z][A-Z0-9_]*)=/gm),
     ...FROM_FILES.map((name) => `${name}_FILE`),
     ...allOf(makefile, /\$\(([A-Z]+)\)/g),
-    ...(/^export ([A-Z ]+)$/m.exec(makefile)?.[1] ?? "").split(" "),
+    ...exported,
     ...allOf(sources, /\benv\.([A-Z][A-Z0-9_]*)/g),
     ...allOf(sources, /\b(?:whole|wholeNumber|positive)\((?:env, )?"([A-Z_]+)"/g),
     ...allOf(sources, /const \{ ([^}]*) \} = process\.env/g).flatMap((list) =>
@@ -124,6 +132,90 @@ const firstCells = (page: string) => allOf(read(page), /^\| `([^`|]+)`/gm);
 test("every variable of the schema has its line in the handbook", () => {
   const told = firstCells("docs/infra/variables.md");
   expect(Object.keys(Environment.shape).filter((name) => !told.includes(name))).toEqual([]);
+});
+
+/** Scripts that `make` runs, and where they read what they are told. */
+const commands = [...new Set(allOf(makefile, /\b(scripts\/[\w/-]+\.ts)/g))];
+const readersOfVariables = [
+  ...commands,
+  ...filesUnder("scripts", "/options.ts"),
+  "scripts/operate/dead-letters/selection.ts",
+];
+/** Other programs', and what tests of the scripts themselves set. */
+const NOT_OURS = ["PATH", "NPM_CONFIG_USERCONFIG", "NODE_EXTRA_CA_CERTS", "SELFCHECK_HUNTER"];
+
+/** Variables that a script reads beside the workers' own. */
+const readBy = (source: string) =>
+  [
+    ...allOf(source, /\benv\.([A-Z][A-Z0-9_]*)/g),
+    ...allOf(source, /\b(?:whole|wholeNumber|positive)\((?:env, )?"([A-Z_]+)"/g),
+    ...allOf(source, /\{ ([^{}]*) \}(?: = process\.env|: Given)/g).flatMap((list) =>
+      allOf(list, /\b([A-Z][A-Z_]+)\b/g),
+    ),
+  ].filter((name) => !Object.hasOwn(Environment.shape, name) && !NOT_OURS.includes(name));
+
+test("every variable that a command takes has its line in the handbook", () => {
+  const table = read("docs/infra/variables.md").split("## De las herramientas")[1] ?? "";
+  const told = allOf(table, /^\| (`[^|]*) \|/gm).flatMap((cell) => allOf(cell, /`([A-Z_]+)`/g));
+  const taken = [
+    ...exported,
+    ...allOf(makefile, /^[a-z-]+:.*## (.*)$/gm).flatMap((help) => allOf(help, /\b([A-Z_]+)=/g)),
+    ...readersOfVariables.map(read).flatMap(readBy),
+  ];
+  expect(taken.length).toBeGreaterThan(30);
+  expect([...new Set(taken)].filter((name) => !told.includes(name))).toEqual([]);
+});
+
+test("a command is told as make runs it: the system's Node may be too old for it", () => {
+  const byHand = /\b(?:node(?: --\S+)* (?:scripts|shared|workers)\/|npx )/;
+  const told = PAGES.flatMap((page) => codeOf(read(page)).filter((code = "") => byHand.test(code)));
+  expect(told).toEqual([]);
+  const said = [...filesUnder("scripts", ".ts"), ...filesUnder("shared", ".ts")]
+    .filter((path) => !path.endsWith(".test.ts"))
+    .filter((path) => byHand.test(read(path)));
+  expect(said).toEqual([]);
+});
+
+test("no command says that there is no .env", () => {
+  const script = "scripts/author/services.ts";
+  const args = [script, "with", "--", process.execPath, "-e", "console.log(process.env.AMQP_URL)"];
+  expect(makefile).not.toContain("--env-file");
+  const { stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: ROOT,
+    env: { ...process.env, AMQP_URL: "amqp://given/" },
+    encoding: "utf8",
+  });
+  expect([stdout, stderr]).toEqual(["amqp://given/\n", ""]);
+});
+
+/** A script's last line, wherever code shows one: `demo: jobs=…`. */
+const figureLines = (page: string) =>
+  codeOf(read(page)).flatMap((code = "") => allOf(code, /^([a-z-]+: [a-z_]+=.*)$/gm));
+
+test("a script's line of figures has names that scripts print", () => {
+  const sources = filesUnder("scripts", ".ts")
+    .filter((path) => !path.endsWith(".test.ts"))
+    .map(read)
+    .join("\n");
+  const lines = PAGES.flatMap(figureLines);
+  expect(lines.length).toBeGreaterThan(2);
+  const unknown = lines.flatMap((line) => {
+    const [name = "", rest = ""] = line.split(": ", 2);
+    if (!sources.includes(`\`${name}: `)) return [line];
+    const names = allOf(rest, /(?:^| )([a-z_]+)=/g);
+    return names.filter((it) => !new RegExp(`\\b${it}(?:=\\$\\{|:|,| \\}|"\\])`).test(sources));
+  });
+  expect(unknown).toEqual([]);
+});
+
+test("the figures of the README's demo are those of its plan", () => {
+  const line = figureLines("README.md").find((text) => text.startsWith("demo: "));
+  const { seed, runId } = { seed: "tiendaleon", runId: "docs" };
+  const { jobs } = planJobs(generateHistory({ seed, months: SPAN.months }), { runId, seed });
+  const events = jobs.filter(({ id, input }) => recordHere(input, id).activities.length > 0);
+  const each = `results=${jobs.length} replies=${jobs.length} events=${events.length}`;
+  expect(line).toBe(`demo: jobs=${jobs.length} ${each} lost=0 doubled=0 different=0 seconds=…`);
+  expect(read("scripts/proof/demo.ts")).toContain(`DEFAULT_SEED = "${seed}"`);
 });
 
 test("the handbook's metrics are those of the code", () => {

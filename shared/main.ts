@@ -1,4 +1,4 @@
-/** The process of one worker: `node shared/main.ts workers/<name>/index.ts`. */
+/** The process of one worker, whose file is its argument: `workers/<name>/index.ts`. */
 import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -13,7 +13,9 @@ const EXIT_MISCONFIGURED = 2;
 
 async function main(path: string | undefined): Promise<void> {
   if (path === undefined)
-    return misconfigured("usage: node shared/main.ts workers/<name>/index.ts");
+    return misconfigured(
+      "usage: main.ts workers/<name>/index.ts; make worker NAME=<name> runs one",
+    );
   // A container's first process ignores a signal that it has no listener for, so it listens before the
   // imports, which take most of the start.
   const { listenForSignals } = await import("./drain.ts");

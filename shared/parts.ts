@@ -1,4 +1,5 @@
 /** Makes the steps of a job's life from what the worker has opened. */
+import type { Tracer } from "@opentelemetry/api";
 import type { Logger } from "pino";
 import { brokerUserOf } from "./broker/address.ts";
 import type { Delivery } from "./broker/consume.ts";
@@ -25,6 +26,7 @@ import type { Config } from "./process/config.ts";
 import type { Metrics } from "./process/metrics.ts";
 import type { Pool } from "./stores/database.ts";
 import type { Redis } from "./stores/redis.ts";
+import { tracedLife, tracedRun } from "./tracing/traced-life.ts";
 import { BURIALS, brokerNames, redisKeys } from "./wire/names.ts";
 
 /** The steps that touch the world, replaceable one by one in tests of faults. */
@@ -45,6 +47,8 @@ export interface LifeDependencies {
   live: LiveJobs;
   gate: Gate;
   redis: Redis;
+  /** Undefined without tracing: nothing is wrapped then. */
+  tracer?: Tracer | undefined;
   draining(): boolean;
   /** Aborts when the drain is over. */
   signal: AbortSignal;
@@ -62,7 +66,8 @@ export interface PartsDependencies extends LifeDependencies {
 
 /** Puts the steps in their order. */
 export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life {
-  const { definition, config, log, metrics, live, gate, redis, draining, signal } = dependencies;
+  const { definition, config, log, metrics, live, gate, redis, tracer, draining, signal } =
+    dependencies;
   const { claims, commits, connections, publisher } = parts;
   const names = brokerNames(config.ENGINE_PREFIX);
   const tools = {
@@ -79,10 +84,11 @@ export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life
   const maxAttempts = definition.maxAttempts ?? DEFAULT_MAX_ATTEMPTS;
   const replyExchange = config.REPLY_EXCHANGE;
   const isBurials = definition.name === BURIALS;
-  const life = createLife({
+  const run = createRun({ definition, commits, tools, log, signal });
+  const untraced = createLife({
     receive: parts.receive,
     turns: createTurns({ claims, commits, gate, live, tools, maxAttempts, log, draining }),
-    run: createRun({ definition, commits, tools, log, signal }),
+    run: tracer === undefined ? run : tracedRun(run, tracer),
     commits,
     settle: createSettle({
       ...{ publisher, courier, claims, names, replyExchange, budget, log, signal },
@@ -95,6 +101,8 @@ export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life
     log,
     signal,
   });
+  const life =
+    tracer === undefined ? untraced : tracedLife(untraced, tracer, names.queue(definition.name));
   if (!isBurials) return life;
   const { receive } = parts;
   return endEvictions(life, { names, replyExchange, receive, courier, metrics, log });

@@ -18,6 +18,8 @@ import { createLog } from "./process/log.ts";
 import { watchLoop } from "./process/loop-watch.ts";
 import { createMetrics } from "./process/metrics.ts";
 import { createPurge, type Purge } from "./stores/purge.ts";
+import { startTracing } from "./tracing/start-tracing.ts";
+import { tracedParts } from "./tracing/traced-life.ts";
 
 export type { Parts };
 
@@ -117,13 +119,17 @@ export async function startWorker(
       if (down) consumer?.pause();
       else consumer?.resume();
     };
+    const tracing = await startTracing(config, engine, log);
+    if (tracing !== undefined) closers.add(() => tracing.stop());
     const dependencies = {
+      tracer: tracing?.tracer,
       ...{ definition, config, plan, log, metrics, live, gate, pool, redis, publisher, onOutage },
       draining: () => drain.draining,
       signal: ending.signal,
     };
     const made = makeParts(dependencies);
     parts = options.parts?.(made) ?? made;
+    if (tracing !== undefined) parts = tracedParts(parts, tracing.tracer);
     life = assembleLife(parts, dependencies);
     for (const end of watches(parts.claims, dependencies)) closers.add(end);
     state.consuming = true;

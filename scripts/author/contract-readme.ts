@@ -100,7 +100,7 @@ by. A job that comes back after a delay, and a replay, stay in their lane.
 | header \`${HEADERS.traceparent}\` | W3C trace context, carried on |
 | \`timestamp\` | epoch seconds; a job older than the results are kept ends as \`expired\` |
 | \`user_id\` | your broker user's name, which the broker checks: the job's publisher, \`${PUBLISHER.source}\`. A fleet may require it. Without it the job is nobody's |
-| \`app_id\` | recorded |
+| \`app_id\` | your program's name, recorded in the result's row, in dead letters and in the log; nothing is decided by it, and what has control characters is left out |
 | \`expiration\` | **never**: with no worker running the broker would drop the job; use \`${HEADERS.deadline}\` |
 | headers \`CC\`, \`BCC\`, \`x-dead-letter-*\`, \`x-death\` | never |
 | headers ${RUNTIME_HEADERS.map((name) => `\`${name}\``).join(", ")} | never: the engines' own, refused from anybody else |
@@ -114,15 +114,21 @@ is not returned; it waits in \`engine.unrouted\` for a person, and where too man
 
 ## A reply
 
-Comes to \`reply_to\` through the default exchange or [one of its own](#replies-on-a-shared-vhost), persistent, when the result is stored. Its
-\`user_id\` is the engine's broker user.
+Comes to \`reply_to\` through the default exchange or [one of its own](#replies-on-a-shared-vhost), when the result is stored.
 
 | property | value |
 |---|---|
 | \`message_id\` | the same on every resend of this reply: drop what you have seen |
 | \`correlation_id\` | the job's, or the job's id |
-| \`type\` | the job's, with \`.result\` or \`.error\` after it |
-| header \`${HEADERS.attempt}\` | counted runs of the handler |
+| \`type\` | the job's, with \`.result\` or \`.error\` after it; \`<engine>.error\` where the job has no type that can be repeated (none, over 248 bytes, control characters) |
+| \`content_type\` | \`application/json\` |
+| \`delivery_mode\` | 2 |
+| \`timestamp\` | epoch seconds, when it was sent |
+| \`user_id\` | the engine's broker user |
+| \`app_id\` | \`tl-engine\` |
+| header \`${HEADERS.attempt}\` | counted runs of the handler; 0 where it never ran |
+| header \`${HEADERS.traceparent}\` | the job's, where it has one |
+| header \`${HEADERS.publish}\` | the engine's own; ignore it |
 
 \`\`\`json
 { "status": "succeeded", "output": {} }

@@ -1,4 +1,5 @@
 /** Writes the contract for callers, docs/contract/ and shared/client/contract.ts, from the workers' definitions. */
+import "../show/closed-pipe.ts";
 import { spawnSync } from "node:child_process";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -138,8 +139,7 @@ async function main(): Promise<void> {
   const files = await contractFiles((await loadWorkers()).map(({ definition }) => definition));
   const stale = await staleFiles(files);
   if (values.check) {
-    for (const file of stale)
-      console.error(`${file} is stale; run: node scripts/author/contract.ts`);
+    for (const file of stale) console.error(`${file} is stale; run: make contract`);
     process.exitCode = stale.length > 0 ? 1 : 0;
     return;
   }

@@ -3,11 +3,12 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { action, defineWorker } from "../../shared/engine/define-worker.ts";
+import { forEachLine } from "../../shared/process/lines.ts";
 import { openTestFleet, type TestFleet } from "../../shared/testing/fleet.ts";
 import { copyRepository, type RepositoryCopy } from "./new-worker/repository-copy.ts";
 
@@ -85,9 +86,7 @@ beforeAll(async () => {
     },
     stdio: ["ignore", "pipe", "inherit"],
   });
-  createInterface({ input: dev.stdout as NodeJS.ReadableStream }).on("line", (text) =>
-    lines.push(stripVTControlCharacters(text)),
-  );
+  forEachLine(dev.stdout as Readable, (text) => lines.push(stripVTControlCharacters(text)));
   await line(/reloaded takes jobs after/);
 });
 afterAll(async () => {

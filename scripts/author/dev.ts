@@ -1,9 +1,10 @@
 /** `make dev`: all workers on local services, each started anew when its code changes. */
-import { existsSync } from "node:fs";
+import "../show/closed-pipe.ts";
 import { relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { provideServices } from "../../shared/services/index.ts";
 import { startReaper } from "../../shared/services/reaper.ts";
+import { readDotEnv } from "../operate/dot-env.ts";
 import { workerFolders } from "../workers.ts";
 import { prettyLine } from "./dev/log-lines.ts";
 import { declareTopology, runMigrations } from "./dev/prepare.ts";
@@ -16,7 +17,7 @@ const DEBOUNCE_MS = 60;
 /** What no worker process loads. */
 const NOT_LOADED = /\.(?:test|bench|fixture)\.ts$|^shared\/(?:testing|client\/testing)\//;
 
-if (existsSync(`${REPOSITORY}.env`)) process.loadEnvFile(`${REPOSITORY}.env`);
+readDotEnv();
 const services = await provideServices();
 const env = {
   // Type stripping and compiling are most of a start.

@@ -1,4 +1,5 @@
 /** `make new-worker NAME=invoices`: an engine that passes its test and the conformance suite at once. */
+import "../show/closed-pipe.ts";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -71,7 +72,7 @@ async function main(): Promise<void> {
   console.log(`Listed in: ${LISTINGS.map(({ file }) => file).join(", ")}`);
   console.log(
     `\nNext: make test TESTS=workers/${name}, then write what it does in workers/${name}/index.ts,` +
-      "\nand `node scripts/author/contract.ts` after each change of a schema.",
+      "\nand `make contract` after each change of a schema.",
   );
 }
 

@@ -1,5 +1,6 @@
 /** `make remove-worker NAME=invoices`: what `make new-worker` makes and lists, taken out again. */
 
+import "../show/closed-pipe.ts";
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";

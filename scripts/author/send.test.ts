@@ -79,6 +79,15 @@ test("an answer does nothing to the terminal", async () => {
   expect(lines.map((line) => line.slice(37))).toEqual(['{"value":"\\u009b2J\\u202e\\u2028"}']);
 });
 
+test("a failure names its path; an empty variable is none given", async () => {
+  const job = JSON.stringify({ value: 1, answer: "fail" });
+  const { code, lines } = await send({ FILE: "-", WAIT: "1", REPLY_EXCHANGE: "" }, job);
+  expect(lines).toEqual([
+    expect.stringMatching(/ failed rejected: no \(answer: it was told to fail\)$/),
+  ]);
+  expect(code).toBe(1);
+});
+
 test("unknown engine, missing arguments", async () => {
   const unknown = await send({ NAME: "nope", FILE: "-" }, "{}\n");
   expect(unknown.lines[0]).toMatch(/failed unknown_engine: .*activities/);

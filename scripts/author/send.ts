@@ -1,10 +1,11 @@
 /** `make send NAME=activities ACTION=record FILE=job.json [WAIT=1]`: publishes jobs from a file, standard input, or an example. */
+import "../show/closed-pipe.ts";
 import { open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { parseArgs } from "node:util";
-import { connect, EngineError } from "@tl-engine/client";
+import { connect, EngineError, JobFailed } from "@tl-engine/client";
+import { linesOf } from "@tl-engine/shared/process/lines";
 import type { Example } from "../../shared/engine/define-worker.ts";
-import { linesOf } from "../show/ndjson.ts";
 import { printable } from "../show/terminal/printable.ts";
 import { loadWorkers } from "../workers.ts";
 
@@ -12,7 +13,6 @@ import { loadWorkers } from "../workers.ts";
 const IN_FLIGHT = 256;
 
 const USAGE = `usage: make send NAME=activities ACTION=record FILE=job.json [WAIT=1]
-   or: node scripts/author/send.ts NAME ACTION FILE [--wait]
 FILE is one job's input as JSON; - or *.ndjson is one job a line.
 EXAMPLE=1 in its place publishes the action's first example, as docs/contract shows it; 2 the second.`;
 
@@ -69,7 +69,18 @@ async function* readJobs(options: Options): AsyncGenerator<string> {
   for await (const line of linesOf(input)) if (line.trim() !== "") yield line;
 }
 
+/** Where it is wrong, and what: the message alone says that an input breaks its schema. */
+function placesOf({ message, details = [] }: JobFailed): string {
+  const places = details
+    .map(({ path, message: why }) => [path, message.includes(why) ? "" : why])
+    .map((parts) => parts.filter((part) => part !== "").join(": "))
+    .filter((place) => place !== "");
+  return places.length === 0 ? "" : ` (${places.join("; ")})`;
+}
+
 function lineOf(error: unknown): string {
+  if (error instanceof JobFailed)
+    return printable(`${error.code}: ${error.message}${placesOf(error)}`);
   if (error instanceof EngineError) return printable(`${error.code}: ${error.message}`);
   return printable(error instanceof Error ? error.message : String(error));
 }
@@ -77,9 +88,10 @@ function lineOf(error: unknown): string {
 async function main(options: Options): Promise<number> {
   const { name, action, wait } = options;
   await using client = await connect({
-    amqpUrl: process.env.AMQP_URL ?? "amqp://guest:guest@127.0.0.1:5672",
-    prefix: process.env.ENGINE_PREFIX,
-    replyExchange: process.env.REPLY_EXCHANGE,
+    // An empty variable is one that was not given.
+    amqpUrl: process.env.AMQP_URL || "amqp://guest:guest@127.0.0.1:5672/%2Fengine",
+    prefix: process.env.ENGINE_PREFIX || undefined,
+    replyExchange: process.env.REPLY_EXCHANGE || undefined,
     appId: "send",
   });
   // Names come from the command line: the client itself checks them against the contract.

@@ -2,6 +2,7 @@
  * `services.ts up | down | status`: the services that stay between runs. `services.ts with -- command`
  * runs a command with their URLs, unless the environment names others.
  */
+import "../show/closed-pipe.ts";
 import { spawn } from "node:child_process";
 import { parseArgs } from "node:util";
 import {
@@ -12,10 +13,10 @@ import {
   SERVICES_DIR,
   URLS_OF_SERVICE,
 } from "../../shared/services/index.ts";
+import { readDotEnv } from "../operate/dot-env.ts";
 import { printableLines } from "../show/terminal/printable.ts";
 
-const USAGE =
-  "Usage: node scripts/author/services.ts up|down|status [--native|--docker] | with -- command…";
+const USAGE = "Usage: services.ts up|down|status [--native|--docker] | with -- command…";
 
 const say = (line: string) => process.stderr.write(`${printableLines(line)}\n`);
 
@@ -54,6 +55,7 @@ async function status() {
 /** Becomes the command as far as it can: same terminal, signals passed on, same exit status. */
 async function runWith([file, ...args]: string[]) {
   if (file === undefined) throw new TypeError(USAGE);
+  readDotEnv();
   const kept = (await runningKept(SERVICES_DIR))?.urls ?? {};
   const env: NodeJS.ProcessEnv = { ...process.env };
   for (const names of Object.values(URLS_OF_SERVICE)) {

@@ -1,8 +1,9 @@
 /** `make worker NAME=activities`: one worker in the foreground, on given services or on local ones. */
-import { existsSync } from "node:fs";
+import "../show/closed-pipe.ts";
 import { fileURLToPath } from "node:url";
 import { provideServices } from "../../shared/services/index.ts";
 import { startWorkerProcess, workerArgs } from "../../shared/services/worker-process.ts";
+import { readDotEnv } from "../operate/dot-env.ts";
 import { printableLines } from "../show/terminal/printable.ts";
 import { workerFolders } from "../workers.ts";
 import { declareTopology, runMigrations } from "./dev/prepare.ts";
@@ -18,7 +19,7 @@ async function main(name: string): Promise<number> {
     say(`NAME=${name} is no worker; there are: ${known.join(", ")}.`);
     return EXIT_MISUSED;
   }
-  if (existsSync(`${REPOSITORY}.env`)) process.loadEnvFile(`${REPOSITORY}.env`);
+  readDotEnv();
   const services = await provideServices();
   try {
     const env = { ...process.env, ...services.env() };

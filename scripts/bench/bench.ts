@@ -1,4 +1,5 @@
 /** `make bench`: the engine beside its peers, on the same services, in alternating rounds. */
+import "../show/closed-pipe.ts";
 import { rmSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";

@@ -3,6 +3,7 @@
  * `cost.ts [--check] [folder]`: with `--check` all environments, for CI. ENV, JOBS_PER_DAY and JSON come
  * from the environment. Exit status 1 over the budget, 2 on bad input.
  */
+import "../show/closed-pipe.ts";
 import { fileURLToPath } from "node:url";
 import { BadFiles, describeProblem } from "../kubernetes/read/bad-files.ts";
 import { environmentNames } from "../kubernetes/read/environments.ts";

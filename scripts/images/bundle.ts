@@ -2,7 +2,7 @@
  * Puts workers into a few JavaScript files: a start then reads ten files instead of four hundred, which
  * takes a quarter of its time. Inside of an image's build:
  *
- * `node scripts/images/bundle.ts workers/<name>/index.ts` writes `shared/main.js` and
+ * `bundle.ts workers/<name>/index.ts` writes `shared/main.js` and
  * `workers/<name>/index.js`, each with its source map, beside the sources.
  */
 import { cpSync, globSync, readFileSync } from "node:fs";

@@ -146,7 +146,7 @@ describe.each([...(await workerFolders()), TOOLS])("the image of %s", (name) => 
     ).toEqual([]);
     expect(files.filter((path) => path.startsWith("shared/client/"))).toEqual([]);
     expect(files.filter((path) => path.startsWith("scripts/"))).toHaveLength(
-      name === TOOLS ? 5 : 0,
+      name === TOOLS ? 7 : 0,
     );
   });
 });

@@ -2,6 +2,7 @@
  * `make images`: builds the image of each engine and the one of the tools, checks that nothing is inside
  * that does not belong there, and writes their SBOMs to out/images/. PUSH=1 sends them to REGISTRY then.
  */
+import "../show/closed-pipe.ts";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";

@@ -2,6 +2,7 @@
  * `make pin-images`: writes the digests of images beside their tags, as the registry has them now. Without ENV those
  * that the Dockerfile begins with; with it those that the environment runs, of which TAG names a new version.
  */
+import "../show/closed-pipe.ts";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { environmentNames, OVERLAYS } from "../kubernetes/read/environments.ts";

@@ -2,10 +2,11 @@
  * `make try-image NAME=activities`: runs the image of an engine on real services, as Kubernetes would,
  * and says whether it starts quickly, works, loses nothing, and drains at SIGTERM.
  */
-import { existsSync } from "node:fs";
+import "../show/closed-pipe.ts";
 import { drainDeadlineMs } from "../../shared/engine/deadlines.ts";
 import { provideServices } from "../../shared/services/index.ts";
 import { openTestFleet } from "../../shared/testing/fleet.ts";
+import { readDotEnv } from "../operate/dot-env.ts";
 import { printableLines } from "../show/terminal/printable.ts";
 import { loadWorkers } from "../workers.ts";
 import { DockerFailed, DockerMissing, docker, requireDocker } from "./docker-cli.ts";
@@ -14,7 +15,6 @@ import {
   defaultTag,
   imageNames,
   imageReference,
-  REPOSITORY,
   readSource,
   TOOLS,
 } from "./image-set.ts";
@@ -77,7 +77,7 @@ async function main(): Promise<number> {
   const bytes = await sizeOf(image, name, tag);
   await sizeOf(tools, TOOLS, tag);
 
-  if (existsSync(`${REPOSITORY}.env`)) process.loadEnvFile(`${REPOSITORY}.env`);
+  readDotEnv();
   const services = await provideServices();
   const sources = Object.entries(services.sources).map(([service, from]) => `${service} (${from})`);
   say(`services: ${sources.join(", ")}`);

@@ -1,5 +1,6 @@
 /** `make deploy-dev`, `make deploy-staging`: shows the difference, applies it in order, waits for it. */
 
+import "../show/closed-pipe.ts";
 import { printableLines } from "../show/terminal/printable.ts";
 import { expectOperators, expectSecrets } from "./deploy/cluster-needs.ts";
 import { DeployError, type Kubectl } from "./deploy/kubectl.ts";

@@ -1,4 +1,5 @@
 /** Checks what keda/ and manifests/ would apply: against schemas, KEDA's own rules and ours. No cluster is asked. */
+import "../show/closed-pipe.ts";
 import { parseArgs } from "node:util";
 import { loadWorkers } from "../workers.ts";
 import { repositoryFiles } from "./kustomize/files.ts";

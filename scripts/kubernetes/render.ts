@@ -1,4 +1,5 @@
 /** `make render ENV=dev`: all objects of an environment as YAML on standard output. */
+import "../show/closed-pipe.ts";
 import { DeployError } from "./deploy/kubectl.ts";
 import { render } from "./deploy/render.ts";
 import { environmentOf } from "./deploy/target.ts";

@@ -1,5 +1,6 @@
 /** `make stop-all`, `make resume`: all engines of an environment to zero now, and back under KEDA's care. */
 
+import "../show/closed-pipe.ts";
 import { printable, printableLines } from "../show/terminal/printable.ts";
 import { DeployError } from "./deploy/kubectl.ts";
 import { PAUSED, pausedEngines, WORKERS } from "./deploy/rollout.ts";

@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import {
   field,
   long,
@@ -23,6 +23,7 @@ let fleet: TestFleet;
 beforeAll(async () => {
   fleet = await openTestFleet((await loadWorkers()).map(({ definition }) => definition));
 });
+beforeEach(() => fleet.channel.purgeQueue(fleet.names.dead(NAME)));
 afterAll(() => fleet?.close());
 
 const letter = (id: string, some: Partial<RawMessage> = {}): RawMessage => ({
@@ -68,8 +69,9 @@ test("what would speak to the terminal is spelt out, in ids, types, codes and er
   ])
     expect(list).toContain(shown);
   expect(replay).toContain("the id none\\u001b[2J\\u009b31m");
-  expect(list.trimEnd().split("\n")).toHaveLength(2);
-  await fleet.channel.purgeQueue(fleet.names.dead(NAME));
+  // Groups, letters, and no line of theirs.
+  expect(list.match(/forged: 0/g)).toHaveLength(1);
+  expect(list).not.toMatch(/^forged/m);
 });
 
 test("a broker that is not there is named in one line", async () => {
@@ -91,10 +93,75 @@ test("a letter that can't be decoded is listed and replayed by what it says besi
   for (const id of ["before", "deep", "large", "bytes", "after"])
     expect(list).toMatch(new RegExp(`^  ${id} `, "m"));
   expect(list).toMatch(/^ {2}deep .* can't be decoded/m);
-  expect(list.trimEnd().split("\n")).toHaveLength(7);
   const replay = await run("replay", { ID: "deep" });
   expect(replay).toContain("replayed=1 left=0");
   const all = await run("replay", { ALL: "1" });
   expect(all).toContain("replayed=4 left=1");
   expect(all).toContain("its message_id is none that a job can have");
+});
+
+test("letters are shown by default below their groups, with reason and path; an empty LIMIT is none given", async () => {
+  const headers = Buffer.concat([
+    field("x-error-code", "S", long(Buffer.from("invalid_input"))),
+    field("x-error", "S", long(Buffer.from("the input breaks its schema".padEnd(300, "!")))),
+    field("x-error-details", "S", long(Buffer.from("requested.priority: expected string"))),
+  ]);
+  await bury(letter("one", { headers }), letter("two", { headers }), letter("three"));
+  for (const LIMIT of ["", "20"]) {
+    const list = await run("list", { LIMIT });
+    expect(list).toMatch(/^activities: 3$/m);
+    expect(list).toMatch(/^ {2}invalid_input +2 .* one$/m);
+    expect(list).toMatch(/^ {2}rejected +1 .* three$/m);
+    expect(list).toMatch(/^ {2}two .*the input breaks.* → requested\.priority: expected string$/m);
+  }
+  const groups = await run("list", { LIMIT: "0" });
+  expect(groups).toMatch(/^ {2}invalid_input +2/m);
+  expect(groups).not.toMatch(/^ {2}two /m);
+  expect(await run("list", { LIMIT: "1" })).toMatch(/… and 2 more \(LIMIT=n\)/);
+});
+
+test("nothing is replayed but what was asked for, and a dry run only counts", async () => {
+  const headers = field("x-error-code", "S", long(Buffer.from("invalid_input")));
+  await bury(letter("one", { headers }), letter("two", { headers }), letter("three"));
+  expect(await run("replay", {})).toMatch(/^Say which letters: ID=job-id, CODE=/);
+  expect(await run("replay", { ID: "one", ALL: "1" })).toMatch(/^ID is one letter/);
+  expect(await run("replay", { CODE: "nope" })).toMatch(/^CODE=nope is no error code/);
+  expect(await run("replay", { SINCE: "soon" })).toMatch(/^SINCE=soon must be/);
+  const dry = await run("replay", { ALL: "1", DRY_RUN: "1" });
+  expect(dry).toBe("activities: would-replay=3 left=0 (invalid_input 2, rejected 1)\n");
+  expect(await run("list", {})).toMatch(/^activities: 3$/m);
+  const some = await run("replay", { CODE: "invalid_input", DRY_RUN: "0" });
+  expect(some).toBe("activities: replayed=2 left=0 (invalid_input 2)\n");
+  expect(await run("replay", { ID: "gone" })).toMatch(/^activities: replayed=0.*\nNo such/);
+});
+
+test("jobs for an engine that is not there are listed with the letters, and told of", async () => {
+  await publishRaw(fleet.config.AMQP_URL, fleet.names.jobs, "nobody", [letter("lost")]);
+  const all = await run("list", { NAME: "" });
+  expect(all).toMatch(/^activities: 0$/m);
+  expect(all).toMatch(/^unrouted: 1 for an engine that was not there$/m);
+  expect(all).toMatch(/^ {2}nobody +1 /m);
+  expect(all).toMatch(
+    /None of these engines is there: mend the publisher's routing key, or declare/,
+  );
+  expect(await run("replay", { NAME: "unrouted", ALL: "1" })).toMatch(
+    /^unrouted: replayed=0 left=1\n {2}lost: there is no engine behind "nobody" yet\n$/,
+  );
+  expect(await run("replay", { NAME: "unrouted", CODE: "rejected" })).toMatch(
+    /^CODE means nothing/,
+  );
+});
+
+test.each([
+  ["head -1", "activities: 3\n"],
+  // It has gone before there is anything to read.
+  ["true", ""],
+])("`| %s` ends it without a word", async (reader, read) => {
+  await bury(letter("one"), letter("two"), letter("three"));
+  const script = `"${process.execPath}" "${SCRIPT}" list | ${reader}`;
+  const { stdout, stderr } = await promisify(execFile)("bash", ["-o", "pipefail", "-c", script], {
+    // Several engines: it goes on writing after the first line that nobody took.
+    env: { ...process.env, ...fleet.env, LOG_LEVEL: "info", NAME: "" },
+  });
+  expect([stdout, stderr]).toEqual([read, ""]);
 });

@@ -1,5 +1,6 @@
 /** Runs the SQL migrations of the library and of every worker. Use the direct host, not the pooler. */
 
+import "../show/closed-pipe.ts";
 import { createLog } from "@tl-engine/shared/process/log";
 import { StartFailure } from "@tl-engine/shared/process/start-failure";
 import { openDatabase } from "@tl-engine/shared/stores/database";

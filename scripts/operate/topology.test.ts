@@ -58,7 +58,13 @@ describe.runIf(process.env.RABBITMQ_MANAGEMENT_URL)("a user of its own on a fres
 
   test("the rights that are printed declare everything", async () => {
     const printed = await run(RIGHTS, { NAME: "tools", ENGINE_PREFIX: "engine" });
-    const { configure, write, read } = toolsRights("engine");
+    const { configure, write, read } = toolsRights("engine", "tl-engine-tools");
+    expect(printed.stdout).toContain("rabbitmqctl add_user tl-engine-tools\n");
+    const others = await run(RIGHTS, { NAME: "tools", TOOLS_USER: "ops", ENGINE_PREFIX: "engine" });
+    expect(others.stdout).toContain("rabbitmqctl add_user ops\n");
+    expect(others.stdout).toMatch(/set_permissions -p \/engine ops /);
+    expect(others.stdout).toMatch(/^rights: user=ops$/m);
+    expect(others.stdout).not.toContain("tl-engine-tools");
     expect(printed.stdout).toContain(`'${configure}' '${write}' '${read}'`);
     expect("engine.jobs").toMatch(new RegExp(write));
     // In LavinMQ the default exchange has the empty name.

@@ -3,6 +3,7 @@
  * What no definition has any more is unbound and told; PRUNE=1 deletes it where it is empty.
  */
 
+import "../show/closed-pipe.ts";
 import {
   type Connection,
   closeConnection,

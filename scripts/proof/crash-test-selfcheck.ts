@@ -4,6 +4,7 @@
  * bugs, SEEDS=1,2,3, PARALLEL=2 hunts at once, LANES=12 bugs in one run, CONTROL=0 leaves the runs without any
  * bug out, MAX_FAULTS=16 gives up early.
  */
+import "../show/closed-pipe.ts";
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { printableLines } from "../show/terminal/printable.ts";

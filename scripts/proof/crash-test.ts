@@ -4,6 +4,7 @@
  * KINDS (only these kinds of faults, comma-separated).
  */
 
+import "../show/closed-pipe.ts";
 import { printableLines } from "../show/terminal/printable.ts";
 import { isRefused, runCrashTest, summarize } from "./crash-test/run.ts";
 import { openServices } from "./crash-test/services.ts";

@@ -1,4 +1,5 @@
 /** `make demo [DATA=file]`: replays a tracker's history through the fleet and proves what comes out. */
+import "../show/closed-pipe.ts";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

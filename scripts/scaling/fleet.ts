@@ -1,4 +1,5 @@
 /** `make fleet`: the fleet on this machine, scaled from keda/*.yaml as KEDA and the HPA would scale it. */
+import "../show/closed-pipe.ts";
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -8,6 +9,7 @@ import { parseArgs } from "node:util";
 import { provideServices } from "../../shared/services/index.ts";
 import { declareTopology, runMigrations } from "../author/dev/prepare.ts";
 import { BadFiles } from "../kubernetes/read/bad-files.ts";
+import { readDotEnv } from "../operate/dot-env.ts";
 import { type Live, startLive } from "../show/terminal/live.ts";
 import { printableLines } from "../show/terminal/printable.ts";
 import { createFleet, type Fleet } from "./fleet/fleet.ts";
@@ -80,7 +82,7 @@ const say = (line: string) => process.stderr.write(`${printableLines(line)}\n`);
 
 async function main(stop: AbortController): Promise<void> {
   const options = readOptions();
-  if (existsSync(`${REPOSITORY}.env`)) process.loadEnvFile(`${REPOSITORY}.env`);
+  readDotEnv();
   await using services = new AsyncDisposableStack();
   const provided = services.adopt(await provideServices(), (it) => it.stop());
   const { amqpUrl, managementUrl } = provided;

@@ -1,4 +1,5 @@
 /** `make simulate`: what the ScaledObjects would do under a load, in virtual time. */
+import "../show/closed-pipe.ts";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { BadFiles } from "../kubernetes/read/bad-files.ts";

@@ -1,4 +1,5 @@
 /** Runs `npm ci`, unless what is installed is what the lockfile says: an `npm install` also leaves that. */
+import "../show/closed-pipe.ts";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -25,6 +25,8 @@ export interface Outgoing {
   timestamp?: number | undefined;
   /** Default: application/json. */
   contentType?: string;
+  /** The program whose message it is: of a job that comes back its publisher's, "" for none. Default: our own. */
+  appId?: string | undefined;
 }
 
 const APP_ID = "tl-engine";
@@ -130,7 +132,7 @@ function header(
   buffer.uint16(CLASS_BASIC);
   buffer.uint16(0);
   buffer.int64(bodyBytes);
-  const { correlationId, replyTo, messageId, type } = outgoing;
+  const { correlationId, replyTo, messageId, type, appId = APP_ID } = outgoing;
   buffer.uint16(
     HAS.contentType |
       HAS.headers |
@@ -141,7 +143,7 @@ function header(
       HAS.timestamp |
       (type === undefined ? 0 : HAS.type) |
       HAS.userId |
-      HAS.appId,
+      (appId === "" ? 0 : HAS.appId),
   );
   buffer.shortString(outgoing.contentType ?? "application/json");
   table(buffer, outgoing.headers, outgoing.mandatory ? number : undefined);
@@ -152,7 +154,7 @@ function header(
   buffer.int64(outgoing.timestamp ?? Math.floor(Date.now() / 1000));
   if (type !== undefined) buffer.shortString(type);
   buffer.shortString(userId);
-  buffer.shortString(APP_ID);
+  if (appId !== "") buffer.shortString(appId);
   if (buffer.at - start > maxBody)
     throw new TooLong(`the properties have ${buffer.at - start} bytes; a frame takes ${maxBody}`);
   buffer.endFrame(start);
@@ -184,10 +186,11 @@ function longestBytes(outgoing: Outgoing): number {
     replyTo,
     messageId,
     type,
+    appId,
   } = outgoing;
   let units = exchange.length + routingKey.length + contentType.length;
   units += (correlationId ?? "").length + (replyTo ?? "").length;
-  units += (messageId ?? "").length + (type ?? "").length;
+  units += (messageId ?? "").length + (type ?? "").length + (appId ?? "").length;
   for (const name in outgoing.headers) {
     const value = outgoing.headers[name];
     units += name.length + 5 + (typeof value === "string" ? value.length : 3);

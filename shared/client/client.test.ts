@@ -86,6 +86,29 @@ test("an exchange that is not there: topology_missing", async () => {
   await using client = await open({ prefix: "nobody" });
   const error = await client.send("echo", "say", { value: 1 }).catch((reason) => reason);
   expect(error).toMatchObject({ name: "BrokerUnavailable", code: "topology_missing" });
+  expect(error.message).toContain("must be the workers' ENGINE_PREFIX");
+});
+
+test("a prefix that no worker can have is refused, and so is a reply-to that no worker takes", async () => {
+  for (const other of ["Engine", "a.b", "1x", "x".repeat(32)])
+    await expect(open({ prefix: other })).rejects.toMatchObject({
+      ...{ code: "invalid_option", message: expect.stringContaining("ENGINE_PREFIX") },
+    });
+  await using client = await open();
+  const send = (replyTo: string | null) => client.send("echo", "say", { value: 1 }, { replyTo });
+  for (const bad of [
+    "answers",
+    `${prefix}.replies`,
+    "replies",
+    "*.replies",
+    "amq.gen-",
+    "app.repliesx",
+  ])
+    await expect(send(bad)).rejects.toMatchObject({
+      ...{ code: "invalid_option", message: expect.stringContaining("workers refuse others") },
+    });
+  for (const good of [`app.${prefix}x.replies`, `app.${prefix}x.replies.1`, "amq.gen-x1", null])
+    expect(await send(good)).toMatchObject({ id: expect.any(String) });
 });
 
 test("wrong names, ids, options and inputs are refused before publishing", async () => {

@@ -5,12 +5,13 @@ import { CONTRACT, type Engines, type Events } from "./contract.ts";
 import type { ActionName, Contract, EngineName, InputOf, OutputOf } from "./contract-of.ts";
 import { ClientClosed, InvalidArgument, NotConfigured } from "./errors.ts";
 import { type EngineEvent, type EventOptions, subscribe } from "./events.ts";
+import { fleetCheck } from "./fleet-check.ts";
 import { buildJob, checkEngine, checkJobId, checkShortString, type JobOptions } from "./job.ts";
 import { Link } from "./link.ts";
 import type { OnceConsumer } from "./once-consumer.ts";
 import { type ConnectOptions, readOptions, type Settings } from "./options.ts";
 import { Publisher } from "./publisher.ts";
-import { type JobReply, subscribeReplies } from "./replies.ts";
+import { checkReplyTo, type JobReply, subscribeReplies } from "./replies.ts";
 import { type JobResult, Results } from "./results.ts";
 import { type JobStatus, readStatus } from "./status.ts";
 
@@ -21,7 +22,10 @@ const DEFAULT_CONCURRENCY = 32;
 const MAX_TIMEOUT_MS = 2_147_483_647;
 
 export interface SendOptions extends JobOptions {
-  /** Queue for the reply. Default: the client's replyQueue if it has one; null: no reply. */
+  /**
+   * Queue for the reply, named `*.replies`, `*.replies.*` or by the broker. Default: the client's replyQueue if it has
+   * one; null: no reply.
+   */
   replyTo?: string | null;
   /** Echoed in the reply. Default: the job id. */
   correlationId?: string;
@@ -57,6 +61,7 @@ export class EngineClient<KnownEngines, KnownEvents> {
   readonly #settings: Settings;
   readonly #publishLink: Link;
   readonly #publisher: Publisher;
+  readonly #checkFleet: () => Promise<void>;
   readonly #subscriptions = new Set<Subscription>();
   #consumeLink: Link | undefined;
   #calls: Calls | undefined;
@@ -69,6 +74,7 @@ export class EngineClient<KnownEngines, KnownEvents> {
     this.#settings = settings;
     this.#publishLink = publishLink;
     this.#publisher = publisher;
+    this.#checkFleet = fleetCheck(publishLink, settings.names);
   }
 
   /**
@@ -177,12 +183,16 @@ export class EngineClient<KnownEngines, KnownEvents> {
     return result as JobResult<Output> | undefined;
   }
 
-  /** How the job stands, with progress. Needs `redisUrl` or `databaseUrl`; knows most with both. */
+  /**
+   * How the job stands, with progress. Needs `redisUrl` or `databaseUrl`; knows most with both. Rejects with
+   * BrokerUnavailable (`topology_missing`) where no fleet has the client's prefix.
+   */
   async status(id: string, engine: EngineName<KnownEngines>): Promise<JobStatus> {
     this.#checkJob(id, engine);
     const { databaseUrl, redisUrl } = this.#settings;
     if (databaseUrl === undefined && redisUrl === undefined)
       throw new NotConfigured("status", "redisUrl", "REDIS_URL");
+    await this.#checkFleet();
     const claims = redisUrl === undefined ? undefined : await this.#openClaims("status");
     const results = databaseUrl === undefined ? undefined : await this.#openResults("status");
     return readStatus(id, engine, claims, results);
@@ -190,11 +200,13 @@ export class EngineClient<KnownEngines, KnownEvents> {
 
   /**
    * Asks for the job's end: one that runs is aborted, one that waits ends unrun, both as `cancelled`.
-   * `requested` is false when it had ended already. Needs `redisUrl`.
+   * `requested` is false when it had ended already. Needs `redisUrl`. Rejects as {@link status} does.
    */
   async cancel(id: string, engine: EngineName<KnownEngines>): Promise<{ requested: boolean }> {
     this.#checkJob(id, engine);
-    return (await this.#openClaims("cancel")).cancel(engine, id);
+    const claims = await this.#openClaims("cancel");
+    await this.#checkFleet();
+    return claims.cancel(engine, id);
   }
 
   /**
@@ -246,6 +258,8 @@ export class EngineClient<KnownEngines, KnownEvents> {
     const { replyTo = this.#settings.replyQueue, timeoutMs, deadline, ...rest } = options;
     if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS))
       throw new InvalidArgument("invalid_option", `timeoutMs must be from 1 to ${MAX_TIMEOUT_MS}`);
+    if (replyTo !== null && replyTo !== undefined)
+      checkReplyTo(replyTo, this.#settings.names.prefix);
     const until = deadline ?? (timeoutMs === undefined ? undefined : Date.now() + timeoutMs);
     return buildJob(this.#settings, engine, action, input, {
       ...rest,

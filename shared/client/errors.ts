@@ -78,7 +78,8 @@ export const BROKER_ERRORS = {
   broker_refused: "the broker refused it: its queue is full or failing; look at the broker's log",
   confirm_timeout: "the broker does not confirm what it is sent; look at its load",
   access_refused: "check the user, its password, the vhost and the user's rights on it",
-  topology_missing: "declare the exchanges and queues (make topology)",
+  topology_missing:
+    "there is no fleet under this prefix: connect({ prefix }) must be the workers' ENGINE_PREFIX; if it is, declare the exchanges and queues (make topology)",
 } as const;
 export type BrokerErrorCode = keyof typeof BROKER_ERRORS;
 

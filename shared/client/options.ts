@@ -1,6 +1,6 @@
 /** What `connect` is given, with defaults, checked. */
 
-import { type BrokerNames, brokerNames, PUBLISHER } from "../wire/names.ts";
+import { type BrokerNames, brokerNames, PREFIX, PUBLISHER } from "../wire/names.ts";
 import type { Contract } from "./contract-of.ts";
 import { InvalidArgument } from "./errors.ts";
 import type { Report } from "./link.ts";
@@ -10,7 +10,6 @@ import { checkReplyQueue } from "./replies.ts";
 const PUBLISH_TIMEOUT_MS = 4_500;
 const MAX_IN_FLIGHT = 1_000;
 const APP_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
-const PREFIX = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
 export interface ConnectOptions {
   /** `amqp://user:password@host:port/vhost`; a slash in the vhost's name is written `%2F`. */
@@ -19,7 +18,7 @@ export interface ConnectOptions {
   databaseUrl?: string | undefined;
   /** Redis with the claims; needed by `cancel`, and by `status` for progress. */
   redisUrl?: string | undefined;
-  /** First part of all broker and Redis names. Default `engine`. */
+  /** First part of all broker and Redis names: the workers' `ENGINE_PREFIX`. Default `engine`. */
   prefix?: string | undefined;
   /** Sent with each job as `app_id`; names the reply queue of calls, `<appId>.replies.<uuid>`. Default `client`. */
   appId?: string | undefined;
@@ -83,7 +82,8 @@ export function readOptions(options: ConnectOptions, contract: Contract): Settin
     refuse("databaseUrl must be a postgres:// URL");
   if (options.redisUrl && !/^rediss?:$/.test(protocolOf(options.redisUrl)))
     refuse("redisUrl must be a redis:// or rediss:// URL");
-  if (!PREFIX.test(prefix)) refuse(`prefix must match ${PREFIX}`);
+  if (!PREFIX.test(prefix))
+    refuse(`prefix must match ${PREFIX}, as the workers' ENGINE_PREFIX does`);
   if (!APP_ID.test(appId)) refuse(`appId must match ${APP_ID}`);
   if (appId === prefix || appId.startsWith(`${prefix}.`))
     refuse(`appId must not begin with the prefix ${prefix}: workers refuse such reply queues`);

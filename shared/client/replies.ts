@@ -14,6 +14,7 @@ export type JobReply<Output = unknown> = {
   /** The job's id. */
   id: string;
   engine: string;
+  /** "" where the job's type named none: such a job failed. */
   action: string;
   /** The job's correlation id, or its id. */
   correlationId: string;
@@ -21,26 +22,43 @@ export type JobReply<Output = unknown> = {
   attempt: number;
 } & ({ status: "succeeded"; output: Output } | { status: "failed"; error: JobError });
 
-const TYPE = /^([a-z][a-z0-9-]*)\.([a-z][a-z0-9-]*)\.v\d+\.(?:result|error)$/;
+const REPLY_TYPE = /\.(?:result|error)$/;
+const JOB_TYPE = /^[a-z][a-z0-9-]*\.([a-z][a-z0-9-]*)\.v\d+\./;
 const REPLY_QUEUE = /^[^*#]+\.replies(\..+)?$/;
+const BROKER_NAMED = /^amq\.gen-./;
 /** High, because the queue's own limit would drop replies while the caller restarts again and again. */
 const DELIVERY_LIMIT = 100_000;
 
 /** Throws {@link InvalidArgument} unless workers will accept `queue` as a reply-to. */
 export function checkReplyQueue(queue: string, prefix: string): void {
-  if (!REPLY_QUEUE.test(queue) || queue.startsWith(`${prefix}.`) || Buffer.byteLength(queue) > 255)
-    throw new InvalidArgument(
-      "invalid_option",
-      `replyQueue ${JSON.stringify(queue)} must be named *.replies or *.replies.*, not ${prefix}.*`,
-    );
+  if (isReplyQueue(queue, prefix)) return;
+  throw new InvalidArgument(
+    "invalid_option",
+    `replyQueue ${JSON.stringify(queue)} must be named *.replies or *.replies.*, not ${prefix}.*`,
+  );
 }
+
+/** The same of `send({ replyTo })`, which may also be a queue that the broker named. */
+export function checkReplyTo(queue: string, prefix: string): void {
+  if (isReplyQueue(queue, prefix) || (BROKER_NAMED.test(queue) && isShort(queue))) return;
+  throw new InvalidArgument(
+    "invalid_option",
+    `replyTo ${JSON.stringify(queue)} must be named *.replies or *.replies.*, not ${prefix}.*, or by the broker (amq.gen-*): workers refuse others`,
+  );
+}
+
+const isReplyQueue = (queue: string, prefix: string) =>
+  isShort(queue) && REPLY_QUEUE.test(queue) && !queue.startsWith(`${prefix}.`);
+
+const isShort = (queue: unknown) => typeof queue === "string" && Buffer.byteLength(queue) <= 255;
 
 /** The reply in a message, or undefined when it is none. */
 export function readReply(message: AMQPMessage): JobReply | undefined {
   const { messageId, correlationId, type = "", headers } = message.properties;
-  const [, engine, action] = TYPE.exec(type) ?? [];
-  const id = messageId?.split("/")[1];
-  if (!messageId || !id || !engine || !action) return undefined;
+  // The job's type may be as wrong as the job: the engine is who answers.
+  const [engine, id] = messageId?.split("/") ?? [];
+  if (!messageId || !id || !engine || !REPLY_TYPE.test(type)) return undefined;
+  const [, action = ""] = JOB_TYPE.exec(type) ?? [];
   const body = readBody(message);
   if (!body) return undefined;
   const counted = headers?.[HEADERS.attempt];

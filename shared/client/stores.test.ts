@@ -55,6 +55,18 @@ const open = () =>
     contract: contractOf(definition),
   });
 
+test("under a prefix that no fleet has, Redis' silence is no answer", async () => {
+  const { AMQP_URL: amqpUrl, REDIS_URL: redisUrl } = fleet.config;
+  const contract = contractOf(definition);
+  const prefix = `${fleet.names.prefix}y`;
+  await using client = await connect({ amqpUrl, redisUrl, contract, prefix });
+  for (const asking of ["status", "cancel"] as const)
+    await expect(client[asking]("x", "stores")).rejects.toMatchObject({
+      code: "topology_missing",
+      message: expect.stringContaining("ENGINE_PREFIX"),
+    });
+});
+
 test("a call through the true runtime; its result and status by id", async () => {
   await using client = await open();
   const id = fleet.newId();

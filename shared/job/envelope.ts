@@ -20,6 +20,8 @@ export interface Envelope {
   inputHash: string;
   /** The broker user that published the job, as the broker checked it; undefined where the message names none. */
   publisher: string | undefined;
+  /** The program that published it, as it names itself: for people, nothing is decided by it. */
+  appId: string | undefined;
   /** Replays, 0 for a job as published. */
   generation: number;
   /** Counted runs, this one included. */
@@ -79,13 +81,19 @@ export const isShort = (text: string) =>
 export const MAX_TYPE_BYTES = MAX_SHORT_BYTES - ".result".length;
 
 /** Postgres takes no NUL in a text, and no type of a job or an event has control characters. */
-export function storableType(type: unknown): string {
+export const storableType = (type: unknown) => storable(type, MAX_TYPE_BYTES) ?? "";
+
+/** What can't be kept as it is told is no fault of the job, which runs all the same. */
+export const storableAppId = (appId: unknown) => storable(appId, MAX_SHORT_BYTES);
+
+function storable(text: unknown, maxBytes: number): string | undefined {
   const isUsable =
-    typeof type === "string" &&
-    Buffer.byteLength(type) <= MAX_TYPE_BYTES &&
-    type.isWellFormed() &&
-    !/\p{Cc}/u.test(type);
-  return isUsable ? type : "";
+    typeof text === "string" &&
+    text !== "" &&
+    Buffer.byteLength(text) <= maxBytes &&
+    text.isWellFormed() &&
+    !/\p{Cc}/u.test(text);
+  return isUsable ? text : undefined;
 }
 
 export function emptyEnvelope(delivery: Delivery, engine: string): Envelope {
@@ -97,6 +105,7 @@ export function emptyEnvelope(delivery: Delivery, engine: string): Envelope {
     type: "",
     inputHash: "",
     publisher: undefined,
+    appId: undefined,
     generation: 0,
     attempt: 1,
     crashes: 0,

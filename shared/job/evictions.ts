@@ -6,6 +6,7 @@ import { HEADERS } from "../wire/headers.ts";
 import type { BrokerNames } from "../wire/names.ts";
 import { lastDeath } from "./burials.ts";
 import type { Courier } from "./courier.ts";
+import { whoseJob } from "./failure-log.ts";
 import type { Life } from "./life.ts";
 import { replyMessage } from "./messages.ts";
 import { failure } from "./outcome.ts";
@@ -52,8 +53,12 @@ async function endEvicted(
 ): Promise<void> {
   try {
     const received = receive(delivery);
-    const { id: jobId, engine, type } = received;
-    const fields = { jobId, of: engine, type, queue, reason: reason.slice(0, 40) };
+    const fields = {
+      ...whoseJob(received),
+      of: received.engine,
+      queue,
+      reason: reason.slice(0, 40),
+    };
     if (what === "dead letter") {
       const code = delivery.message.properties.headers?.[HEADERS.errorCode];
       const alert = "dead_letter_evicted";
@@ -61,7 +66,7 @@ async function endEvicted(
     } else {
       log.error({ ...fields, alert: "unrouted_evicted" }, "a job for no engine was dropped unrun");
       const reply = replyMessage(received, unroutedEnding(received), replyExchange);
-      if (reply !== undefined) await courier.reply(reply, jobId);
+      if (reply !== undefined) await courier.reply(reply, received.id);
     }
     metrics.evicted(what);
     delivery.acks.ack(delivery.message);

@@ -72,8 +72,8 @@ export class JobContext implements Job {
   }
 
   get log(): Logger {
-    const { id, type, attempt } = this.#job;
-    return this.#tools.log.child({ jobId: id, type, attempt });
+    const { id, type, appId, attempt } = this.#job;
+    return this.#tools.log.child({ jobId: id, type, appId, attempt });
   }
 
   get deadline(): Date | undefined {

@@ -108,7 +108,7 @@ function refuseChangedNumbers(text: string): void {
     const source = context?.source ?? "";
     if (isChanged(value, source))
       throw new BadJson(
-        `the number ${source.slice(0, 40)} is out of range; send it as a string`,
+        "a number is out of range, or has more digits than a double holds; send it as a string",
         key,
       );
     return value;

@@ -32,6 +32,7 @@ import type { Logger } from "pino";
 import type { Delivery } from "../broker/consume.ts";
 import type { Metrics } from "../process/metrics.ts";
 import type { Commits, Stored } from "./commit.ts";
+import { logFailure, whoseJob } from "./failure-log.ts";
 import { failedRow, type Outcome, outcomeOf, rowOf } from "./outcome.ts";
 import type { Problem, Received } from "./receive.ts";
 import { type Ran, type Run, UNRUN } from "./run.ts";
@@ -129,11 +130,7 @@ class JobLife {
   #noteEnd(received: Received, turn: Turn, ran: Ran, outcome: Outcome): void {
     const { metrics, log } = this.#options;
     metrics.settled(received, outcome, Date.now() - turn.startedAtMs);
-    if (ran.kind !== "threw") return;
-    const { id: jobId, type, attempt } = received;
-    const fields = { jobId, type, attempt, err: ran.error };
-    if (outcome.kind === "retry") log.warn(fields, "an attempt failed, retrying");
-    else log.error(fields, "the last attempt failed");
+    logFailure(log, received, { turn, ran, outcome });
   }
 
   /**
@@ -149,7 +146,8 @@ class JobLife {
     const { settle, metrics, log, signal } = this.#options;
     if (!signal.aborted) {
       metrics.ownError();
-      log.error({ err: error, jobId: received?.id }, "a job could not be settled");
+      const whose = received && whoseJob(received);
+      log.error({ ...whose, err: error }, "a job could not be settled");
       if (received !== undefined && turn?.kind === "run") {
         if (await this.#failed(received, turn, error)) return;
         if (await this.#buried(received, turn, error)) return;

@@ -75,16 +75,31 @@ export interface Grave {
   maxBodyBytes: number;
 }
 
+const MAX_REASON = 500;
+
+/** The paths of what is wrong, each with what the message does not say by itself. */
+function placesOf({ message, details = [] }: Problem): string {
+  const places = details.map(({ path, message: why }) => {
+    if (message.includes(why)) return path;
+    return path === "" ? why : `${path}: ${why}`;
+  });
+  return places
+    .filter((place) => place !== "")
+    .join("; ")
+    .slice(0, MAX_REASON);
+}
+
 /** Enough to see whose job it was. */
 const HEAD_BYTES = 4 * 1024;
 
 /** The dead letter: the job as it came, with what became of it. */
 export function deadLetter(
   envelope: Envelope,
-  { code, message }: Pick<Problem, "code" | "message">,
+  problem: Problem,
   attempt: number,
   { name, maxBodyBytes }: Grave,
 ): Outgoing {
+  const details = placesOf(problem);
   const { tooLargeBytes } = envelope.delivery;
   const letter: Outgoing = {
     ...sameJob(envelope),
@@ -94,8 +109,10 @@ export function deadLetter(
       [HEADERS.attempt]: attempt,
       [HEADERS.replay]: envelope.generation,
       [HEADERS.publisher]: publisherHeader(envelope.publisher),
-      [HEADERS.errorCode]: code,
-      [HEADERS.error]: message.slice(0, 500),
+      [HEADERS.errorCode]: problem.code,
+      [HEADERS.error]: problem.message.slice(0, MAX_REASON),
+      ...(details !== "" && { [HEADERS.errorDetails]: details }),
+      [HEADERS.endedAt]: Date.now(),
       ...(envelope.lane === "bulk" && { [HEADERS.lane]: envelope.lane }),
       ...(tooLargeBytes === undefined ? {} : { [HEADERS.droppedBytes]: tooLargeBytes }),
     }),
@@ -167,6 +184,7 @@ function sameJob(envelope: Envelope) {
     correlationId: envelope.correlationId,
     replyTo: envelope.replyTo,
     contentType: text(properties.contentType) ?? "application/octet-stream",
+    appId: envelope.appId ?? "",
     timestamp: validTimestamp(properties.timestamp),
     mandatory: true,
   };

@@ -33,6 +33,7 @@ const row = (changes: Partial<ResultRow> = {}): ResultRow => ({
   type: "e.a.v1",
   inputHash: "h",
   publisher: null,
+  appId: null,
   reply: "{}",
   events: null,
   startedAtMs: 0,

@@ -1,8 +1,8 @@
 /** How a delivery ends: pure, so that every combination can be tested without a service. */
-import { redactUrls } from "../process/log.ts";
 import type { ErrorCode } from "../wire/error-codes.ts";
 import type { JobError, Reply } from "../wire/reply.ts";
 import type { Stored } from "./commit.ts";
+import { redacted } from "./problem.ts";
 import type { Envelope, Problem, Received } from "./receive.ts";
 import type { ResultRow } from "./result-rows.ts";
 import type { Ran } from "./run.ts";
@@ -129,7 +129,7 @@ export function failedRow(
   turn: Pick<Turn, "kind" | "startedAtMs">,
   told: Problem,
 ): ResultRow {
-  const problem = { ...told, message: redactUrls(told.message) };
+  const problem = redacted(told);
   const hasRun = turn.kind === "run" || turn.kind === "cancelled";
   const attempt = hasRun ? job.attempt : 0;
   return {
@@ -142,6 +142,7 @@ export function failedRow(
     type: job.type,
     inputHash: job.inputHash,
     publisher: job.publisher ?? null,
+    appId: job.appId ?? null,
     reply: failure(problem, attempt),
     events: null,
     startedAtMs: turn.startedAtMs,

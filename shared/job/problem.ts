@@ -1,4 +1,5 @@
 /** What is wrong with a job: all of it at once, and in one sentence for its sender. */
+import { redactUrls } from "../process/redact.ts";
 import type { ErrorCode } from "../wire/error-codes.ts";
 
 export interface Problem {
@@ -21,6 +22,12 @@ export const boundDetail = ({ path, message }: { path: string; message: string }
   path: path.slice(0, 200),
   message: message.slice(0, 300),
 });
+
+/** As it may be told and kept: an engine's own words may hold a URL with its password. */
+export function redacted({ code, message, details }: Problem): Problem {
+  const places = details?.map(({ path, message }) => ({ path, message: redactUrls(message) }));
+  return { code, message: redactUrls(message), ...(places && { details: places }) };
+}
 
 /** A message without an id leaves no row: the sentence in its dead letter's header, 500 characters, is all that is told. */
 const MAX_SENTENCE = 480;

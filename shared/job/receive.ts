@@ -16,6 +16,7 @@ import {
   readHeaders,
   readId,
   refusedJob,
+  storableAppId,
   storableType,
 } from "./envelope.ts";
 import { BadJson, readJson } from "./json.ts";
@@ -72,6 +73,7 @@ export function readSender(
 ): Record<string, unknown> {
   const { properties } = envelope.delivery.message;
   const headers = ownHeaders(properties.headers, faults);
+  envelope.appId = storableAppId(properties.appId);
   readId(envelope, properties, faults);
   const believed = readPublisher(envelope, properties, headers, reception.identity, faults);
   readAddress(envelope, properties, reception, faults);
@@ -154,10 +156,10 @@ function unknownTarget(envelope: Envelope, type: unknown, definition: WorkerDefi
   const { actions, name } = definition;
   const [, engine, action = ""] = (typeof type === "string" && JOB_TYPE.exec(type)) || [];
   const path = "type";
-  // A longer one, which no action can have, would leave no room for the ending of the reply's type.
+  // Its reply says of which type it is, whatever that is.
+  envelope.type = storableType(type);
   if (engine !== name || !NAME.test(action))
     return { code: "invalid_input", message: `type must be ${name}.<action>.v<N>`, path };
-  envelope.type = type as string;
   if (Object.hasOwn(actions, action)) {
     const message = `${name}.${action} is at v${actions[action]?.version}`;
     return { code: "unknown_version", message, path };

@@ -1,5 +1,6 @@
 /** What one worker accepts: its message types, its reply-to addresses, its limits. */
 import type { Action, WorkerDefinition } from "../engine/define-worker.ts";
+import { readReplyToAllow } from "../process/reply-to-allow.ts";
 import { type BrokerNames, jobType } from "../wire/names.ts";
 import type { Identity } from "./publisher.ts";
 
@@ -71,28 +72,24 @@ export function maxInputBytesOf({ actions }: WorkerDefinition): number {
   return Math.max(DEFAULT_MAX_INPUT_BYTES, ...limits);
 }
 
+const textsLike = (pattern: string) => pattern.split("*").map(RegExp.escape).join(".+");
+
 /** A publisher that has entries of its own may use those alone; the others are everybody else's. */
 function replyToCheck(names: BrokerNames, allowList: string): Reception["isReplyToAllowed"] {
-  const entries = allowList
-    .split(",")
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== "")
-    .map((entry) => {
-      const [name, pattern] = entry.includes("=") ? entry.split("=", 2) : ["", entry];
-      return { name, pattern: String(pattern).split("*").map(RegExp.escape).join(".+") };
-    });
+  const entries = readReplyToAllow(allowList);
+  if (entries === undefined) throw new TypeError("REPLY_TO_ALLOW is no list of reply queues");
   const patterns = new Map(
-    [...Map.groupBy(entries, ({ name }) => name)].map(([name, own]) => [
-      name,
-      new RegExp(`^(?:${own.map(({ pattern }) => pattern).join("|")})$`),
+    [...Map.groupBy(entries, ({ publisher }) => publisher)].map(([publisher, own]) => [
+      publisher,
+      new RegExp(`^(?:${own.map(({ pattern }) => textsLike(pattern)).join("|")})$`),
     ]),
   );
-  const ofEverybody = patterns.get("");
+  const ofEverybody = patterns.get(undefined);
   // A caller sends many jobs with one reply-to.
   let last: { replyTo: string; publisher: string | undefined } | undefined;
   return (replyTo, publisher) => {
     if (last !== undefined && replyTo === last.replyTo && publisher === last.publisher) return true;
-    const allowed = patterns.get(publisher ?? "") ?? ofEverybody;
+    const allowed = patterns.get(publisher) ?? ofEverybody;
     if (replyTo.startsWith(`${names.prefix}.`) || !allowed?.test(replyTo)) return false;
     last = { replyTo, publisher };
     return true;

@@ -54,6 +54,7 @@ function newRow({ reply, events }: { reply: string; events: string | null }, n =
     type: n % 2 === 0 ? "probe.run.v1" : "activity.recorded",
     inputHash: `hash-${n}`,
     publisher: n % 2 === 0 ? null : "tl-plane",
+    appId: n % 3 === 0 ? null : "plane web",
     reply,
     events,
     startedAtMs: 1_700_000_000_000 + n,

@@ -20,6 +20,8 @@ export interface ResultRow {
   inputHash: string;
   /** The broker user whose job it is; null where its message named none. */
   publisher: string | null;
+  /** The program that published it, as it names itself; null where it does not. */
+  appId: string | null;
   /** The reply's exact body. */
   reply: string;
   /** JSON of the stored events, or null. */
@@ -64,23 +66,23 @@ const statement = (text: string): Statement => ({
 });
 
 const FIRST_COLUMNS =
-  "engine, job_id, status, attempt, type, input_hash, reply, events, publisher, worker, started_at";
+  "engine, job_id, status, attempt, type, input_hash, reply, events, publisher, app_id, worker, started_at";
 
 // What nearly every row is. Without ON CONFLICT, with the columns as joined texts, it costs Postgres less
 // than half of what INSERT costs. It fails as a whole when any key is there before.
 const INSERT_FIRST = statement(`
 with settings as (select set_config('lock_timeout', $1, true))
 insert into engine.results (${FIRST_COLUMNS})
-select $2, i.j, 'succeeded', i.a::int, i.t, i.h, i.r::json, i.v::json, i.p, $3, to_timestamp(i.b::float8 / 1000.0)
-from settings, unnest(${["$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11"].map(column).join(", ")})
-  as i(j, a, t, h, r, v, b, p)
+select $2, i.j, 'succeeded', i.a::int, i.t, i.h, i.r::json, i.v::json, i.p, i.n, $3, to_timestamp(i.b::float8 / 1000.0)
+from settings, unnest(${["$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12"].map(column).join(", ")})
+  as i(j, a, t, h, r, v, b, p, n)
 order by i.j`);
 
 // The same of a row that is alone, as in a worker with little to do, where nothing else hides the time:
 // without texts to take apart and rows to sort, an answer comes a fifth earlier.
 const INSERT_LONE_FIRST = statement(`
 insert into engine.results (${FIRST_COLUMNS})
-select $2, $4, 'succeeded', $5::int, $6, $7, $8::json, nullif($9, '')::json, nullif($11, ''), $3, to_timestamp($10::float8 / 1000.0)
+select $2, $4, 'succeeded', $5::int, $6, $7, $8::json, nullif($9, '')::json, nullif($11, ''), nullif($12, ''), $3, to_timestamp($10::float8 / 1000.0)
 from set_config('lock_timeout', $1, true)`);
 
 // I1. One JSON parameter with any rows. A failed row gives way to a later generation (a replay), a succeeded
@@ -89,15 +91,15 @@ const INSERT = statement(`
 with settings as (select set_config('lock_timeout', $3, true)),
 inserted as (
 insert into engine.results as r
-  (engine, job_id, generation, status, code, attempt, type, input_hash, reply, events, publisher, worker, started_at)
-select i.e, i.j, i.g, i.s, i.c, i.a, i.t, i.h, i.r::json, i.v::json, i.p, $2, to_timestamp(i.b / 1000.0)
+  (engine, job_id, generation, status, code, attempt, type, input_hash, reply, events, publisher, app_id, worker, started_at)
+select i.e, i.j, i.g, i.s, i.c, i.a, i.t, i.h, i.r::json, i.v::json, i.p, i.n, $2, to_timestamp(i.b / 1000.0)
 from settings, json_to_recordset($1::json)
-  as i(e text, j text, g int, s text, c text, a int, t text, h text, r text, v text, b float8, p text)
+  as i(e text, j text, g int, s text, c text, a int, t text, h text, r text, v text, b float8, p text, n text)
 order by i.e, i.j
 on conflict (engine, job_id) do update set
   generation = excluded.generation, status = excluded.status, code = excluded.code,
   attempt = excluded.attempt, type = excluded.type, input_hash = excluded.input_hash,
-  reply = excluded.reply, events = excluded.events, worker = excluded.worker,
+  reply = excluded.reply, events = excluded.events, app_id = excluded.app_id, worker = excluded.worker,
   started_at = excluded.started_at, finished_at = now()
   where r.status = 'failed' and r.generation < excluded.generation
     and r.publisher is not distinct from excluded.publisher
@@ -107,7 +109,7 @@ from inserted`);
 
 // Each row says whether results can be written at all; there is one even where nothing is found.
 const SELECT = `
-select r.engine, r.job_id, r.generation, r.status, r.code, r.attempt, r.type, r.input_hash, r.publisher,
+select r.engine, r.job_id, r.generation, r.status, r.code, r.attempt, r.type, r.input_hash, r.publisher, r.app_id,
   r.reply::text as reply, r.events::text as events, extract(epoch from r.started_at)::float8 * 1000 as started_at_ms,
   current_setting('transaction_read_only') = 'off' as writable,
   has_any_column_privilege('engine.results', 'insert') as allowed
@@ -161,6 +163,7 @@ export async function insertFirst(
     joined((row) => row.events),
     joined((row) => row.startedAtMs),
     joined((row) => row.publisher),
+    joined((row) => row.appId),
   ];
   try {
     await query(client, rows.length === 1 ? INSERT_LONE_FIRST : INSERT_FIRST, values, options);
@@ -196,6 +199,7 @@ export async function insertResults(
     v: row.events,
     b: row.startedAtMs,
     p: row.publisher,
+    n: row.appId,
   }));
   const values = [JSON.stringify(input), options.worker, `${options.lockTimeoutMs}ms`, rows.length];
   const result = await query(client, INSERT, values, options);
@@ -253,6 +257,7 @@ export async function selectResults(
       type: row.type,
       inputHash: row.input_hash,
       publisher: row.publisher,
+      appId: row.app_id,
       reply: row.reply,
       events: row.events,
       startedAtMs: row.started_at_ms,

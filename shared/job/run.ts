@@ -191,6 +191,7 @@ function succeeded({ job, context, startedAtMs }: LiveJob, reply: string): Resul
     type: job.type,
     inputHash: job.inputHash,
     publisher: job.publisher ?? null,
+    appId: job.appId ?? null,
     reply,
     events: context.events.length === 0 ? null : JSON.stringify(context.events),
     startedAtMs,

@@ -75,7 +75,7 @@ class ClaimedTurns implements Turns {
 
   async take(received: Received): Promise<Turn> {
     const { gate, log, draining } = this.#options;
-    if (received.kind === "refused") return refused(received.problem, log, received);
+    if (received.kind === "refused") return refused(received.problem);
     if (received.kind === "untried") return backToItsEngine(received, log);
     const earlyMs = received.notBefore === 0 ? 0 : received.notBefore - Date.now();
     if (earlyMs > 0) return tooEarly(received, earlyMs);
@@ -185,10 +185,12 @@ class ClaimedTurns implements Turns {
   }
 }
 
-function refused(problem: Problem, log: Logger, { id, type, publisher }: Received): Turn {
-  log.warn({ jobId: id, type, publisher, code: problem.code }, "a job was refused");
-  return { kind: "refused", token: undefined, startedAtMs: Date.now(), problem };
-}
+const refused = (problem: Problem): Turn => ({
+  kind: "refused",
+  token: undefined,
+  startedAtMs: Date.now(),
+  problem,
+});
 
 /** Over a tier like any wait, which is confirmed before the ack. */
 function backToItsEngine(job: UntriedJob, log: Logger): Turn {

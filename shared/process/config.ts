@@ -1,7 +1,8 @@
 /** The environment of a worker, parsed once; every bad variable is reported in one message. */
 import { hostname } from "node:os";
 import { z } from "zod";
-import { DEFAULT_TOOLS_USER, PUBLISHER } from "../wire/names.ts";
+import { DEFAULT_TOOLS_USER, PREFIX, PUBLISHER } from "../wire/names.ts";
+import { readReplyToAllow } from "./reply-to-allow.ts";
 import { withFiles } from "./secret-files.ts";
 
 const url = (...protocols: string[]) =>
@@ -12,11 +13,6 @@ const whole = (min: number, max: number) => z.coerce.number().int().min(min).max
 const flag = z
   .enum(["0", "1", "false", "true"])
   .transform((text) => text === "1" || text === "true");
-
-function isReplyToEntry(entry: string): boolean {
-  const [name = "", pattern, ...rest] = entry.trim().split("=");
-  return pattern === undefined || (PUBLISHER.test(name) && pattern !== "" && rest.length === 0);
-}
 
 /** Every variable that a worker reads. Descriptions go to `.env.example`. */
 export const Environment = z.object({
@@ -32,7 +28,7 @@ export const Environment = z.object({
     .describe("Management API; when given, broker policies are checked at start"),
   ENGINE_PREFIX: z
     .string()
-    .regex(/^[a-z][a-z0-9_-]{0,30}$/)
+    .regex(PREFIX)
     .default("engine")
     .describe("Prefix of every queue, exchange and Redis key"),
   ENGINE_ENV: z
@@ -46,7 +42,7 @@ export const Environment = z.object({
   REPLY_TO_ALLOW: z
     .string()
     .default("amq.rabbitmq.reply-to.*,amq.direct.reply-to.*,amq.gen-*,*.replies,*.replies.*")
-    .refine((list) => list.split(",").every(isReplyToEntry), {
+    .refine((list) => readReplyToAllow(list) !== undefined, {
       error: "each entry must be a pattern, or publisher=pattern with a broker user's name",
     })
     .describe(
@@ -115,6 +111,23 @@ export const Environment = z.object({
     .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"])
     .default("info")
     .describe("pino's log level"),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url("http:", "https:")
+    .optional()
+    .describe(
+      "OTLP over HTTP, as `https://otlp.example:4318`: traces go there; without it there are none, at no cost",
+    ),
+  OTEL_EXPORTER_OTLP_HEADERS: z
+    .string()
+    .optional()
+    .describe("What the endpoint wants to know its sender by, `name=value` with commas: a secret"),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe(
+      "Part of the traces that begin here, 0 to 1; a publisher's `traceparent` decides for its own",
+    ),
   WORKER_ID: z
     .string()
     .min(1)

@@ -116,3 +116,31 @@ test("whatever was thrown can be logged", () => {
   expect(lines.map((line) => JSON.parse(line).msg)).toEqual(Array(7).fill("failed"));
   expect(lines.join("")).not.toContain("a:b");
 });
+
+test("a line is JSON with nothing in it that speaks to a terminal or breaks a line", () => {
+  const lines: string[] = [];
+  const log = createLog({}, "info", { write: (line) => void lines.push(line) });
+  const evil = "\u009b2J\u007f\u202e\u2066\u200b\u2028\u2029\ufeff\u{e0041}\ud800 añ🙂";
+  log.child({ jobId: evil }).error({ err: new Error(evil), [evil]: evil }, evil);
+  expect(lines).toHaveLength(1);
+  const [line = ""] = lines;
+  expect(line.trimEnd()).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
+  expect(JSON.parse(line)).toMatchObject({
+    ...{ msg: evil, jobId: evil, [evil]: evil, err: { message: evil } },
+  });
+});
+
+test("of an error only what names it is told, not what its library put on it", () => {
+  const lines: string[] = [];
+  const log = createLog({}, "info", { write: (line) => void lines.push(line) });
+  const err = Object.assign(new Error("duplicate key value"), {
+    ...{ code: "23505", table: "people", constraint: "people_pkey" },
+    ...{ detail: "Key (mail)=(hunter2) already exists.", where: "hunter2" },
+    ...{ config: { data: "hunter2" }, response: { body: { name: "hunter2" } } },
+  });
+  log.error({ err }, "failed");
+  expect(lines.join("")).not.toContain("hunter2");
+  expect(JSON.parse(lines[0] ?? "").err).toMatchObject({
+    ...{ type: "Error", message: "duplicate key value", code: "23505", constraint: "people_pkey" },
+  });
+});

@@ -17,8 +17,23 @@ export function createLog(
     formatters: { level: (label: string) => ({ level: label }) },
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: serializeThrown },
+    hooks: { streamWrite: harmless },
   };
   return pino(options, to);
+}
+
+/**
+ * What is allowed raw in JSON, and still speaks to the terminal that shows it or breaks its lines: C1 and DEL, what
+ * turns a line around or is not seen, other line separators, halves of characters.
+ */
+const HARMFUL = /[\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u007f-\u009f]/gu;
+
+/** The same JSON, with these spelt out. */
+const harmless = (line: string) => line.replaceAll(HARMFUL, escaped);
+
+function escaped(character: string): string {
+  const units = Array.from({ length: character.length }, (_, i) => character.charCodeAt(i));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
 }
 
 /** Handlers throw what they like: logging it must not throw again. */
@@ -32,12 +47,23 @@ function serializeThrown(thrown: unknown): Record<string, unknown> {
   }
 }
 
-/** Node puts what it could not parse on its errors as `input`: a payload, or a URL with its password. */
+/**
+ * What is told of an error beside its message: which it is and where. Libraries put all else on theirs: Node what it
+ * could not parse, Postgres the values of a row, an HTTP client the whole request.
+ */
+const TOLD = [
+  ...["type", "code", "errno", "syscall", "address", "port", "hostname"],
+  ...["status", "statusCode", "severity", "schema", "table", "column", "constraint"],
+];
+
 function serializeError(error: Error): Record<string, unknown> {
-  const { message, stack, input: _, ...rest } = pino.stdSerializers.err(error);
+  const { message, stack, ...rest } = pino.stdSerializers.err(error);
   const told: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(rest))
-    told[key] = typeof value === "string" ? redactUrls(value) : value;
+  for (const key of TOLD) {
+    const value = rest[key];
+    if (typeof value === "string") told[key] = redactUrls(value);
+    else if (typeof value === "number") told[key] = value;
+  }
   told.message = redactUrls(message);
   told.stack = redactUrls(withSourceLines(String(stack)));
   return told;

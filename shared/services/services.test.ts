@@ -1,15 +1,14 @@
 /** The services: found again after a crash, ended with their parent, kept only when asked. */
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import amqp from "amqplib";
 import { Redis } from "ioredis";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { linesOf } from "../process/lines.ts";
 import { dockerAnswers } from "./docker.ts";
 import { dropServices, keepServices, projectOf, runningKept } from "./kept.ts";
 import { processIdentity } from "./process-table.ts";
@@ -175,7 +174,7 @@ describe.each(["SIGKILL", "SIGTERM", "SIGINT"] as const)("a parent that ends by 
     const parent = spawn(process.execPath, ["--input-type=module-typescript", "-e", script], {
       stdio: ["ignore", "pipe", "inherit"],
     });
-    const [line] = await once(createInterface(parent.stdout), "line");
+    const { value: line } = await linesOf(parent.stdout).next();
     const pids = String(line).split(" ").map(Number);
     expect(pids.map(processIdentity).every(Boolean)).toBe(true);
     parent.kill(signal);

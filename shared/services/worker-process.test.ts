@@ -27,6 +27,13 @@ test("it is ready when it says so, and its lines come from both of its outputs",
   expect(await it.stop(10)).toMatchObject({ code: 0, killed: false });
 });
 
+test("a line is what its worker wrote as one, also with what other readers break lines at", async () => {
+  const lines: string[] = [];
+  const it = start('process.stdout.write(\'{"a":"b\\u2028c"}\\nlast\')', lines);
+  await it.ended;
+  expect(lines).toEqual(['{"a":"b\u2028c"}', "last"]);
+});
+
 test("one that ends before it is ready says so, instead of being waited for", async () => {
   const it = start("process.exit(7)");
   await expect(it.ready).rejects.toMatchObject({

@@ -1,7 +1,7 @@
 /** A worker's process on this machine: started, known to be ready, ended with grace, and started again where asked. */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { createInterface } from "node:readline";
+import { forEachLine } from "../process/lines.ts";
 import type { Reaper } from "./reaper.ts";
 
 export interface WorkerCommand {
@@ -70,7 +70,7 @@ export function startWorkerProcess(command: WorkerCommand): WorkerProcess {
   const { pid } = child;
   if (pid !== undefined) reaper?.watch(pid, "SIGTERM");
   if (typeof command.output === "function")
-    forEachLine(child, command.output, () => ready.resolve(performance.now() - startedAtMs));
+    readOutput(child, command.output, () => ready.resolve(performance.now() - startedAtMs));
   const onEnd = (how: string, code: number | null, signal: NodeJS.Signals | null) => {
     if (!isRunning) return;
     isRunning = false;
@@ -135,10 +135,10 @@ function spawnWith(
   }
 }
 
-function forEachLine(child: ChildProcess, onLine: (line: string) => void, onReady: () => void) {
+function readOutput(child: ChildProcess, onLine: (line: string) => void, onReady: () => void) {
   for (const stream of [child.stdout, child.stderr]) {
     if (stream === null) continue;
-    createInterface({ input: stream }).on("line", (line) => {
+    forEachLine(stream, (line) => {
       onLine(line);
       if (line.includes(READY)) onReady();
     });

@@ -24,6 +24,7 @@ const newRow = (): ResultRow => ({
   type: "probe.run.v1",
   inputHash: "hash",
   publisher: null,
+  appId: null,
   reply: "{}",
   events: null,
   startedAtMs: Date.now(),

@@ -1,13 +1,12 @@
 /** A test fleet leaves servers as it found them, and its close names what was not given back. */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { createServer } from "node:net";
-import { createInterface } from "node:readline";
 import { Redis } from "ioredis";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { openConnection } from "../broker/connection.ts";
+import { linesOf } from "../process/lines.ts";
 import { removeFleet } from "../services/remove-fleet.ts";
 import { openTestFleet, type TestFleet } from "./fleet.ts";
 import { Leaked, openConnections } from "./leak-check.ts";
@@ -162,7 +161,7 @@ describe.runIf(managementUrl)("on servers that it shares", () => {
       { stdio: ["ignore", "pipe", "inherit"] },
     );
     onTestFinished(() => void run.kill("SIGKILL"));
-    const [line] = await once(createInterface({ input: run.stdout }), "line");
+    const { value: line } = await linesOf(run.stdout).next();
     const client = new pg.Client({ connectionString: String(process.env.DATABASE_URL) });
     await client.connect();
     await client.query(PROBE_LEDGER);

@@ -4,7 +4,7 @@ import { watchFleets } from "./left-fleets.ts";
 
 /**
  * TEST_SERVICES=none leaves them out, for a quick look at tests of pure code:
- * `TEST_SERVICES=none npx vitest run workers/analytics`.
+ * `make test TESTS=workers/analytics TEST_SERVICES=none`.
  */
 export default async function setUp(): Promise<(() => Promise<void>) | undefined> {
   if (process.env.TEST_SERVICES === "none") return undefined;

@@ -23,10 +23,16 @@ export const HEADERS = {
   publisher: "x-publisher",
   /** Set on dead letters of the bulk lane: `bulk`, so that a replay returns to it. */
   lane: "x-lane",
+  /** Set on a job that waited for its engine in `<prefix>.unrouted`: by which run of make replay it left. */
+  rerouted: "x-rerouted",
   traceparent: "traceparent",
   /** Set on dead letters: how the job ended, and the first 500 characters of why. */
   errorCode: "x-error-code",
   error: "x-error",
+  /** And where: `path: what is wrong there`, of as many places as 500 characters hold. */
+  errorDetails: "x-error-details",
+  /** When it ended, epoch ms. */
+  endedAt: "x-ended-at",
   /** Set on a dead letter that is not kept whole: bytes of the body as it came; what is there is its head. */
   droppedBytes: "x-dropped-bytes",
   /** And its SHA-256 in hex, where the body was ever held. */

@@ -26,6 +26,9 @@ export type Lane = "interactive" | "bulk";
 export const jobKey = (engine: string, lane: Lane = "interactive") =>
   lane === "bulk" ? `${engine}.bulk` : engine;
 
+/** What a prefix may be: `ENGINE_PREFIX` of the workers, and `prefix` of their callers. */
+export const PREFIX = /^[a-z][a-z0-9_-]{0,30}$/;
+
 /** All broker names, derived from the prefix (default `engine`) so that a vhost can be shared. */
 export function brokerNames(prefix = "engine") {
   return {

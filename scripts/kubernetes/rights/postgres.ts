@@ -5,9 +5,9 @@ import type { WorkerDefinition } from "../../../shared/engine/define-worker.ts";
 // What shared/job/result-rows.ts writes. By column, since any right on the whole table allows LOCK TABLE in some mode,
 // and UPDATE, DELETE or TRUNCATE in all of them; a right by column allows none.
 const INSERTED =
-  "engine, job_id, generation, status, code, attempt, type, input_hash, reply, events, worker, started_at, publisher";
+  "engine, job_id, generation, status, code, attempt, type, input_hash, reply, events, worker, started_at, publisher, app_id";
 const UPDATED =
-  "generation, status, code, attempt, type, input_hash, reply, events, worker, started_at, finished_at";
+  "generation, status, code, attempt, type, input_hash, reply, events, worker, started_at, finished_at, app_id";
 
 /**
  * Once per database: what Postgres gives to everybody, and so to every engine. Who may not take it away, such as the

@@ -10,7 +10,8 @@ import { action, defineWorker, Reject } from "../../../shared/index.ts";
 import { createLog } from "../../../shared/process/log.ts";
 import { openTestFleet, type TestFleet } from "../../../shared/testing/fleet.ts";
 import { until } from "../../../shared/testing/seen.ts";
-import { listLetters, replayLetters } from "../../operate/dead-letters/letters.ts";
+import { listLetters } from "../../operate/dead-letters/list.ts";
+import { replayLetters } from "../../operate/dead-letters/replay.ts";
 
 const SECRET = "only alice may read this";
 const managementUrl = process.env.RABBITMQ_MANAGEMENT_URL;
@@ -153,7 +154,7 @@ test.skipIf(managementUrl === undefined)(
         const { letters } = await listLetters(fleet, publisher, { ...which, limit: 100 });
         return letters.find((letter) => letter.id === id);
       });
-      await replayLetters(fleet, publisher, { ...which, id });
+      await replayLetters(fleet, publisher, { ...which, selection: { id } });
     } finally {
       await publisher.close();
     }

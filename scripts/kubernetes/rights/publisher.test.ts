@@ -77,8 +77,9 @@ afterAll(async () => {
 
 test("no name reaches another's queues or rows", () => {
   for (const name of ["a.b", "", "-a", "a b", "engine", "tl-engine-tools", "a".repeat(51)])
-    expect(isPublisherName(name, "engine"), name).toBe(false);
-  expect(isPublisherName("tl-plane", "engine")).toBe(true);
+    expect(isPublisherName(name, "engine", "tl-engine-tools"), name).toBe(false);
+  expect(isPublisherName("tl-plane", "engine", "tl-engine-tools")).toBe(true);
+  expect(isPublisherName("ops", "engine", "ops")).toBe(false);
   const roles = ["a-b", "a_b", "A_b"].map(
     (name) =>
       publisherRights({ name, prefix: "engine", engines: [engine], replyExchange: "" }).postgres

@@ -1,7 +1,7 @@
 /** The least that one publisher may do: send jobs, hear of them, and read what became of its own. */
 import { brokerNames } from "@tl-engine/shared/wire/names";
 import { redisPublisherRules } from "./redis-rules.ts";
-import { type BrokerRights, escaped, type Rights, toolsRights } from "./statements.ts";
+import { type BrokerRights, escaped, type Rights } from "./statements.ts";
 
 /** Its callers' connections, two each (`@tl-engine/client`), and a few by hand. */
 const CONNECTIONS = 20;
@@ -10,10 +10,8 @@ const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
 const identifier = (text: string) => `"${text.replaceAll('"', '""')}"`;
 
 /** Without a dot, or whose name is the part before it would reach its queues; Postgres' names hold 63 bytes. */
-export const isPublisherName = (name: string, prefix: string) =>
-  /^[A-Za-z0-9][A-Za-z0-9_-]{0,49}$/.test(name) &&
-  name !== prefix &&
-  name !== toolsRights(prefix).user;
+export const isPublisherName = (name: string, prefix: string, toolsUser: string) =>
+  /^[A-Za-z0-9][A-Za-z0-9_-]{0,49}$/.test(name) && name !== prefix && name !== toolsUser;
 
 export interface PublisherOptions {
   /** Of the publisher, which is its user's in the broker. */
@@ -58,7 +56,7 @@ function statementsFor(role: string, name: string): string[] {
   return [
     `alter role ${quoted} connection limit ${CONNECTIONS};`,
     `grant usage on schema engine to ${quoted};`,
-    `grant select (engine, job_id, generation, status, code, attempt, type, reply, publisher, started_at, finished_at) on engine.results to ${quoted};`,
+    `grant select (engine, job_id, generation, status, code, attempt, type, reply, publisher, app_id, started_at, finished_at) on engine.results to ${quoted};`,
     `drop policy if exists ${quoted} on engine.results;`,
     `create policy ${quoted} on engine.results for select to ${quoted} using (publisher = ${literal(name)});`,
   ];

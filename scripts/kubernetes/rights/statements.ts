@@ -1,13 +1,7 @@
 /** The least that one engine may do in the broker, in Postgres and in Redis. */
 import type { WorkerDefinition } from "@tl-engine/shared";
 import { lanesOf } from "@tl-engine/shared/broker/lanes";
-import {
-  BURIALS,
-  brokerNames,
-  DEFAULT_TOOLS_USER,
-  DELAY_TIERS,
-  engineUser,
-} from "@tl-engine/shared/wire/names";
+import { BURIALS, brokerNames, DELAY_TIERS, engineUser } from "@tl-engine/shared/wire/names";
 import { roleStatements } from "./postgres.ts";
 import { redisEngineRules } from "./redis-rules.ts";
 
@@ -94,8 +88,9 @@ export function rightsOf(options: RightsOptions): Rights {
 /**
  * Of who declares the topology and replays dead letters: all that has the prefix, and no default exchange. A
  * dead-letter exchange asks for the right to write to it and to read the queue.
+ * @param user `TOOLS_USER`, whose word on replays the workers believe.
  */
-export function toolsRights(prefix: string): BrokerRights {
+export function toolsRights(prefix: string, user: string): BrokerRights {
   const own = `^${escaped(prefix)}\\..*$`;
-  return { user: DEFAULT_TOOLS_USER, configure: own, write: own, read: own };
+  return { user, configure: own, write: own, read: own };
 }

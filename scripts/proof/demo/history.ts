@@ -2,8 +2,8 @@
 import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
+import { linesOf } from "@tl-engine/shared/process/lines";
 import { z } from "zod";
-import { linesOf } from "../../show/ndjson.ts";
 
 const Text = z.string().max(1_000);
 const Instant = z.iso.datetime({ message: "must be a UTC time such as 2011-03-04T10:20:30.000Z" });

@@ -76,7 +76,8 @@ export async function startStandIn(url: string, prefix: string, engine = "echo")
     const { value, answer: how } = sent;
     bodies.set(id, sent);
     const failed = how === "fail";
-    const error = { code: "rejected", message: "no", retriable: false, attempt: 1 };
+    const details = [{ path: "answer", message: "it was told to fail" }];
+    const error = { code: "rejected", message: "no", retriable: false, attempt: 1, details };
     const good = { status: "succeeded", output: { value } };
     const body = how === "garbage" ? 1 : failed ? { status: "failed", error } : good;
     const properties = {

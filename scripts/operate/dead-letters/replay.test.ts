@@ -5,11 +5,13 @@ import { openConnection } from "@tl-engine/shared/broker/connection";
 import { openPublisher, type Publisher } from "@tl-engine/shared/broker/publish";
 import { createLog } from "@tl-engine/shared/process/log";
 import { HEADERS } from "@tl-engine/shared/wire/headers";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { methodOf, rewriteBefore } from "../../../shared/testing/amqp-rewrite.ts";
 import { openTestFleet, type TestFleet } from "../../../shared/testing/fleet.ts";
-import { listLetters, replayLetters } from "./letters.ts";
+import { listLetters } from "./list.ts";
+import { replayLetters } from "./replay.ts";
+import type { Selection } from "./selection.ts";
 
 /** Whether the engine is broken, and how often each job ran. */
 let broken = true;
@@ -54,14 +56,16 @@ afterAll(async () => {
 });
 
 const list = (limit = 100, refreshAfterLooks?: number) =>
-  listLetters(
-    fleet,
-    publisher,
-    { engine: "fragile", names: fleet.names, limit },
-    refreshAfterLooks,
-  );
-const replay = (id?: string, by = publisher) =>
-  replayLetters(fleet, by, { engine: "fragile", names: fleet.names, id });
+  listLetters(fleet, publisher, {
+    ...{ engine: "fragile", names: fleet.names, limit },
+    ...(refreshAfterLooks !== undefined && { refreshAfterLooks }),
+  });
+const replayChosen = (selection: Selection, dryRun = false) =>
+  replayLetters(fleet, publisher, { engine: "fragile", names: fleet.names, selection, dryRun });
+const replay = async (id?: string) => {
+  const { replayed, left } = await replayChosen(id === undefined ? {} : { id });
+  return { replayed, left };
+};
 /** Looks itself: the count that the broker gives of a quorum queue lags behind. */
 const buried = (count: number, generation = 0) =>
   fleet.until(`${count} dead letters`, async () => {
@@ -154,7 +158,7 @@ test("a crash between publish and ack is harmless: the second replay answers fro
     },
   };
   await expect(
-    replayLetters(doomed, crashing, { engine: "fragile", names: fleet.names, id }),
+    replayLetters(doomed, crashing, { engine: "fragile", names: fleet.names, selection: { id } }),
   ).rejects.toThrow();
   await buried(1);
   await succeeded(id);
@@ -163,6 +167,140 @@ test("a crash between publish and ack is harmless: the second replay answers fro
   expect([third.id, third.text]).toEqual([second.id, second.text]);
   expect(runs.get(id)).toBe(2);
   await buried(0);
+});
+
+describe("a choice", () => {
+  /** One letter of each: rejected, invalid_input, expired, cancelled. */
+  async function buryFour() {
+    const rejected = await fail("rejected");
+    const invalid = await fleet.publish("fragile", "run", { value: 1 });
+    await fleet.reply(invalid);
+    const expired = await fleet.publish(
+      "fragile",
+      "run",
+      { value: "x" },
+      { headers: { [HEADERS.deadline]: 1 } },
+    );
+    await fleet.reply(expired);
+    const cancelled = fleet.newId();
+    await putLetter(cancelled, { [HEADERS.errorCode]: "cancelled", [HEADERS.endedAt]: Date.now() });
+    await buried(4);
+    return { rejected, invalid, expired, cancelled };
+  }
+  const putLetter = (messageId: string, headers: Record<string, unknown>, properties = {}) =>
+    new Promise<void>((resolve, reject) =>
+      fleet.channel.publish(
+        "",
+        fleet.names.dead("fragile"),
+        Buffer.from('{"value":"put"}'),
+        {
+          ...{ persistent: true, contentType: "application/json", type: "fragile.run.v1" },
+          ...{ messageId, correlationId: messageId, replyTo: fleet.replyTo, headers },
+          ...properties,
+        },
+        (error) => (error ? reject(error) : resolve()),
+      ),
+    );
+  const order = async () => (await list()).letters.map(({ id }) => id);
+  afterEach(() => fleet.channel.purgeQueue(fleet.names.dead("fragile")));
+
+  test("of everything leaves what ended on purpose, and says how to have it", async () => {
+    const { rejected, invalid, expired, cancelled } = await buryFour();
+    broken = false;
+    const { replayed, left, unnamed } = await replayChosen({});
+    expect(replayed.toSorted()).toEqual([rejected, invalid].toSorted());
+    expect([left, unnamed]).toEqual([[], { expired: 1, cancelled: 1 }]);
+    await succeeded(rejected);
+    // By its id alone it is not named either.
+    expect(await replayChosen({ id: cancelled })).toMatchObject({
+      ...{ replayed: [], unnamed: { cancelled: 1 } },
+    });
+    expect(await replayChosen({ codes: ["expired", "cancelled"] })).toMatchObject({
+      replayed: [expired, cancelled],
+      codes: { expired: 1, cancelled: 1 },
+    });
+    for (const id of [expired, cancelled]) await succeeded(id);
+  });
+
+  test("by code, type and time takes those that fit all of them", async () => {
+    const hourAgo = Date.now() - 3_600_000;
+    const old = fleet.newId();
+    const other = fleet.newId();
+    const dated = fleet.newId();
+    await putLetter(old, { [HEADERS.errorCode]: "rejected", [HEADERS.endedAt]: hourAgo - 60_000 });
+    await putLetter(other, { [HEADERS.errorCode]: "rejected" }, { type: "fragile.old.v1" });
+    // A letter that does not say when it ended, of a job that says when it was published.
+    await putLetter(
+      dated,
+      { [HEADERS.errorCode]: "rejected" },
+      { timestamp: Math.floor(Date.now() / 1_000) },
+    );
+    const { rejected, invalid } = await buryFourMore();
+    const dry = async (selection: Selection) => (await replayChosen(selection, true)).replayed;
+    expect(await dry({ codes: ["rejected"] })).toEqual([old, other, dated, rejected]);
+    expect(await dry({ codes: ["rejected"], sinceMs: hourAgo })).toEqual([dated, rejected]);
+    expect(await dry({ types: ["fragile.old.v1"] })).toEqual([other]);
+    expect(
+      await dry({
+        codes: ["rejected", "invalid_input"],
+        types: ["fragile.run.v1"],
+        sinceMs: hourAgo,
+      }),
+    ).toEqual([dated, rejected, invalid]);
+  });
+  async function buryFourMore() {
+    const rejected = await fail("rejected");
+    const invalid = await fleet.publish("fragile", "run", { value: 1 });
+    await fleet.reply(invalid);
+    await buried(5);
+    return { rejected, invalid };
+  }
+
+  test("in a dry run counts and touches nothing: letters stay in their order", async () => {
+    const { rejected, invalid } = await buryFour();
+    const before = await order();
+    broken = false;
+    for (let times = 0; times < 3; times++)
+      expect(await replayChosen({}, true)).toEqual({
+        replayed: [rejected, invalid],
+        codes: { rejected: 1, invalid_input: 1 },
+        left: [],
+        unnamed: { expired: 1, cancelled: 1 },
+      });
+    expect(await order()).toEqual(before);
+    expect(runs.get(rejected)).toBe(1);
+  });
+
+  test("leaves the others in their order, and they can be replayed afterwards", async () => {
+    const ids: string[] = [];
+    for (let n = 0; n < 5; n++) ids.push(await fail(`n ${n}`));
+    await buried(5);
+    expect(await order()).toEqual(ids);
+    broken = false;
+    expect((await replayChosen({ id: ids[2] })).replayed).toEqual([ids[2]]);
+    await succeeded(String(ids[2]));
+    expect(await order()).toEqual(ids.filter((_, n) => n !== 2));
+  });
+});
+
+test("letters are counted by code, with the first, the last and one of them", async () => {
+  const before = Date.now();
+  const first = await fail("one");
+  const second = await fail("two");
+  await fleet.reply(await fleet.publish("fragile", "run", { value: 1 }));
+  await buried(3);
+  const { groups, seen, letters } = await list(1);
+  expect(seen).toBe(3);
+  expect(letters).toMatchObject([{ id: first, code: "rejected", endedAtMs: expect.any(Number) }]);
+  expect(groups).toMatchObject([
+    { of: "rejected", count: 2, sampleId: first },
+    { of: "invalid_input", count: 1 },
+  ]);
+  const [{ firstMs = 0, lastMs = 0 } = {}] = groups;
+  expect(firstMs).toBeGreaterThanOrEqual(before);
+  expect(lastMs).toBeGreaterThanOrEqual(firstMs);
+  expect((await list()).letters[1]).toMatchObject({ id: second });
+  await fleet.deadLetters("fragile");
 });
 
 test("a conflict stays: its id belongs to another input", async () => {
@@ -221,7 +359,7 @@ test("where nothing is held nothing is given back, which LavinMQ would close the
     const { names } = fleet;
     await fleet.channel.purgeQueue(names.dead("fragile"));
     await listLetters(through, publisher, { engine: "fragile", names, limit: 5 });
-    await replayLetters(through, publisher, { engine: "fragile", names, id: undefined });
+    await replayLetters(through, publisher, { engine: "fragile", names });
     expect(nacks).toBe(0);
   } finally {
     await through.model.close();
