@@ -96,6 +96,16 @@ function spoilt(good: unknown, at: number, value: unknown): unknown {
   return { ...others, [key]: at % 5 === 1 ? spoilt(old, Math.floor(at / 5), value) : value };
 }
 
+test("the body that README's Python program sends", () => {
+  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+  const [, body = ""] = /body=json\.dumps\((\{.*?\n {4}\})\)/s.exec(readme) ?? [];
+  const sent = JSON.parse(body.replace("time.time()", "1760000000.5").replace(/,(\s*\})$/, "$1"));
+  expect(Object.keys(sent)).toContain("issue_id");
+  const record = actions.find(({ name }) => name === "activities.record");
+  expect(faultsIn(record?.schema ?? {}, sent)).toEqual([]);
+  expect(record?.action.input.safeParse(sent).success).toBe(true);
+});
+
 const folder =
   process.env.TL_DATA_DIR ?? fileURLToPath(new URL("../../../shared/data", import.meta.url));
 const callsFile = `${folder}/plane-calls.ndjson`;
