@@ -9,3 +9,4 @@ export {
   KeyWarnings,
   orJson,
 } from "./engine/spellings.ts";
+export * from "./engine/turns.ts";

@@ -54,7 +54,7 @@ export async function openAll(options: OpeningOptions): Promise<Opened> {
   const consuming = {
     engine,
     ...planLanes(definition, config.MAX_PREFETCH),
-    maxHeldBytes: config.MAX_HELD_BYTES,
+    maxHeldBytes: Math.min(definition.maxHeldBytes ?? config.MAX_HELD_BYTES, config.MAX_HELD_BYTES),
     log,
     onStaleAck: metrics.staleAcks,
     onDelivery: options.onDelivery,

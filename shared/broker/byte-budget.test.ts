@@ -57,41 +57,48 @@ test("a queue that has no limit of its own does not lift another's", () => {
   expect(onSmaller).toHaveBeenCalledTimes(1);
 });
 
-test("large jobs are held a few at a time, all end at their first attempt, and small ones are as quick again", async () => {
-  const BYTES = 400_000;
-  const running = { now: 0, most: 0 };
-  const eats = defineWorker({
-    name: "eats",
-    concurrency: 32,
-    timeoutMs: 20_000,
-    actions: {
-      run: action({
-        version: 1,
-        input: z.object({ text: z.string() }),
-        output: z.object({ attempt: z.int() }),
-        async handle(_input, job) {
-          running.most = Math.max(running.most, ++running.now);
-          await sleep(20);
-          running.now--;
-          return { attempt: job.attempt };
-        },
-      }),
-    },
-  });
-  const fleet = await openTestFleet([eats]);
-  const publish = (count: number, text: string) =>
-    Promise.all(Array.from({ length: count }, () => fleet.publish("eats", "run", { text })));
-  const endOf = async (id: string) => (await fleet.reply(id)).reply;
-  try {
-    const large = await publish(40, "x".repeat(BYTES));
-    await fleet.start(eats, { MAX_HELD_BYTES: "1048576" });
-    for (const id of large) expect(await endOf(id)).toMatchObject({ output: { attempt: 1 } });
-    expect(running.most).toBeLessThanOrEqual(2);
-    running.most = 0;
-    for (const id of await publish(400, "x"))
-      expect(await endOf(id)).toMatchObject({ output: { attempt: 1 } });
-    expect(running.most).toBeGreaterThan(2);
-  } finally {
-    await fleet.close();
-  }
-});
+test.each([
+  ["MAX_HELD_BYTES", {}, { MAX_HELD_BYTES: "1048576" }],
+  ["its definition", { maxHeldBytes: 1_048_576 }, {}],
+])(
+  "as %s says, large jobs are held a few at a time, all end at their first attempt, and small ones are as quick again",
+  async (_, own, env) => {
+    const BYTES = 400_000;
+    const running = { now: 0, most: 0 };
+    const eats = defineWorker({
+      name: "eats",
+      ...own,
+      concurrency: 32,
+      timeoutMs: 20_000,
+      actions: {
+        run: action({
+          version: 1,
+          input: z.object({ text: z.string() }),
+          output: z.object({ attempt: z.int() }),
+          async handle(_input, job) {
+            running.most = Math.max(running.most, ++running.now);
+            await sleep(20);
+            running.now--;
+            return { attempt: job.attempt };
+          },
+        }),
+      },
+    });
+    const fleet = await openTestFleet([eats]);
+    const publish = (count: number, text: string) =>
+      Promise.all(Array.from({ length: count }, () => fleet.publish("eats", "run", { text })));
+    const endOf = async (id: string) => (await fleet.reply(id)).reply;
+    try {
+      const large = await publish(40, "x".repeat(BYTES));
+      await fleet.start(eats, env);
+      for (const id of large) expect(await endOf(id)).toMatchObject({ output: { attempt: 1 } });
+      expect(running.most).toBeLessThanOrEqual(2);
+      running.most = 0;
+      for (const id of await publish(400, "x"))
+        expect(await endOf(id)).toMatchObject({ output: { attempt: 1 } });
+      expect(running.most).toBeGreaterThan(2);
+    } finally {
+      await fleet.close();
+    }
+  },
+);

@@ -551,7 +551,7 @@ export interface ActivityRecorded {
   /**
    * The new entries.
    *
-   * @maxItems 2500
+   * @maxItems 1000
    */
   activities: {
     /**
@@ -600,7 +600,20 @@ export interface ActivityRecorded {
     epoch: number;
   }[];
   /**
-   * Every state that occurs in the entries or the item and whose group the caller told.
+   * Where the entries of a change set are too many or too large for one event: which of its events this is. Each can be read alone, in any order.
+   */
+  part?: {
+    /**
+     * Which of them, from 1.
+     */
+    number: number;
+    /**
+     * How many there are.
+     */
+    of: number;
+  };
+  /**
+   * Every state that occurs in the entries or the item and whose group the caller told, in each part.
    */
   states: {
     [k: string]: {
@@ -615,7 +628,7 @@ export interface ActivityRecorded {
     };
   };
   /**
-   * On creation: the item as the change set tells it.
+   * On creation: the item as the change set tells it; in the first part.
    */
   item?: {
     /**
@@ -701,7 +714,7 @@ export interface AnalyticsIngestInputIngestItem {
   /**
    * Its labels now.
    *
-   * @maxItems 500
+   * @maxItems 5000
    */
   labels?: string[];
   /**
@@ -711,7 +724,7 @@ export interface AnalyticsIngestInputIngestItem {
   /**
    * For items in several cycles; adds to `cycle`.
    *
-   * @maxItems 500
+   * @maxItems 5000
    */
   cycles?: string[];
 }
@@ -1307,7 +1320,7 @@ export interface Events {
 /** What the client knows at run time. */
 export const CONTRACT: Contract<Engines, Events> = {
   engines: {
-    activities: { record: { version: 1, maxInputBytes: 1048576 } },
+    activities: { record: { version: 1, maxInputBytes: 5242880 } },
     analytics: {
       ingest: { version: 1, maxInputBytes: 8388608 },
       flow: { version: 1, maxInputBytes: 1048576 },

@@ -127,6 +127,7 @@ describe("keys and ranges", () => {
     [{ maxAttempts: 1_001 }, {}, "maxAttempts must be"],
     [{ maxAttempts: "5" }, {}, "maxAttempts must be"],
     [{ transactions: -1 }, {}, "transactions must be a whole number from 0 to 100"],
+    [{ maxHeldBytes: 0 }, {}, "maxHeldBytes must be a whole number from 1 to 1,073,741,824"],
     [{}, { version: 1.5 }, "run.version must be a whole number from 1 to 999,999"],
     [{}, { maxInputBytes: 17 * 1024 * 1024 }, "run.maxInputBytes must be"],
     [{}, { maxOutputBytes: 0 }, "run.maxOutputBytes must be a whole number from 1 to 16,777,216"],

@@ -154,6 +154,11 @@ export interface WorkerDefinition {
    * `concurrency` where that is less. 0: none, and `job.tx()` throws. Batches have one of their own, for each action.
    */
   transactions?: number;
+  /**
+   * Bytes of all job bodies that a worker holds at once, 1 to 1 GiB; a larger one it takes alone. For an engine whose
+   * results are many times their bodies: nothing else bounds the memory of those. Default, and the most: MAX_HELD_BYTES.
+   */
+  maxHeldBytes?: number;
   // biome-ignore lint/suspicious/noExplicitAny: the actions of one worker differ in their types
   actions: Record<string, Action<any, any, any>>;
   /** Events that the worker consumes, by type. */

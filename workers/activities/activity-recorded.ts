@@ -6,7 +6,7 @@ import {
   type Change,
   Epoch,
   Id,
-  MAX_ENTRIES,
+  isId,
   MAX_EPOCH_SECONDS,
   STATE_GROUPS,
 } from "./change-set.ts";
@@ -17,9 +17,22 @@ import { warn } from "./recording.ts";
 const Points = z.number().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER);
 const isPoints = (points: unknown) => Points.safeParse(points).success;
 
+/** Entries in one event: whoever takes events in batches has many of them in hand. */
+export const MAX_EVENT_ENTRIES = 1_000;
+/**
+ * Bytes of the entries in one event, which makes it smaller than what an engine takes that says nothing else, 1 MiB.
+ * An entry that is larger by itself (a long text, before and after) has an event of its own.
+ */
+export const MAX_EVENT_BYTES = 1_000_000;
+
 const RecordedState = z.object({
   name: z.string().describe("Its name, as the caller told it."),
   group: z.enum(STATE_GROUPS).describe("What it means."),
+});
+
+const EventPart = z.object({
+  number: z.int().min(1).describe("Which of them, from 1."),
+  of: z.int().min(2).describe("How many there are."),
 });
 
 const CreatedItem = z.object({
@@ -41,37 +54,70 @@ export const ActivityRecorded = z.object({
   type: z.enum(CHANGE_TYPES).describe("What kind of change it was, in Plane's words."),
   actorId: Id.describe("Who made the change."),
   epoch: Epoch,
-  activities: z.array(Activity).max(MAX_ENTRIES).describe("The new entries."),
+  activities: z.array(Activity).max(MAX_EVENT_ENTRIES).describe("The new entries."),
+  part: EventPart.optional().describe(
+    "Where the entries of a change set are too many or too large for one event: which of its events this is. Each can be read alone, in any order.",
+  ),
   states: z
     .record(z.string(), RecordedState)
     .describe(
-      "Every state that occurs in the entries or the item and whose group the caller told.",
+      "Every state that occurs in the entries or the item and whose group the caller told, in each part.",
     ),
-  item: CreatedItem.optional().describe("On creation: the item as the change set tells it."),
+  item: CreatedItem.optional().describe(
+    "On creation: the item as the change set tells it; in the first part.",
+  ),
 });
 export type ActivityRecorded = z.output<typeof ActivityRecorded>;
 
-/** The event of a change set; undefined when there is nothing to announce. */
-export function activityRecorded(
-  change: Change,
-  entries: ActivityEntries,
-): ActivityRecorded | undefined {
+/** The events of a change set, in one part or several; none when there is nothing to announce. */
+export function activityRecorded(change: Change, entries: ActivityEntries): ActivityRecorded[] {
   const { activities } = entries;
   const [first] = activities;
-  if (!first) return undefined;
+  if (!first) return [];
   const item = change.type === "issue.activity.created" ? createdItem(change) : undefined;
-  return {
+  const states = statesOf(change, entries, item?.stateId);
+  const parts = inParts(activities, item);
+  return parts.map((part, index) => ({
     workspaceId: change.workspaceId,
     projectId: change.projectId,
     issueId: change.issueId ?? first.issueId,
     type: change.type,
     actorId: change.actorId,
     epoch: change.epoch,
-    activities,
-    states: statesOf(change, entries, item?.stateId),
-    ...(item && { item }),
-  };
+    activities: part,
+    ...(parts.length > 1 && { part: { number: index + 1, of: parts.length } }),
+    states,
+    ...(item && index === 0 && { item }),
+  }));
 }
+
+/** Neither too many nor too large, in their order. The first part holds the item as well. */
+function inParts(activities: Activity[], item: ActivityRecorded["item"]): Activity[][] {
+  const elements = activities.length + (item?.labels?.length ?? 0);
+  if (elements <= FEW && !activities.some(isLong)) return [activities];
+  let part: Activity[] = [];
+  let bytes = item === undefined ? 0 : encodedBytes(item);
+  const parts = [part];
+  for (const activity of activities) {
+    const size = encodedBytes(activity);
+    const isFull = part.length === MAX_EVENT_ENTRIES || bytes + size > MAX_EVENT_BYTES;
+    if (isFull && part.length > 0) {
+      part = [];
+      bytes = 0;
+      parts.push(part);
+    }
+    part.push(activity);
+    bytes += size;
+  }
+  return parts;
+}
+
+const FEW = 50;
+/** So many characters, and fifty entries without more fit, however their ids and texts are encoded. */
+const isLong = ({ oldValue, newValue }: Activity) =>
+  (oldValue?.length ?? 0) + (newValue?.length ?? 0) > 1_000;
+/** With what separates it from the next. */
+export const encodedBytes = (value: object) => Buffer.byteLength(JSON.stringify(value)) + 1;
 
 function statesOf(change: Change, entries: ActivityEntries, createdIn: string | undefined) {
   const ids = new Set<string>();
@@ -110,7 +156,7 @@ function createdItem(change: Change): NonNullable<ActivityRecorded["item"]> {
 }
 
 const idOrNothing = (value: unknown) =>
-  typeof value === "string" && value !== "" ? value : undefined;
+  typeof value === "string" && isId(value) ? value : undefined;
 
 /** The points as sent, else the name of the estimate: a number where it is one, or text such as "XL". */
 function pointsOf(change: Change): number | string | undefined {

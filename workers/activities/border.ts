@@ -2,8 +2,8 @@
 import { alsoAs, describedAs, orJson } from "@tl-engine/shared";
 import { z } from "zod";
 
-/** Elements that a list in `requested` or `current` may have. */
-export const MAX_LIST_ELEMENTS = 500;
+/** Elements that a list in `requested` or `current` may have: the items of the largest cycle, and more than Plane shows. */
+export const MAX_LIST_ELEMENTS = 5_000;
 
 /** Any value, since an unusable one costs its own entry and nothing else. */
 const value = (description: string, ...names: string[]) =>
@@ -93,5 +93,6 @@ export type Data = { [Key in DataKey]?: unknown };
 export const isObject = (sent: unknown): sent is Record<string, unknown> =>
   typeof sent === "object" && sent !== null && !Array.isArray(sent);
 
+// A record would judge each key as well.
 /** One side of a change, as an object or as JSON of one; what it holds is judged by who reads it. */
-export const Values = orJson(describedAs(z.record(z.string(), z.unknown()), DataShape));
+export const Values = orJson(describedAs(z.looseObject({}), DataShape));

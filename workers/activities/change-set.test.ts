@@ -91,22 +91,22 @@ describe("refused", () => {
     [
       "a long list",
       message({ requested_data: { labels: tooMany } }),
-      /^requested\.labelIds: at most 500 elements, got 501/,
+      /^requested\.labelIds: at most 5000 elements, got 5001/,
     ],
     [
       "a long list of old",
       message({ current_instance: JSON.stringify({ assignee_ids: tooMany }) }),
-      /^current\.assigneeIds: at most 500/,
+      /^current\.assigneeIds: at most 5000/,
     ],
     [
       "a long list inside a string",
       message({ current_instance: { created_cycle_issues: JSON.stringify(tooMany) } }),
-      /^current\.createdCycleIssues: at most 500/,
+      /^current\.createdCycleIssues: at most 5000/,
     ],
     [
       "many look-ups",
       message({ lookups: { users: manyNames } }),
-      /^lookups\.users: at most 2000 names/,
+      /^lookups\.users: at most 10000 names/,
     ],
     ["look-ups that are a list", message({ lookups: { users: [] } }), /^lookups\.users: /],
     ["a last entry without id", message({ last_activity: { epoch: 1 } }), /^lastActivity\.id: /],

@@ -1,7 +1,7 @@
 /** The input of `record`: one change of one work item, as its publisher saw it. */
-import { alsoAs, anySpelling, KeyWarnings } from "@tl-engine/shared";
+import { alsoAs, anySpelling, describedAs, KeyWarnings } from "@tl-engine/shared";
 import { z } from "zod";
-import { type Data, MAX_LIST_ELEMENTS, Values } from "./border.ts";
+import { type Data, isObject, MAX_LIST_ELEMENTS, Values } from "./border.ts";
 
 export { MAX_LIST_ELEMENTS } from "./border.ts";
 
@@ -47,17 +47,16 @@ const TYPES_WITHOUT_ISSUE: ReadonlySet<ChangeType> = new Set<ChangeType>([
   "comment_reaction.activity.deleted",
 ]);
 
-/** Entries that one change set makes: four lists at most, and its few single values. */
-export const MAX_ENTRIES = 5 * MAX_LIST_ELEMENTS;
-/** Names that each kind of look-up may hold. */
-export const MAX_LOOKUP_NAMES = 2_000;
+/** Names that each kind of look-up may hold: those of two lists. */
+export const MAX_LOOKUP_NAMES = 2 * MAX_LIST_ELEMENTS;
+/** Characters of a name, as in Plane. One name may stand in thousands of entries. */
+export const MAX_NAME_LENGTH = 255;
 /** Characters of an id. */
 export const MAX_ID_LENGTH = 255;
 /** A later epoch is surely in milliseconds (the limit is in the year 5138). */
 export const MAX_EPOCH_SECONDS = 99_999_999_999;
 
 export const STATE_GROUPS = ["backlog", "unstarted", "started", "completed", "cancelled"] as const;
-export type StateGroup = (typeof STATE_GROUPS)[number];
 
 /** Whether a text can be an id: whoever stores one in Postgres can't store a NUL. */
 export const isId = (text: string) =>
@@ -76,39 +75,52 @@ export const Epoch = z
   .max(MAX_EPOCH_SECONDS, "must be in seconds, this looks like milliseconds")
   .describe("UTC seconds since 1970, fractions allowed.");
 
-const Name = z.string().max(1_000).describe("What entries show of it.");
-// A broken look-up counts as absent: it costs one entry its name, not the caller the whole change set.
-const Named = z.object({ name: Name });
-const names = <Schema extends z.ZodType>(named: Schema) =>
-  z
-    .record(z.string(), named.nullable().catch(null))
-    .meta({ maxProperties: MAX_LOOKUP_NAMES })
-    .optional();
+const Named = z.object({
+  name: z.string().max(MAX_NAME_LENGTH).describe("What entries show of it."),
+});
+/** What look-ups tell of one id. A broken one counts as absent: it costs one entry its name. */
+export const KNOWN = {
+  states: Named.extend({
+    group: z
+      .enum(STATE_GROUPS)
+      .optional()
+      .catch(undefined)
+      .describe("What the state means; without it the event leaves the state out."),
+  }),
+  labels: Named,
+  users: Named,
+  estimates: Named.extend({
+    type: z
+      .enum(["points", "categories", "time"])
+      .optional()
+      .catch(undefined)
+      .describe("The estimate's scale, by default `points`."),
+  }),
+  issues: Named,
+  cycles: Named,
+  modules: Named,
+} as const;
+export type LookupKind = keyof typeof KNOWN;
+
+/** Names by id. Each is judged where an entry needs it, since most of those that a message carries are needed by none. */
+const names = (kind: LookupKind, description: string) =>
+  describedAs(
+    z.unknown().meta({ type: "object" }) as z.ZodType<Record<string, unknown>>,
+    z
+      .record(z.string(), KNOWN[kind].nullable().catch(null))
+      .meta({ maxProperties: MAX_LOOKUP_NAMES }),
+  )
+    .optional()
+    .describe(description);
 
 const Lookups = z.object({
-  states: names(
-    Named.extend({
-      group: z
-        .enum(STATE_GROUPS)
-        .optional()
-        .catch(undefined)
-        .describe("What the state means; without it the event leaves the state out."),
-    }),
-  ).describe("Names and groups of states, by id."),
-  labels: names(Named).describe("Names of labels, by id."),
-  users: names(Named).describe("Names of users, by id."),
-  estimates: names(
-    Named.extend({
-      type: z
-        .enum(["points", "categories", "time"])
-        .optional()
-        .catch(undefined)
-        .describe("The estimate's scale, by default `points`."),
-    }),
-  ).describe("Names of the estimate's points, by id."),
-  issues: names(Named).describe("Names of other items, such as `SHOP-7`, by id."),
-  cycles: names(Named).describe("Names of cycles, by id."),
-  modules: names(Named).describe("Names of modules, by id."),
+  states: names("states", "Names and groups of states, by id."),
+  labels: names("labels", "Names of labels, by id."),
+  users: names("users", "Names of users, by id."),
+  estimates: names("estimates", "Names of the estimate's points, by id."),
+  issues: names("issues", "Names of other items, such as `SHOP-7`, by id."),
+  cycles: names("cycles", "Names of cycles, by id."),
+  modules: names("modules", "Names of modules, by id."),
 });
 
 const LastActivity = z.object({
@@ -195,24 +207,17 @@ function checkLists(values: object, side: string, context: z.RefinementCtx): voi
 
 function checkLookups(lookups: Lookups, context: z.RefinementCtx): void {
   for (const [kind, byId] of Object.entries(lookups)) {
-    const count = byId ? Object.keys(byId).length : 0;
+    if (byId === undefined) continue;
+    const count = isObject(byId) ? Object.keys(byId).length : Number.NaN;
     if (count <= MAX_LOOKUP_NAMES) continue;
-    const message = `at most ${MAX_LOOKUP_NAMES} names, got ${count}`;
+    const message = Number.isNaN(count)
+      ? "must be an object of names by id"
+      : `at most ${MAX_LOOKUP_NAMES} names, got ${count}`;
     context.addIssue({ code: "custom", path: ["lookups", kind], message });
   }
 }
 
 export type Lookups = z.output<typeof Lookups>;
-export type LookupKind = keyof Lookups;
-
-/** What look-ups tell of one id. */
-export interface Known {
-  name: string;
-  /** Of a state. */
-  group?: StateGroup | undefined;
-  /** Of an estimate's point: its scale. */
-  type?: "points" | "categories" | "time" | undefined;
-}
 
 /** A change set as the recorders see it: canonical keys, values still as sent. */
 export interface Change extends Omit<z.output<typeof Canonical>, "requested" | "current"> {

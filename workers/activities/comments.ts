@@ -1,5 +1,5 @@
 /** A comment is created, updated, deleted. */
-import { isSameHtml } from "./html-equality.ts";
+import { isSameHtmlOf } from "./html-equality.ts";
 import { readId, readText, sentOr } from "./read-values.ts";
 import { addEntry, type Recorder, warn } from "./recording.ts";
 
@@ -22,7 +22,7 @@ export const commentUpdated: Recorder = (recording) => {
   const after = readText(recording, "requested.commentHtml", requested.commentHtml);
   const before = readText(recording, "current.commentHtml", current?.commentHtml);
   if (requested.commentHtml === undefined || after === undefined || before === undefined) return;
-  if (isSameHtml(before ?? "", after ?? "")) return;
+  if (isSameHtmlOf(recording, "commentHtml", { before, after })) return;
   const id =
     readId(recording, "current.id", current?.id) ??
     readId(recording, "requested.id", requested.id ?? requested.commentId);

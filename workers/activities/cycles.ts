@@ -1,6 +1,6 @@
 /** Items are put into a cycle, moved between cycles, taken out. The records name the items. */
 import { type Place, recordIssue, recordPlaced, recordsOf } from "./placements.ts";
-import { lookUp, nameOf, readId, readIds, readText } from "./read-values.ts";
+import { lookUp, nameOf, readId, readIds, readName } from "./read-values.ts";
 import { addEntry, type Recorder } from "./recording.ts";
 
 const CYCLE: Place = { noun: "cycle", idKey: "cycleId", kind: "cycles" };
@@ -30,7 +30,7 @@ export const cycleDeleted: Recorder = (recording) => {
   const { change } = recording;
   const { requested } = change;
   const id = readId(recording, "requested.cycleId", requested.cycleId);
-  const sentName = readText(recording, "requested.cycleName", requested.cycleName);
+  const sentName = readName(recording, "requested.cycleName", requested.cycleName);
   const known = id ? lookUp(recording, "cycles", id)?.name : undefined;
   const oldValue =
     known ?? sentName ?? (id ? nameOf(recording, "cycles", id, "requested.cycleId") : "");

@@ -1,7 +1,7 @@
 /** What callers send in practice: gaps, repeats, strangers, and edits that change nothing. */
 import { describe, expect, test } from "vitest";
 import { ActivityRecorded, activityRecorded } from "./activity-recorded.ts";
-import { ChangeSet, MAX_ID_LENGTH, MAX_LIST_ELEMENTS } from "./change-set.ts";
+import { ChangeSet, MAX_ID_LENGTH, MAX_LIST_ELEMENTS, MAX_NAME_LENGTH } from "./change-set.ts";
 import { recordActivities } from "./record-activities.ts";
 import { MAX_WARNINGS } from "./recording.ts";
 import { planeMessage } from "./sample-changes.fixture.ts";
@@ -115,6 +115,32 @@ describe("no neighbour is lost", () => {
       "missing_issue",
       "missing_value",
     ]);
+  });
+
+  test("a name that is too long is left out, since thousands of entries would repeat it", () => {
+    const long = "x".repeat(MAX_NAME_LENGTH + 1);
+    const deleted = (more: object) =>
+      recordActivities(
+        ChangeSet.parse(
+          planeMessage("cycle.activity.deleted", { cycle_id: "cycle-9", ...more }, null, {
+            lookups: { cycles: { "cycle-9": { name: long } } },
+          }),
+        ),
+        "job-1",
+      );
+    expect(deleted({ cycle_name: long }).activities).toMatchObject([{ oldValue: null }]);
+    expect(codes(deleted({ cycle_name: long }))).toEqual([
+      ["invalid_value", "requested.cycleName"],
+      ["unknown_cycle", "requested.cycleId"],
+    ]);
+    const fits = long.slice(1);
+    expect(deleted({ cycle_name: fits }).activities).toMatchObject([{ oldValue: fits }]);
+    const related = { relation_type: long, issues: ["item-2"] };
+    const relation = planeMessage("issue_relation.activity.created", related);
+    expect(recordActivities(ChangeSet.parse(relation), "job-1")).toMatchObject({
+      activities: [],
+      warnings: [{ code: "invalid_value", field: "requested.relationType" }],
+    });
   });
 
   test("warnings have a ceiling", () => {
@@ -347,7 +373,8 @@ describe("the event fits whoever takes it", () => {
     const change = ChangeSet.parse(
       planeMessage("issue.activity.created", requested, current, more),
     );
-    return ActivityRecorded.parse(activityRecorded(change, recordActivities(change, "job-1")));
+    const [event] = activityRecorded(change, recordActivities(change, "job-1"));
+    return ActivityRecorded.parse(event);
   };
 
   test("ids are as long as they may be", () => {
@@ -363,16 +390,13 @@ describe("the event fits whoever takes it", () => {
     expect(event.item?.createdAtEpoch).toBe(event.epoch);
   });
 
-  test("the longest lists make no more entries than it may hold", () => {
-    const ids = (side: string) =>
-      Array.from({ length: MAX_LIST_ELEMENTS }, (_, i) => `${side}-${i}`);
-    const lists = (side: string) => ({ label_ids: ids(side), assignee_ids: ids(side) });
-    const change = ChangeSet.parse(
-      planeMessage("issue.activity.updated", lists("new"), lists("old")),
-    );
-    const entries = recordActivities(change, "job-1");
-    expect(entries.activities).toHaveLength(4 * MAX_LIST_ELEMENTS);
-    ActivityRecorded.parse(activityRecorded(change, entries));
+  test("ids of a created item that others would refuse are left out", () => {
+    const event = eventOf({
+      label_ids: ["label-ios", "a\0b", "x".repeat(MAX_ID_LENGTH + 1)],
+      state_id: "a\0b",
+      cycle_id: "x".repeat(MAX_ID_LENGTH + 1),
+    });
+    expect(event.item).toEqual({ createdAtEpoch: event.epoch, labels: ["label-ios"] });
   });
 
   test("an id with a NUL is left out with a warning", () => {

@@ -1,7 +1,7 @@
 /** The single-valued fields of an item: one entry each, when old and new differ. */
 import type { DataKey } from "./border.ts";
 import type { LookupKind } from "./change-set.ts";
-import { isSameHtml } from "./html-equality.ts";
+import { isSameHtmlOf } from "./html-equality.ts";
 import { lookUp, nameOf, readId, readText } from "./read-values.ts";
 import { addEntry, type Recorder, type Recording } from "./recording.ts";
 
@@ -61,7 +61,7 @@ export const estimate = reference("estimatePoint", "estimates", null, (recording
 export const description: Recorder = (recording) => {
   const { change, touched } = recording;
   const html = readBoth(recording, "descriptionHtml", readText);
-  if (!html || isSameHtml(html.before ?? "", html.after ?? "")) return;
+  if (!html || isSameHtmlOf(recording, "descriptionHtml", html)) return;
   const last = change.lastActivity;
   if (last?.field === "description" && last.actorId === change.actorId) {
     const distanceMs = Math.abs(change.epoch - last.epoch) * 1_000;

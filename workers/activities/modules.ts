@@ -1,6 +1,6 @@
 /** An item is put into a module or taken out. */
 import { type Place, recordPlaced } from "./placements.ts";
-import { lookUp, nameOf, readId, readIds, readText } from "./read-values.ts";
+import { lookUp, nameOf, readId, readIds, readName } from "./read-values.ts";
 import { addEntry, type Entry, type Recorder, type Recording, warn } from "./recording.ts";
 
 const MODULE: Place = { noun: "module", idKey: "moduleId", kind: "modules" };
@@ -26,7 +26,7 @@ export const moduleCreated: Recorder = (recording) => {
 export const moduleDeleted: Recorder = (recording) => {
   const { requested, current } = recording.change;
   const id = readId(recording, "requested.moduleId", requested.moduleId);
-  const sentName = readText(
+  const sentName = readName(
     recording,
     "current.moduleName",
     current?.moduleName ?? requested.moduleName,

@@ -1,6 +1,7 @@
 /** Reads what callers sent, value by value: what has no usable type becomes a warning, not an error. */
+import type { z } from "zod";
 import type { WarningCode } from "./activity-entries.ts";
-import { isId, type Known, type LookupKind, MAX_ID_LENGTH } from "./change-set.ts";
+import { isId, KNOWN, type LookupKind, MAX_ID_LENGTH, MAX_NAME_LENGTH } from "./change-set.ts";
 import { type Recording, warn } from "./recording.ts";
 
 /** Text, or null when absent; undefined, after a warning, when it is no text at all. */
@@ -13,6 +14,19 @@ export function readText(
   if (typeof value === "string") return value;
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   warn(recording, "invalid_value", field, `expected text, got ${kindOf(value)}`);
+  return undefined;
+}
+
+/** A text that many entries may repeat. */
+export function readName(
+  recording: Recording,
+  field: string,
+  value: unknown,
+): string | null | undefined {
+  const name = readText(recording, field, value);
+  if (!name || name.length <= MAX_NAME_LENGTH) return name;
+  const message = `expected at most ${MAX_NAME_LENGTH} characters, got ${name.length}`;
+  warn(recording, "invalid_value", field, message);
   return undefined;
 }
 
@@ -76,15 +90,17 @@ const UNKNOWN: Record<LookupKind, WarningCode> = {
   modules: "unknown_module",
 };
 
-/** What the look-ups know of an id; undefined when they don't know it. */
-export function lookUp(
+/** What the look-ups know of an id; undefined when they don't know it, or what they have is no name. */
+export function lookUp<Kind extends LookupKind>(
   { change }: Pick<Recording, "change">,
-  kind: LookupKind,
+  kind: Kind,
   id: string,
-): Known | undefined {
-  const byId: Record<string, Known | null> | undefined = change.lookups[kind];
+): z.output<(typeof KNOWN)[Kind]> | undefined {
+  const byId: Record<string, unknown> | undefined = change.lookups[kind];
   // An own key, since ids are the caller's words: "constructor" is no label.
-  return byId && Object.hasOwn(byId, id) ? (byId[id] ?? undefined) : undefined;
+  if (byId === undefined || !Object.hasOwn(byId, id)) return undefined;
+  const { data } = KNOWN[kind].safeParse(byId[id]);
+  return data as z.output<(typeof KNOWN)[Kind]> | undefined;
 }
 
 /** The name of an id; null, after a warning, when it is not known. */

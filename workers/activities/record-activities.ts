@@ -15,7 +15,7 @@ import {
   issueReactionCreated,
   issueReactionDeleted,
 } from "./reactions.ts";
-import { type Recorder, startRecording, warn } from "./recording.ts";
+import { type Recorder, type SameHtml, startRecording, warn } from "./recording.ts";
 import { relationCreated, relationDeleted } from "./relations.ts";
 import { voteCreated, voteDeleted } from "./votes.ts";
 
@@ -52,9 +52,14 @@ const RECORDERS: Record<ChangeType, Recorder> = {
 /**
  * The entries of one job's change set. Pure: the same job makes the same entries with the same
  * ids in the same order, whatever the order of its keys, ids and look-ups (only the records of a cycle keep theirs).
+ * @param sameHtml answers of {@link comparing}; what is not among them is compared here.
  */
-export function recordActivities(change: Change, jobId: string): ActivityEntries {
-  const recording = startRecording(change, jobId);
+export function recordActivities(
+  change: Change,
+  jobId: string,
+  sameHtml: SameHtml = {},
+): ActivityEntries {
+  const recording = startRecording(change, jobId, sameHtml);
   // What Plane's own serializer says twice of an item as it was is no mistake of the caller's.
   for (const { code, path, message } of change.keyWarnings ?? [])
     if (code === "unknown_key" || !path.startsWith("current."))

@@ -12,14 +12,22 @@ export interface Recording extends ActivityEntries {
   readonly jobId: string;
   /** The ids of `activities`. */
   readonly activityIds: Set<string>;
+  /** Answers that are known already. */
+  readonly sameHtml: SameHtml;
 }
+
+/** The keys that hold HTML. */
+export type HtmlKey = "descriptionHtml" | "commentHtml";
+/** Whether old and new look the same, by key, where it took long to find out. */
+export type SameHtml = Partial<Record<HtmlKey, boolean>>;
 
 /** Records one family of changes. */
 export type Recorder = (recording: Recording) => void;
 
-export const startRecording = (change: Change, jobId: string): Recording => ({
+export const startRecording = (change: Change, jobId: string, sameHtml: SameHtml): Recording => ({
   change,
   jobId,
+  sameHtml,
   activityIds: new Set(),
   activities: [],
   subscribersAdded: [],

@@ -1,5 +1,5 @@
 /** Two items are related, or no longer: an entry on each, the second with the inverse type. */
-import { nameOf, readId, readIds, readText } from "./read-values.ts";
+import { nameOf, readId, readIds, readName } from "./read-values.ts";
 import { addEntry, type Recorder, type Recording, warn } from "./recording.ts";
 
 /** Types that read differently from the other end; all others are symmetric. */
@@ -59,7 +59,7 @@ function recordRelation(
 function relationType(recording: Recording): string | null | undefined {
   const { requested, current } = recording.change;
   const sent = requested.relationType ?? current?.relationType;
-  const type = readText(recording, "requested.relationType", sent);
+  const type = readName(recording, "requested.relationType", sent);
   if (type === null || type === "") missing(recording, "requested.relationType");
   return type;
 }

@@ -1,11 +1,12 @@
 /** Measures the engine without services: `node workers/analytics/analytics.bench.ts`. */
+
+import { atOnce, type Steps } from "@tl-engine/shared";
 import { factsOf } from "./facts.ts";
 import { flow } from "./flow.ts";
 import { calibrate, simulate } from "./forecast.ts";
 import { FlowInput, IngestInput } from "./schemas.ts";
 import { seededRandom } from "./simulate.ts";
 import { type Change, replayAll } from "./timeline.ts";
-import { atOnce, type Steps } from "./turns.ts";
 
 const ITEMS = 10_000;
 const CHANGES_PER_ITEM = 10;

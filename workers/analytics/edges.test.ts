@@ -1,9 +1,10 @@
 /** The edges of the design, one by one: each on the smallest history that shows it. */
+
+import { atOnce } from "@tl-engine/shared";
 import { expect, test } from "vitest";
 import { factsOf } from "./facts.ts";
 import { flow } from "./flow.ts";
 import { FlowInput, IngestInput } from "./schemas.ts";
-import { atOnce } from "./turns.ts";
 
 const STATES = {
   todo: { name: "Todo", group: "unstarted" },

@@ -1,10 +1,11 @@
 /** Metrics of single items: when each was finished, how long it took, and what is still going on. */
+
+import type { Steps } from "@tl-engine/shared";
 import { DAY_MS, type Days, dayIndex, isoWeek } from "./days.ts";
 import { sorted } from "./order.ts";
 import { percentile } from "./percentile.ts";
 import { CEILINGS, type FlowOutput, type StateGroup } from "./schemas.ts";
 import type { Moment, Timeline } from "./timeline.ts";
-import type { Steps } from "./turns.ts";
 
 /** An item that is completed and in scope at the end of what is seen. */
 export interface Finished {

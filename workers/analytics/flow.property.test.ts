@@ -1,4 +1,6 @@
 /** Flow equals a naive replay, day by day and item by item, however the history arrives. */
+
+import { atOnce } from "@tl-engine/shared";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ingestInputOf } from "./activity-event.ts";
@@ -6,7 +8,6 @@ import { factsOf } from "./facts.ts";
 import { flow } from "./flow.ts";
 import { FlowInput, type FlowOutput, IngestInput, type StateGroup } from "./schemas.ts";
 import type { Change } from "./timeline.ts";
-import { atOnce } from "./turns.ts";
 
 // ── The truth: what happened, in the order in which it happened ─────────────────────────────────
 

@@ -1,4 +1,6 @@
 /** Computes a whole `flow` from the recorded changes, in steps: a pure function of input, history and clock. */
+
+import type { Steps } from "@tl-engine/shared";
 import { Reject } from "@tl-engine/shared";
 import { draw } from "./charts/draw.ts";
 import { addDays, DAY_MS, type Days, dateOf, daysBetween, daysOf } from "./days.ts";
@@ -8,7 +10,6 @@ import { CEILINGS, type FlowInput, type FlowOutput, type Window } from "./schema
 import * as series from "./series.ts";
 import { MAX_FORECAST_DAYS } from "./simulate.ts";
 import { type Change, replayAll, type Timeline } from "./timeline.ts";
-import type { Steps } from "./turns.ts";
 
 /** The part of the window that has begun by `asOf`. */
 interface Seen {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { atOnce } from "@tl-engine/shared";
 import { expect, test } from "vitest";
 import { factsOf } from "./facts.ts";
 import { flow } from "./flow.ts";
@@ -8,7 +9,6 @@ import { forecast } from "./forecast.ts";
 import { percentile } from "./percentile.ts";
 import { FlowInput, ForecastInput, IngestInput } from "./schemas.ts";
 import { seededRandom, walker } from "./simulate.ts";
-import { atOnce } from "./turns.ts";
 
 const steady = (perDay: number, days = 200) => new Float64Array(days).fill(perDay);
 const ask = (perDay: Float64Array, remaining: number, input: object = {}) =>

@@ -1,9 +1,10 @@
 /** Monte Carlo forecasts (when will it be done, how much by then), and how well they did in the past. */
+
+import type { Steps } from "@tl-engine/shared";
 import { addDays, daysBetween } from "./days.ts";
 import { percentile } from "./percentile.ts";
 import type { Forecast, ForecastInput } from "./schemas.ts";
 import { MAX_FORECAST_DAYS, seededRandom, walker } from "./simulate.ts";
-import type { Steps } from "./turns.ts";
 
 /** Back-tests: horizons, the coverage that is meant, and their size. */
 const HORIZONS_DAYS = [14, 28] as const;

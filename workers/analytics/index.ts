@@ -1,12 +1,11 @@
 /** The engine `analytics`: keeps the history of work items and computes flow metrics and forecasts from it. */
-import { action, defineWorker, Reject } from "@tl-engine/shared";
+import { action, defineWorker, inTurns, Reject } from "@tl-engine/shared";
 import { ingestInputOf } from "./activity-event.ts";
 import { FLOW_EXAMPLES, INGEST_EXAMPLES } from "./examples.ts";
 import { factsOf } from "./facts.ts";
 import { flow } from "./flow.ts";
 import { FlowInput, FlowOutput, IngestInput, IngestOutput } from "./schemas.ts";
 import { addChanges, changesOf, HistoryTooLarge } from "./store.ts";
-import { inTurns } from "./turns.ts";
 
 const MIB = 1_048_576;
 

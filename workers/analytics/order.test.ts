@@ -1,8 +1,8 @@
+import { atOnce, STEP_SIZE } from "@tl-engine/shared";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { byTimeThenId, inChainOrder, sorted } from "./order.ts";
 import type { Change } from "./timeline.ts";
-import { atOnce, STEP_SIZE } from "./turns.ts";
 
 const change = (n: number, atMs: number, from: string | null, to: string | null): Change => ({
   projectId: "p",

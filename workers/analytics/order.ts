@@ -1,6 +1,7 @@
 /** Puts changes and items in order, in steps; and changes of one instant so that each continues the one before. */
+
+import { STEP_SIZE, type Steps } from "@tl-engine/shared";
 import type { Change } from "./timeline.ts";
-import { STEP_SIZE, type Steps } from "./turns.ts";
 
 type Compare<Value> = (a: Value, b: Value) => number;
 

@@ -1,8 +1,9 @@
 /** Day by day series of a scope: burn-down and burn-up, and cumulative flow. */
+
+import type { Steps } from "@tl-engine/shared";
 import { type Days, dayIndex } from "./days.ts";
 import { type FlowOutput, STATE_GROUPS, type StateGroup } from "./schemas.ts";
 import type { Timeline } from "./timeline.ts";
-import type { Steps } from "./turns.ts";
 
 /** Totals at the end of each day, by state group: items, and thousandths of points. */
 export interface DailyTotals {

@@ -1,8 +1,8 @@
 /** Keeps the history in Postgres: one set-based insert that ignores repeats, and reads by project. */
 import type { Tx } from "@tl-engine/shared";
+import { inTurns, STEP_SIZE, type Steps } from "@tl-engine/shared";
 import { CEILINGS, type Scope, type StateGroup } from "./schemas.ts";
 import type { Change } from "./timeline.ts";
-import { inTurns, STEP_SIZE, type Steps } from "./turns.ts";
 
 /** A statement's parameters are arrays by column, so its text is the same for any number of rows. */
 const INSERT = `

@@ -1,7 +1,8 @@
 /** Replays the recorded changes of one work item, in whatever order they came, into its life over time. */
+
+import { STEP_SIZE, type Steps } from "@tl-engine/shared";
 import { byTimeThenId, inChainOrder, sorted } from "./order.ts";
 import type { Field, StateGroup } from "./schemas.ts";
-import { STEP_SIZE, type Steps } from "./turns.ts";
 
 /** One recorded fact about a work item: its creation, a value that it was created with, or a change. */
 export interface Change {

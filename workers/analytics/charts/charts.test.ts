@@ -1,3 +1,4 @@
+import { atOnce } from "@tl-engine/shared";
 import { roundTicks, thinned } from "@tl-engine/shared/charts/scales";
 import { escapeText } from "@tl-engine/shared/charts/svg";
 import { expect, test } from "vitest";
@@ -5,7 +6,6 @@ import { factsOf } from "../facts.ts";
 import { flow } from "../flow.ts";
 import { FlowInput, IngestInput, METRICS } from "../schemas.ts";
 import { seededRandom } from "../simulate.ts";
-import { atOnce } from "../turns.ts";
 import { dayTicks, durationTicks, formatDuration } from "./axes.ts";
 
 const STATES = {

@@ -10,7 +10,7 @@ export const CEILINGS = {
   itemsPerJob: 5_000,
   historyPerItem: 5_000,
   changesPerJob: 50_000,
-  idsPerItem: 500,
+  idsPerItem: 5_000,
   statesPerJob: 5_000,
   projectsPerFlow: 200,
   daysPerWindow: 3_660,
