@@ -96,6 +96,13 @@ function spoilt(good: unknown, at: number, value: unknown): unknown {
   return { ...others, [key]: at % 5 === 1 ? spoilt(old, Math.floor(at / 5), value) : value };
 }
 
+test("a day that is none is refused by both, whether or not formats are checked", () => {
+  const flow = actions.find(({ name }) => name === "analytics.flow");
+  const sent = { scope: { project_id: "p" }, window: { from: "2026-02-30", to: "2026-03-01" } };
+  expect(flow?.action.input.safeParse(sent).success).toBe(false);
+  expect(faultsIn(flow?.schema ?? {}, sent)).not.toEqual([]);
+});
+
 test("the body that README's Python program sends", () => {
   const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
   const [, body = ""] = /body=json\.dumps\((\{.*?\n {4}\})\)/s.exec(readme) ?? [];
