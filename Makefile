@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/.node:$(CURDIR)/node_modules/.bin:$(PATH)
 # Variables reach the scripts through the environment, where no shell takes them apart.
 export TIME_SCALE MAX_REPLICAS DURATION UNTIL_ZERO
-export DATA SEED KEEP RIGHTS FAULTS HOURS JOBS KINDS BUGS SEEDS PARALLEL CONTROL NAME ACTION FILE WAIT ID ALL LIMIT
+export DATA SEED KEEP RIGHTS FAULTS HOURS JOBS KINDS BUGS SEEDS PARALLEL CONTROL NAME ACTION FILE EXAMPLE WAIT ID ALL LIMIT
 export CODE TYPE SINCE
 export ENGINE LOAD SUGGEST JSON DAYS TARGET_WAIT_S POD_START_S NODE_START_S FIGURES
 export USD_PER_CPU_HOUR USD_PER_GIB_HOUR
@@ -106,10 +106,10 @@ client: setup ## Pack the client for other repositories, into out/client
 	@mkdir -p out/client
 	@npm pack --silent --pack-destination out/client ./shared/client
 
-send: setup ## Publish a job: NAME=activities ACTION=record FILE=job.json (- is stdin) [WAIT=1]
+send: setup ## Publish a job: NAME=activities ACTION=record FILE=job.json (- is stdin), or EXAMPLE=1 [WAIT=1]
 	@$(call needs,NAME)
 	@$(call needs,ACTION)
-	@$(call needs,FILE)
+	@$(if $(EXAMPLE),,$(call needs,FILE))
 	@$(WITH_SERVICES) node scripts/author/send.ts
 
 dead-letters: setup ## Show jobs that ended without success, by code, and those for no engine [NAME=activities|unrouted] [LIMIT=n]

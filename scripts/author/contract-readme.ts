@@ -6,7 +6,9 @@ import { JOB_ID, PUBLISHER } from "../../shared/wire/names.ts";
 import type { EngineContract } from "./contract.ts";
 
 const MIB = 1_048_576;
-const size = (bytes: number) =>
+export const duration = (ms: number) =>
+  ms < 120_000 ? `${ms / 1_000} s` : `${+(ms / 60_000).toFixed(1)} min`;
+export const size = (bytes: number) =>
   bytes >= MIB ? `${+(bytes / MIB).toFixed(1)} MiB` : `${Math.round(bytes / 1024)} KiB`;
 
 const actionRows = (engines: EngineContract[]) =>
@@ -15,9 +17,17 @@ const actionRows = (engines: EngineContract[]) =>
       Object.entries(actions).map(([action, facts]) => {
         const emits = facts.emits.map((type) => `\`${type}\``).join(", ") || "–";
         const limits = `${size(facts.maxInputBytes)} | ${size(facts.maxOutputBytes)}`;
-        return `| [\`${engine}\`](${engine}.json) | \`${action}\` | \`${facts.type}\` | ${limits} | ${emits} |`;
+        return `| [\`${engine}\`](${engine}.md) | \`${action}\` | \`${facts.type}\` | ${limits} | ${emits} |`;
       }),
     )
+    .join("\n");
+
+const limitRows = (engines: EngineContract[]) =>
+  engines
+    .map(({ engine, timeoutMs, maxAttempts, longestReplyMs, order }) => {
+      const times = `${duration(timeoutMs)} | ${maxAttempts} | ${duration(longestReplyMs)}`;
+      return `| [\`${engine}\`](${engine}.md) | ${times} | ${order} |`;
+    })
     .join("\n");
 
 const eventRows = (engines: EngineContract[]) =>
@@ -45,14 +55,28 @@ export function contractReadme(engines: EngineContract[]): string {
 # The contract
 
 How to publish jobs from any language. A program needs an AMQP 0-9-1 client and nothing of ours; for
-TypeScript there is \`@tl-engine/client\`, with types. The schemas are JSON Schema 2020-12, one file
-for each engine.
+TypeScript there is \`@tl-engine/client\`, with types. Each engine has a page with examples and every
+field, and its schemas as JSON Schema 2020-12 in the file of the same name: they accept what the engine
+accepts, other spellings included.
 
 ## Engines
 
 | engine | action | job's \`type\` | input at most | output at most | events |
 |---|---|---|---|---|---|
 ${actionRows(engines)}
+
+| engine | one run at most | counted runs | final reply at most | order |
+|---|---|---|---|---|
+${limitRows(engines)}
+
+A final reply comes at the latest so long after a worker first took the job: every run takes all of its
+time and fails, and the waits between them are the longest. Waiting in the queue before that, and outages
+of a service, come on top. A header \`${HEADERS.deadline}\` bounds all of it. Jobs are done side by side and
+in no order.
+
+Keys may be spelled in camelCase or in snake_case, as each engine's page says: a message that goes to
+Plane's Celery task today is a good body for \`activities\`. Unknown keys are ignored; one that is a
+single edit away from a known one is a warning in the output.
 
 ## A job
 

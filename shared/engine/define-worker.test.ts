@@ -135,6 +135,11 @@ describe("keys and ranges", () => {
     [{}, { handle: undefined }, "run needs a function as handle, or one as handleBatch"],
     [{}, { handleBatch: () => [] }, "and not both"],
     [{}, { emits: { made: z.string() } }, 'the type "made" must match'],
+    [{}, { examples: {} }, "run.examples must be a list"],
+    [{}, { examples: [null] }, "run.examples[0] must be an object"],
+    [{}, { examples: [{ title: " ", input: String }] }, "run.examples[0].title must say"],
+    [{}, { examples: [{ title: "a", input: "a" }] }, "run.examples[0].input must be a synchronous"],
+    [{}, { examples: [{ title: "a", input: String, n: 1 }] }, "run.examples[0].n is no option"],
     [{ name: "Some" }, {}, "the name must match"],
   ])("%o %o", (parts, actionParts, message) => {
     expect(() => defined(parts, actionParts)).toThrow(message);

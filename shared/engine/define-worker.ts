@@ -58,6 +58,17 @@ export interface Batch extends Pick<Job, "signal" | "log" | "db" | "redis" | "ke
   readonly tx: Tx;
 }
 
+/** A good job, for callers to see and for tools to publish. */
+export interface Example {
+  /** What it shows, in one sentence. */
+  title: string;
+  /**
+   * The input of the n-th such job, from 0: jobs of a load should differ. What an engine stores is to belong to the
+   * workspace given, by which tests find and remove it.
+   */
+  input(n: number, workspaceId: string): unknown;
+}
+
 interface ActionBase<
   Input extends z.ZodType,
   Output extends z.ZodType,
@@ -70,6 +81,12 @@ interface ActionBase<
   output: Output;
   /** Events that the action may announce; anything else fails to compile. */
   emits?: Emits;
+  /**
+   * Good jobs, the plainest first, each in a spelling of its own where there are several. The contract shows them,
+   * the conformance suite runs them, and `make send EXAMPLE=1` publishes one. At least one for an
+   * action that the contract has.
+   */
+  examples?: readonly Example[];
   /** Ceiling of a job's body in bytes, 1 to 16 MiB, past which it ends as `payload_too_large`. Default 1 MiB. */
   maxInputBytes?: number;
   /** Ceiling of the encoded reply in bytes, 1 to 16 MiB, past which the job ends as `result_too_large`. Default 1 MiB. */

@@ -2,12 +2,15 @@
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import type { WorkerDefinition } from "../engine/define-worker.ts";
+import type { Action, Example, WorkerDefinition } from "../engine/define-worker.ts";
+import { exampleJobs } from "../engine/example-jobs.ts";
+import { inputSchema, outputSchema } from "../engine/published-schema.ts";
 import { startWorkerProcess, type WorkerProcess, workerArgs } from "../services/worker-process.ts";
 import { DELAY_TIERS } from "../wire/names.ts";
 import { linksThroughProxies } from "./cut-links.ts";
 import { openTestFleet, type TestFleet } from "./fleet.ts";
 import { sampleInputs } from "./schema-arbitrary.ts";
+import { faultsIn } from "./schema-faults.ts";
 
 export interface Conformance {
   definition: WorkerDefinition;
@@ -15,8 +18,8 @@ export interface Conformance {
   file: URL;
   /**
    * A good job of the engine; the input may depend on the job's number, so that jobs differ. What the engine
-   * stores under the given workspace is removed in the end. Default: the first action, with inputs that its schema
-   * takes; an engine that refuses some of those, or stores anything, gives its own.
+   * stores under the given workspace is removed in the end. Default: its examples; without any, the first action,
+   * with inputs that its schema takes.
    */
   job?: GoodJob;
 }
@@ -73,7 +76,10 @@ export function conformance(
   open: (worker: Conformance) => Promise<Stage> = openOwnStage,
 ): void {
   const { definition } = given;
-  const worker = { ...given, job: given.job ?? jobFromSchema(definition) };
+  const worker = {
+    ...given,
+    job: given.job ?? exampleJobs(definition) ?? jobFromSchema(definition),
+  };
   if (collected !== undefined) {
     collected.push(worker);
     return;
@@ -89,6 +95,11 @@ export function conformance(
 
     test("answers, stores and acks good jobs; refuses bad ones; answers a duplicate from the store", () =>
       answersGoodAndBad(stage, worker, jobs()));
+
+    test.each(examplesOf(definition))(
+      "answers the example of $action: $title",
+      ({ action, input }) => answersExample(stage, definition, action, input),
+    );
 
     test("finishes every job once when each of its connections is cut in the middle", () =>
       survivesCuts(stage, definition, jobs()));
@@ -117,6 +128,29 @@ function jobFromSchema({ name, actions }: WorkerDefinition): GoodJob {
 }
 
 type Jobs = ReturnType<typeof jobsOf>;
+
+const examplesOf = ({ actions }: WorkerDefinition) =>
+  Object.entries(actions).flatMap(([action, { examples = [] }]: [string, Action]) =>
+    examples.map(({ title, input }) => ({ action, title, input })),
+  );
+
+/** Runs one through the real handler; input and output are as their published schemas say. */
+async function answersExample(
+  { fleet, env }: Stage,
+  definition: WorkerDefinition,
+  actionName: string,
+  input: Example["input"],
+): Promise<void> {
+  const action = definition.actions[actionName] as Action;
+  const sent = input(0, fleet.names.prefix);
+  expect(faultsIn(inputSchema(action.input, "published"), sent)).toEqual([]);
+  const worker = await fleet.start(definition, env);
+  const id = await fleet.publish(definition.name, actionName, sent);
+  const { reply } = await fleet.reply(id);
+  if (reply.status !== "succeeded") throw new Error(JSON.stringify(reply));
+  expect(faultsIn(outputSchema(action.output), reply.output)).toEqual([]);
+  await worker.stop();
+}
 
 /** The engine's good jobs: how they are published, and what must become of each. */
 function jobsOf(fleet: TestFleet, { definition: { name: engine }, job }: Conforming) {

@@ -58,6 +58,7 @@ export const factsOf = (input: IngestInput): Facts => atOnce(factsIn(input));
 /** All facts of a job. A pure function: the same input gives the same facts. */
 export function* factsIn(input: IngestInput): Steps<Facts> {
   const warnings = new Warnings();
+  for (const { code, path, message } of input.keyWarnings ?? []) warnings.add(code, path, message);
   const groupOf: GroupOf = (stateId) => {
     const known = stateId !== null && Object.hasOwn(input.states, stateId);
     const group = known ? input.states[stateId]?.group : null;

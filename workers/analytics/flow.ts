@@ -69,6 +69,8 @@ export function* flow(
     const paced = cycleId === undefined ? timelines : yield* replayAll(changes, replay);
     ahead = yield* forecastOf(input, paced, seen, counts.open, asOfMs, warnings);
   }
+  for (const { code, path, message } of input.keyWarnings ?? [])
+    warnings.push(noted(code, `${path} ${message}`));
   if (changes.length === 0)
     warnings.push(noted("nothing_recorded", "no change of this scope is recorded"));
 

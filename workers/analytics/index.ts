@@ -2,6 +2,7 @@
 import { action, defineWorker, inTurns } from "@tl-engine/shared";
 import { ingestInputOf } from "./activity-event.ts";
 import { daysBetween } from "./days.ts";
+import { FLOW_EXAMPLES, INGEST_EXAMPLES } from "./examples.ts";
 import { flow } from "./flow.ts";
 import { findHistory, readHistory } from "./history.ts";
 import { ingest } from "./ingest.ts";
@@ -24,6 +25,7 @@ export default defineWorker({
       version: 1,
       input: IngestInput,
       output: IngestOutput,
+      examples: INGEST_EXAMPLES,
       maxInputBytes: 8 * MIB,
       handleBatch: (jobs, batch) =>
         ingest(
@@ -37,6 +39,7 @@ export default defineWorker({
       version: 1,
       input: FlowInput,
       output: FlowOutput,
+      examples: FLOW_EXAMPLES,
       maxOutputBytes: 8 * MIB,
       async handle(input, job) {
         const { db, signal } = job;

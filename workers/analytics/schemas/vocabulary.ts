@@ -30,11 +30,12 @@ export const storable = (maxLength: number) =>
   z
     .string()
     .max(maxLength)
-    .refine((text) => !text.includes("\0"), "must not hold a NUL character");
+    .refine((text) => !text.includes("\0"), "must not hold a NUL character")
+    .meta({ pattern: "^[^\\u0000]*$" });
 /** An opaque id of the tracker's, as long as `activities` announces them. */
 export const Id = storable(255).min(1);
 export const Group = z.enum(STATE_GROUPS);
-/** A local calendar day, YYYY-MM-DD. */
-export const CalendarDay = z.iso.date();
-/** An instant in ISO-8601 with `Z` or an offset. */
-export const Instant = z.iso.datetime({ offset: true });
+export const CalendarDay = z.iso.date().describe("A local calendar day, YYYY-MM-DD.");
+export const Instant = z.iso
+  .datetime({ offset: true })
+  .describe("An instant in ISO-8601, with `Z` or an offset.");

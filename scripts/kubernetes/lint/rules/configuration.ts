@@ -4,7 +4,7 @@ import { FROM_FILES } from "../../../../shared/process/secret-files.ts";
 import type { Place } from "../../kustomize/placed.ts";
 import { listIn, mapIn } from "../../read/value-at.ts";
 import { containersOf } from "../../read/workload.ts";
-import { nearest } from "../schemas.ts";
+import { meant } from "../schemas.ts";
 import { keysOf, secretTemplates, TEMPLATE } from "../secret-templates.ts";
 import { find, podsOf, type Report, type Rule, type Source, settingsOf } from "../world.ts";
 
@@ -15,7 +15,7 @@ const KNOWN = [...Object.keys(Environment.shape), ...FILES, ...NODE_VARIABLES];
 
 function unknownVariable(name: string, place: Place, where: string, report: Report): void {
   if (KNOWN.includes(name)) return;
-  const near = nearest(name, KNOWN);
+  const near = meant(name, KNOWN);
   report(
     place,
     `${where} gives ${name}, which no worker reads`,
