@@ -1,13 +1,13 @@
 /** How soon a caller sees what a handler reports, and what that costs Redis. */
 import { once } from "node:events";
 import { connect as connectSocket, type Socket } from "node:net";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { connect } from "../client/client.ts";
 import { contractOf } from "../client/contract-of.ts";
 import { action, defineWorker } from "../engine/define-worker.ts";
+import { forEachLine } from "../process/lines.ts";
 import { openTestFleet, type TestFleet } from "../testing/fleet.ts";
 
 const reported = new Map<string, number>();
@@ -44,11 +44,12 @@ async function monitorRedis(url: string): Promise<Socket> {
   const name = decodeURIComponent(username) || "default";
   if (password !== "") socket.write(`AUTH ${name} ${decodeURIComponent(password)}\r\n`);
   socket.write("MONITOR\r\n");
-  const lines = createInterface({ input: socket });
-  await once(lines, "line");
-  lines.on("line", (line) => {
-    if (!/^\+\S+ \[\d+ lua\]/.test(line)) commands.push(line.replaceAll('"', ""));
+  const answered = once(socket, "data");
+  forEachLine(socket, (line) => {
+    const command = line.trimEnd();
+    if (!/^\+\S+ \[\d+ lua\]/.test(command)) commands.push(command.replaceAll('"', ""));
   });
+  await answered;
   return socket;
 }
 
