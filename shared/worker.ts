@@ -17,7 +17,8 @@ import type { Config } from "./process/config.ts";
 import { createLog } from "./process/log.ts";
 import { watchLoop } from "./process/loop-watch.ts";
 import { createMetrics } from "./process/metrics.ts";
-import { createPurge, type Purge } from "./stores/purge.ts";
+import type { Pool } from "./stores/database.ts";
+import { createOwnPurge, createPurge, type Purge } from "./stores/purge.ts";
 
 export type { Parts };
 
@@ -63,7 +64,7 @@ export async function startWorker(
   let consumer: Consumer | undefined;
   let parts: Parts | undefined;
   let life: Life | undefined;
-  let purge: Purge | undefined;
+  const purges: Purge[] = [];
 
   const drain = new Drain({
     log,
@@ -103,14 +104,14 @@ export async function startWorker(
         drain.enter();
         if (delivery.undecodable !== undefined) metrics.undecodable();
         return (life as Life)(delivery).then(() => {
-          purge?.afterCommit();
+          for (const purge of purges) purge.afterCommit();
           drain.leave();
         });
       },
     });
     const { pool, redis, publisher, healthPort } = opened;
     consumer = opened.consumer;
-    purge = createPurge({ pool, engine, retentionDays: config.RETENTION_DAYS, log });
+    purges.push(...purgesOf(definition, config, pool, log));
     const onOutage = (down: boolean) => {
       state.databaseDown = down;
       metrics.databaseOutage(down);
@@ -135,6 +136,14 @@ export async function startWorker(
     await (state.consuming ? drain.stop() : closers.closeAll());
     throw error;
   }
+}
+
+/** Of results, and of the engine's own tables where it says how. */
+function purgesOf(definition: WorkerDefinition, config: Config, pool: Pool, log: Logger): Purge[] {
+  const { name: engine, purge: own } = definition;
+  const purges = [createPurge({ pool, engine, retentionDays: config.RETENTION_DAYS, log })];
+  if (own) purges.push(createOwnPurge((tx, after) => own(tx, config.own, after), { pool, log }));
+  return purges;
 }
 
 /** What runs beside the jobs: the watch of the event loop, heartbeats, and the ear for cancellations. */

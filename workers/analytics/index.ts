@@ -3,8 +3,9 @@ import { action, defineWorker, Reject } from "@tl-engine/shared";
 import { ingestInputOf } from "./activity-event.ts";
 import { factsOf } from "./facts.ts";
 import { flow } from "./flow.ts";
+import { purge, Retention } from "./retention.ts";
 import { FlowInput, FlowOutput, IngestInput, IngestOutput } from "./schemas.ts";
-import { addChanges, changesOf, HistoryTooLarge } from "./store.ts";
+import { addChanges, HistoryTooLarge, historyOf } from "./store.ts";
 import { inTurns } from "./turns.ts";
 
 const MIB = 1_048_576;
@@ -14,6 +15,8 @@ export default defineWorker({
   concurrency: 64,
   timeoutMs: 30_000,
   transactions: 0,
+  env: Retention,
+  purge,
   actions: {
     /** Adds to the history, in bulk or from an event. What is there already stays as it is. */
     ingest: action({
@@ -42,8 +45,8 @@ export default defineWorker({
       maxOutputBytes: 8 * MIB,
       async handle(input, job) {
         try {
-          const changes = await changesOf(job.db, input.scope, job.signal);
-          return await inTurns(flow(input, changes, Date.now()), job.signal);
+          const { changes, settled } = await historyOf(job.db, input.scope, job.signal);
+          return await inTurns(flow(input, changes, Date.now(), settled), job.signal);
         } catch (error) {
           if (error instanceof HistoryTooLarge) throw new Reject(error.message, { cause: error });
           throw error;

@@ -1,6 +1,7 @@
 /** Keeps the history in Postgres: one set-based insert that ignores repeats, and reads by project. */
 import type { Tx } from "@tl-engine/shared";
 import { CEILINGS, type Scope, type StateGroup } from "./schemas.ts";
+import { SETTLED_COLUMNS, type Settled } from "./settled.ts";
 import type { Change } from "./timeline.ts";
 import { inTurns, STEP_SIZE, type Steps } from "./turns.ts";
 
@@ -57,7 +58,11 @@ export class HistoryTooLarge extends Error {
   }
 }
 
-type Row = [
+/** In the order of a {@link Row}. */
+export const CHANGE_COLUMNS =
+  "project_id, item_id, change_id, at_ms::float8, field, from_value, to_value, from_group, to_group, initial";
+
+export type Row = [
   string,
   string,
   string,
@@ -70,33 +75,51 @@ type Row = [
   boolean,
 ];
 
-/**
- * All facts about the scope's projects; for a cycle, of the projects that have had items in it.
- * Throws {@link HistoryTooLarge}.
- */
-export async function changesOf(db: Tx, scope: Scope, signal: AbortSignal): Promise<Change[]> {
-  const ids = scope.projectIds ?? (scope.projectId === undefined ? [] : [scope.projectId]);
-  const inProjects =
-    scope.cycleId === undefined
-      ? { text: "project_id = any($1)", value: ids }
-      : {
-          text: `project_id in (select project_id from engine_analytics.changes where field = 'cycle' and to_value = $1)`,
-          value: scope.cycleId,
-        };
+/** Which projects a scope is of: for a cycle, those that have had items in it. */
+function projectsOf({ cycleId, projectId, projectIds }: Scope): { text: string; value: unknown } {
+  if (cycleId === undefined)
+    return {
+      text: "project_id = any($1)",
+      value: projectIds ?? (projectId === undefined ? [] : [projectId]),
+    };
+  return {
+    text: `project_id in (
+      select project_id from engine_analytics.changes where field = 'cycle' and to_value = $1
+      union select project_id from engine_analytics.settled where cycles @> array[$1])`,
+    value: cycleId,
+  };
+}
+
+/** What is known of a scope. */
+export interface History {
+  changes: Change[];
+  /** Items that ended before the retention's horizon. */
+  settled: Settled[];
+}
+
+/** All facts about the scope's projects. Throws {@link HistoryTooLarge}. */
+export async function historyOf(db: Tx, scope: Scope, signal: AbortSignal): Promise<History> {
+  const { text, value } = projectsOf(scope);
+  const where = `where ${text} and ($2::text is null or workspace_id is null or workspace_id = $2)
+    limit ${CEILINGS.changesPerFlow + 1}`;
+  const values = [value, scope.workspaceId ?? null];
   const { rows } = await db.query<Row>({
     // Arrays instead of objects, and bigint as a double (exact up to 2⁵³): twice as fast to read.
     rowMode: "array",
-    text: `select project_id, item_id, change_id, at_ms::float8, field, from_value, to_value, from_group, to_group, initial
-      from engine_analytics.changes
-      where ${inProjects.text} and ($2::text is null or workspace_id is null or workspace_id = $2)
-      limit ${CEILINGS.changesPerFlow + 1}`,
-    values: [inProjects.value, scope.workspaceId ?? null],
+    text: `select ${CHANGE_COLUMNS} from engine_analytics.changes ${where}`,
+    values,
   });
   if (rows.length > CEILINGS.changesPerFlow) throw new HistoryTooLarge();
-  return inTurns(changesIn(rows), signal);
+  // After the changes, and never before: what a purge settles in between is then in both, and counts once.
+  const { rows: settled } = await db.query<Settled>({
+    text: `select ${SETTLED_COLUMNS} from engine_analytics.settled ${where}`,
+    values,
+  });
+  if (rows.length + settled.length > CEILINGS.changesPerFlow) throw new HistoryTooLarge();
+  return { changes: await inTurns(changesIn(rows), signal), settled };
 }
 
-function* changesIn(rows: Row[]): Steps<Change[]> {
+export function* changesIn(rows: Row[]): Steps<Change[]> {
   const changes: Change[] = [];
   for (const row of rows) {
     if (changes.length % STEP_SIZE === STEP_SIZE - 1) yield;
