@@ -1,6 +1,6 @@
 -- Items that ended before the retention's horizon: one row each in place of their changes, with the dates that lead
 -- times, throughput and totals are computed from.
-create table engine_analytics.settled (
+create table if not exists engine_analytics.settled (
   project_id text not null,
   item_id text not null,
   workspace_id text,
@@ -28,8 +28,8 @@ create table engine_analytics.settled (
 );
 
 -- Which projects have settled items of a cycle.
-create index settled_by_cycle on engine_analytics.settled using gin (cycles);
+create index if not exists settled_by_cycle on engine_analytics.settled using gin (cycles);
 
 -- Where the purge looks for what ended: one fact in several, in order of its age.
-create index changes_that_end on engine_analytics.changes (at_ms, change_id)
+create index if not exists changes_that_end on engine_analytics.changes (at_ms, change_id)
   where to_group in ('completed', 'cancelled') or field = 'deleted';
