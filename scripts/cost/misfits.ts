@@ -101,6 +101,8 @@ function postgresMisfit({ postgres }: Budget, engines: readonly EngineUsage[]): 
   ];
 }
 
+const monthsOf = (count: number) => (count === 1 ? "1 month" : `${count} months`);
+
 /** For how long the engines keep rows of their own, what that comes to, and what would fit. */
 function retentionOf(engines: readonly EngineUsage[], maxStorageGb: number) {
   const own = engines.filter(({ ownGb }) => ownGb > 0);
@@ -110,7 +112,7 @@ function retentionOf(engines: readonly EngineUsage[], maxStorageGb: number) {
   const comesToGb = months < Infinity ? storedAfter(engines, months) : Infinity;
   const told =
     months < Infinity
-      ? `${names} keeps its rows for ${months} months, ${growth}, so that ${comesToGb.toFixed(0)} GB are stored by then`
+      ? `${names} keeps its rows for ${monthsOf(months)}, ${growth}, so that ${comesToGb.toFixed(0)} GB are stored by then`
       : `${names} keeps its rows for ever, ${growth}`;
   const fitsWith = (ownRetentionMonths: number) =>
     storedAfter(
@@ -122,7 +124,7 @@ function retentionOf(engines: readonly EngineUsage[], maxStorageGb: number) {
   const advice =
     fitting === 0 || months === Infinity
       ? "raise it"
-      : `raise it, or keep the rows for ${fitting} month${fitting === 1 ? "" : "s"}, which fits for a year`;
+      : `raise it, or keep the rows for ${monthsOf(fitting)}, which fits for a year`;
   return { comesToGb, told, advice };
 }
 
