@@ -25,7 +25,8 @@ async function start(
   log = createLog({}, "silent"),
 ): Promise<RunningWorker> {
   const random = vi.spyOn(Math, "random").mockReturnValue(0);
-  const env = { DATABASE_URL: roles.urlOf(name) };
+  // Other tests' items, which are in the same table, are younger.
+  const env = { DATABASE_URL: roles.urlOf(name), ANALYTICS_RETENTION_MONTHS: "240" };
   try {
     return await fleet.start({ name, ...definition }, env, { log });
   } finally {
