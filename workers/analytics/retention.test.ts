@@ -1,5 +1,6 @@
 /** The purge on a real Postgres: what it takes, what it leaves, and what comes again, late, at once, or open again. */
 import { randomUUID } from "node:crypto";
+import type { Tx } from "@tl-engine/shared";
 import { createLog } from "@tl-engine/shared/process/log";
 import { openDatabase } from "@tl-engine/shared/stores/database";
 import { migrate, readMigrations } from "@tl-engine/shared/stores/migrate";
@@ -104,7 +105,10 @@ describe.skipIf(!databaseUrl)("the retention", () => {
   test("what ended before the horizon is one row, and every answer since stays as it was", async () => {
     const projectId = randomUUID();
     const open = { ...item("open", 1992, { state: "todo", history: [] }) };
-    const items = [item("old", 1992), item("older", 1980), item("young", 1994), open];
+    const { history, ...rest } = item("touched", 1992, { labels: ["l", "late"] });
+    const touch = { at: "1994-01-01T00:00:00Z", field: "label", to: "late" };
+    const touched = { ...rest, history: [...history, touch] };
+    const items = [item("old", 1992), item("older", 1980), item("young", 1994), open, touched];
     await ingest(projectId, items);
     const before = await ask({ projectId });
     const rows = await count("changes", projectId);
@@ -116,7 +120,9 @@ describe.skipIf(!databaseUrl)("the retention", () => {
       ...{ itemId: "old", finishedAt: "1992-02-11T00:00:00.000Z" },
       ...{ cycleDays: 6, leadDays: 10 },
     });
-    expect(earlier.throughput?.days.find(({ items }) => items > 0)?.date).toBe("1992-02-11");
+    expect(earlier.throughput?.days.find(({ items }) => items > 0)).toEqual({
+      ...{ date: "1992-02-11", items: 2 },
+    });
     const warning = earlier.warnings.find(({ code }) => code === "beyond_retention");
     expect(warning).toMatchObject({ count: 1, itemIds: ["old"] });
     expect(warning?.message).toContain("1992-02-11");
@@ -208,6 +214,34 @@ describe.skipIf(!databaseUrl)("the retention", () => {
     await ingest(projectId, openAgain);
     await ingest(projectId, [item("ended", 1991)]);
     await purgedTo(projectId, 600 * 8, 1);
+  });
+
+  test("a second purge does not wait for the first, and leaves all to it", async () => {
+    const projectId = randomUUID();
+    await ingest(projectId, [item("a", 1990)]);
+    await inTransaction(async (tx) => {
+      await purge(tx, { ANALYTICS_RETENTION_MONTHS: 24 }, undefined, NOW);
+      expect(await purgeOnce(24)).toBeUndefined();
+      expect(await count("settled", projectId)).toBe(0);
+    });
+    await purgedTo(projectId, 0, 1);
+  });
+
+  test("an item that something new comes of while it is looked at keeps its changes", async () => {
+    const projectId = randomUUID();
+    await ingest(projectId, [item("a", 1990)]);
+    const news = { at: "1995-03-01T00:00:00Z", field: "state", from: "done", to: "doing" };
+    await inTransaction(async (client) => {
+      let asked = 0;
+      const query = async (...args: unknown[]) => {
+        const answer = await Reflect.apply(client.query, client, args);
+        if (asked++ === 0) await ingest(projectId, [{ id: "a", history: [news] }]);
+        return answer;
+      };
+      await purge({ query } as Tx, { ANALYTICS_RETENTION_MONTHS: 24 }, undefined, NOW);
+      expect(asked).toBeGreaterThan(2);
+    });
+    expect([await count("changes", projectId), await count("settled", projectId)]).toEqual([8, 0]);
   });
 
   test("purges and ingests at once give what one after the other gives", async () => {
