@@ -230,7 +230,7 @@ describe.skipIf(!databaseUrl)("the retention", () => {
   test("an item that something new comes of while it is looked at keeps its changes", async () => {
     const projectId = randomUUID();
     await ingest(projectId, [item("a", 1990)]);
-    const news = { at: "1995-03-01T00:00:00Z", field: "state", from: "done", to: "doing" };
+    const news = { at: "1995-03-01T00:00:00Z", field: "label", to: "new" };
     await inTransaction(async (client) => {
       let asked = 0;
       const query = async (...args: unknown[]) => {
