@@ -126,15 +126,19 @@ describe("a file in place of a variable", () => {
 test("a worker with a bad environment exits with 2 and one message, before anything else", () => {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    ["shared/main.ts", "workers/burials/index.ts"],
+    ["shared/main.ts", "workers/analytics/index.ts"],
     {
       cwd: REPOSITORY,
       encoding: "utf8",
-      env: { AMQP_URL: "https://user:hunter2@host", LOG_LEVEL: "loud" },
+      env: {
+        ...{ AMQP_URL: "https://user:hunter2@host", LOG_LEVEL: "loud" },
+        ANALYTICS_RETENTION_MONTHS: "hunter2",
+      },
     },
   );
   expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
   const named = [...stderr.matchAll(/^ {2}([A-Z_]+): /gm)].map(([, name]) => name);
-  expect(named.sort()).toEqual(["AMQP_URL", "DATABASE_URL", "LOG_LEVEL", "REDIS_URL"]);
+  const own = "ANALYTICS_RETENTION_MONTHS";
+  expect(named.sort()).toEqual(["AMQP_URL", own, "DATABASE_URL", "LOG_LEVEL", "REDIS_URL"]);
   expect(stderr).not.toContain("hunter2");
 });
