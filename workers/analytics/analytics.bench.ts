@@ -2,9 +2,10 @@
 import { factsOf } from "./facts.ts";
 import { flow } from "./flow.ts";
 import { calibrate, simulate } from "./forecast.ts";
+import { replayAll } from "./replay-all.ts";
 import { FlowInput, IngestInput } from "./schemas.ts";
 import { seededRandom } from "./simulate.ts";
-import { type Change, replayAll } from "./timeline.ts";
+import type { Change } from "./timeline.ts";
 import { atOnce, type Steps } from "./turns.ts";
 
 const ITEMS = 10_000;

@@ -4,11 +4,12 @@ import { draw } from "./charts/draw.ts";
 import { addDays, DAY_MS, type Days, dateOf, daysBetween, daysOf } from "./days.ts";
 import * as items from "./finished.ts";
 import { type Ahead, forecast } from "./forecast.ts";
+import { replayAll } from "./replay-all.ts";
 import { CEILINGS, type FlowInput, type FlowOutput, type Window } from "./schemas.ts";
 import * as series from "./series.ts";
 import { type Settled, wasEverIn } from "./settled.ts";
 import { MAX_FORECAST_DAYS } from "./simulate.ts";
-import { type Change, replayAll, type Timeline } from "./timeline.ts";
+import type { Change, Timeline } from "./timeline.ts";
 import type { Steps } from "./turns.ts";
 
 /** The part of the window that has begun by `asOf`. */

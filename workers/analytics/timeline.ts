@@ -1,7 +1,7 @@
 /** Replays the recorded changes of one work item, in whatever order they came, into its life over time. */
 import { byTimeThenId, inChainOrder, sorted } from "./order.ts";
 import type { Field, StateGroup } from "./schemas.ts";
-import { momentsBefore, type Settled, setsAtEnd, wasEverIn } from "./settled.ts";
+import { momentsBefore, type Settled, setsAtEnd } from "./settled.ts";
 import { STEP_SIZE, type Steps } from "./turns.ts";
 
 /** One recorded fact about a work item: its creation, a value that it was created with, or a change. */
@@ -225,81 +225,6 @@ const differs = (a: Moment, b: Moment) =>
   a.milliPoints !== b.milliPoints ||
   a.inScope !== b.inScope;
 
-/**
- * Replays every item that is or was in scope before the end.
- *
- * The group of a state is, in this order: the caller's override; the one recorded with the change;
- * the one recorded with the latest other change from or to the same state.
- */
-export function* replayAll(
-  changes: readonly Change[],
-  options: Omit<Replay, "groupOf"> & { overrides?: Readonly<Record<string, StateGroup>> },
-  settled: readonly Settled[] = [],
-): Steps<Timeline[]> {
-  const { overrides = {} } = options;
-  const known = yield* latestGroups(changes);
-  const groupOf: Replay["groupOf"] = (stateId, recorded) =>
-    (Object.hasOwn(overrides, stateId) ? overrides[stateId] : undefined) ??
-    recorded ??
-    known.get(stateId)?.group ??
-    null;
-  const timelines: Timeline[] = [];
-  for (const { itemId, changes: ofItem, settled: row } of (yield* byItem(
-    changes,
-    settled,
-  )).values()) {
-    yield;
-    const timeline = yield* replay(itemId, ofItem, { ...options, groupOf }, row);
-    if (timeline && (wasInScope(timeline) || (row && wasEverIn(row, options))))
-      timelines.push(timeline);
-  }
-  return yield* sorted(timelines, (a, b) =>
-    a.itemId < b.itemId ? -1 : a.itemId > b.itemId ? 1 : 0,
-  );
-}
-
-interface Known {
-  itemId: string;
-  changes: Change[];
-  settled?: Settled;
-}
-
-function* byItem(
-  changes: readonly Change[],
-  settled: readonly Settled[],
-): Steps<Map<string, Known>> {
-  const items = new Map<string, Known>();
-  for (const [i, row] of settled.entries()) {
-    if (i % STEP_SIZE === STEP_SIZE - 1) yield;
-    const { projectId, itemId } = row;
-    items.set(`${projectId}\0${itemId}`, { itemId, changes: [], settled: row });
-  }
-  for (const [i, change] of changes.entries()) {
-    if (i % STEP_SIZE === STEP_SIZE - 1) yield;
-    const { projectId, itemId } = change;
-    const key = `${projectId}\0${itemId}`;
-    const ofItem = items.get(key);
-    if (ofItem) ofItem.changes.push(change);
-    else items.set(key, { itemId, changes: [change] });
-  }
-  return items;
-}
-
 /** Whether it was in scope for any time at all; what several changes at one instant pass through does not count. */
 export const wasInScope = ({ moments }: Timeline) =>
   moments.some(({ inScope, atMs }, i) => inScope && moments[i + 1]?.atMs !== atMs);
-
-function* latestGroups(changes: readonly Change[]) {
-  const known = new Map<string, { group: StateGroup; change: Change }>();
-  const learn = (stateId: string | null, group: StateGroup | null, change: Change) => {
-    if (stateId === null || group === null) return;
-    const before = known.get(stateId);
-    if (!before || byTimeThenId(before.change, change) < 0) known.set(stateId, { group, change });
-  };
-  for (const [i, change] of changes.entries()) {
-    if (i % STEP_SIZE === STEP_SIZE - 1) yield;
-    learn(change.from, change.fromGroup, change);
-    learn(change.to, change.toGroup, change);
-  }
-  return known;
-}
