@@ -8,12 +8,13 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/.node:$(CURDIR)/node_modules/.bin:$(PATH)
 # Variables reach the scripts through the environment, where no shell takes them apart.
 export TIME_SCALE MAX_REPLICAS DURATION UNTIL_ZERO
-export DATA SEED KEEP FAULTS HOURS JOBS KINDS BUGS SEEDS PARALLEL CONTROL NAME ACTION FILE WAIT ID ALL LIMIT
+export DATA SEED KEEP RIGHTS FAULTS HOURS JOBS KINDS BUGS SEEDS PARALLEL CONTROL NAME ACTION FILE EXAMPLE WAIT ID ALL LIMIT
 export CODE TYPE SINCE
 export ENGINE LOAD SUGGEST JSON DAYS TARGET_WAIT_S POD_START_S NODE_START_S FIGURES
 export USD_PER_CPU_HOUR USD_PER_GIB_HOUR
 export PRUNE ENV DRY_RUN JOBS_PER_DAY EXPLAIN
 export TAG REGISTRY PUSH BUILD_FLAGS STARTS VERSION
+export INSPECT REDO
 # Node keeps what it compiled, and TypeScript that it stripped, so that a process starts in half the time.
 export NODE_COMPILE_CACHE ?= $(CURDIR)/.node/cache
 # A log is no terminal, though some tools colour what they write on CI.
@@ -26,7 +27,7 @@ RUN := node
 # With the URLs of the environment, of .env, or of the services that services-up keeps.
 WITH_SERVICES := node scripts/author/services.ts with --
 
-.PHONY: help setup node demo test check release trend bench simulate cost crash-test crash-test-selfcheck fleet dev worker new-worker remove-worker contract client \
+.PHONY: help setup node demo test check release trend bench simulate cost crash-test crash-test-selfcheck fleet dev worker example new-worker remove-worker contract client \
 	send dead-letters replay topology migrate lint-manifests rights images pin-images sign-images verify-images try-image render deploy-dev deploy-staging stop-all resume \
 	services-up services-down services-status format clean
 
@@ -42,7 +43,7 @@ $(STAMP): package-lock.json package.json | node
 
 setup: node $(STAMP) ## Install Node and the dependencies where they are missing
 
-demo: setup ## Replay a tracker's history through the fleet and prove the result [DATA=file] [SEED=s] [KEEP=1]
+demo: setup ## Replay a tracker's history through the fleet and prove the result [DATA=file] [SEED=s] [KEEP=1] [RIGHTS=0|1]
 	@$(RUN) scripts/proof/demo.ts
 
 test: setup ## Run all tests on real services
@@ -89,7 +90,7 @@ crash-test-selfcheck: setup ## Plant bugs and see that the crash test finds each
 fleet: setup ## Run the fleet here, scaled from keda/*.yaml [TIME_SCALE=10] [MAX_REPLICAS=n] [DURATION=s] [UNTIL_ZERO=1]
 	@$(RUN) scripts/scaling/fleet.ts
 
-dev: setup ## Run all workers, reloaded on change
+dev: setup ## Run all workers, reloaded on change, a line for each job [INSPECT=1] [REDO=1]
 	@$(RUN) scripts/author/dev.ts
 
 worker: setup ## Run one worker: NAME=activities
@@ -99,6 +100,10 @@ worker: setup ## Run one worker: NAME=activities
 new-worker: setup ## Scaffold a worker with its package and its tests: NAME=invoices
 	@$(call needs,NAME)
 	@$(RUN) scripts/author/new-worker.ts
+
+example: setup ## Run a file of docs/examples: NAME=tx
+	@$(call needs,NAME)
+	@$(RUN) scripts/author/example.ts
 
 remove-worker: setup ## Take a worker out of the repository: NAME=invoices [FORCE=1]
 	@$(call needs,NAME)
@@ -111,10 +116,10 @@ client: setup ## Pack the client for other repositories, into out/client
 	@mkdir -p out/client
 	@npm pack --silent --pack-destination out/client ./shared/client
 
-send: setup ## Publish a job: NAME=activities ACTION=record FILE=job.json (- is stdin) [WAIT=1]
+send: setup ## Publish a job: NAME=activities ACTION=record FILE=job.json (- is stdin), or EXAMPLE=1 [WAIT=1]
 	@$(call needs,NAME)
 	@$(call needs,ACTION)
-	@$(call needs,FILE)
+	@$(if $(EXAMPLE),,$(call needs,FILE))
 	@$(WITH_SERVICES) node scripts/author/send.ts
 
 dead-letters: setup ## Show jobs that ended without success, by code, and those for no engine [NAME=activities|unrouted] [LIMIT=n]

@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     environment: "node",
-    include: ["{shared,workers,scripts}/**/*.test.ts"],
+    include: ["{shared,workers,scripts,docs}/**/*.test.ts"],
     globalSetup: ["shared/testing/global-setup.ts"],
     // Tests start processes and signal themselves, which threads can't.
     pool: "forks",

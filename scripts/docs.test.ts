@@ -4,14 +4,16 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
-import type { WorkerDefinition } from "../shared/engine/define-worker.ts";
+import type { Action, WorkerDefinition } from "../shared/engine/define-worker.ts";
 import { Environment } from "../shared/process/config.ts";
 import { FROM_FILES } from "../shared/process/secret-files.ts";
+import { runAction } from "../shared/testing/test-job.ts";
 import { ERROR_CODES } from "../shared/wire/error-codes.ts";
 import { SPAN } from "./proof/demo/figures.ts";
 import { generateHistory } from "./proof/demo/generator.ts";
 import { recordHere } from "./proof/demo/pass-without-fleet.ts";
 import { planJobs } from "./proof/demo/plan.ts";
+import { loadWorkers, ownVariables } from "./workers.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
@@ -72,7 +74,8 @@ const exported = allOf(makefile, /^export ([A-Z_ ]+)$/gm).flatMap((names) => nam
 
 /** Variables of the schema, of the Makefile, and of the scripts and test set-up that read their own. */
 function knownVariables(): Set<string> {
-  const sources = [...filesUnder("scripts", ".ts"), ...filesUnder("shared", ".ts")]
+  const sources = ["scripts", "shared", "docs/examples"]
+    .flatMap((folder) => filesUnder(folder, ".ts"))
     .filter((path) => !path.endsWith(".test.ts"))
     .map(read)
     .join("\n");
@@ -129,9 +132,11 @@ test("what the named make targets run is there", () => {
 /** First cells of a page's tables. */
 const firstCells = (page: string) => allOf(read(page), /^\| `([^`|]+)`/gm);
 
-test("every variable of the schema has its line in the handbook", () => {
+test("every variable of the schemas has its line in the handbook", async () => {
   const told = firstCells("docs/infra/variables.md");
-  expect(Object.keys(Environment.shape).filter((name) => !told.includes(name))).toEqual([]);
+  const own = ownVariables((await loadWorkers()).map(({ definition }) => definition));
+  const names = [...Object.keys(Environment.shape), ...Object.keys(own)];
+  expect(names.filter((name) => !told.includes(name))).toEqual([]);
 });
 
 /** Scripts that `make` runs, and where they read what they are told. */
@@ -263,12 +268,10 @@ test("the README's engine is one, in 30 lines, and does what it says", async () 
     const { default: engine } = (await import(pathToFileURL(file).href)) as {
       default: WorkerDefinition;
     };
-    const events: unknown[] = [];
-    const job = { emit: (type: string, data: unknown) => events.push({ type, data }) };
     const input = { itemId: "WEB-7", text: "@ana and @luis, see @ana" };
-    const output = await engine.actions.find?.handle?.(input, job as never);
+    const { output, job } = await runAction(engine.actions.find as Action, input);
     expect(output).toEqual({ users: ["ana", "luis"] });
-    expect(events).toEqual([
+    expect(job.emitted).toEqual([
       { type: "mentions.found", data: { itemId: "WEB-7", users: ["ana", "luis"] } },
     ]);
   } finally {

@@ -47,7 +47,8 @@ test.each(pairs)("$to takes every $type that $from may announce", ({ type, schem
       // How large an event can get follows from its job, not from its schema.
       fc.pre(content.length <= reception.maxInputBytes);
       const properties = { messageId: "ev-1", type, contentType: "application/json" };
-      const message = { content, properties, fields: {} };
+      const fields = { exchange: brokerNames().events, routingKey: type };
+      const message = { content, properties, fields };
       const delivery = { message, acks: {} } as unknown as Delivery;
       const received = receive(delivery, reception, Date.now());
       expect(received.kind === "refused" ? received.problem : undefined).toBeUndefined();

@@ -60,6 +60,17 @@ test("the culprit of repeated crashes is quarantined, and only it", async () => 
   await worker.stop();
 }, 90_000);
 
+test("jobs that only together are too much are nobody's crash: each runs alone, and succeeds", async () => {
+  const ids = await Promise.all(
+    Array.from({ length: 16 }, () => fleet.publish("killer", "crowd", {})),
+  );
+  const worker = keepAlive(KILLER);
+  for (const id of ids) expect((await fleet.reply(id)).reply.status).toBe("succeeded");
+  expect(worker.starts).toBe(3);
+  expect(await fleet.deadLetters("killer")).toEqual([]);
+  await worker.stop();
+}, 90_000);
+
 test("a cancelled job's handler is aborted at once, and the job ends as cancelled", async () => {
   const worker = await fleet.start(probe);
   const claims = await openClaims();

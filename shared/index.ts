@@ -2,4 +2,11 @@
 export * from "./engine/define-worker.ts";
 export * from "./engine/errors.ts";
 export type * from "./engine/sample-job.ts";
+export {
+  alsoAs,
+  anySpelling,
+  describedAs,
+  KeyWarnings,
+  orJson,
+} from "./engine/spellings.ts";
 export * from "./engine/turns.ts";

@@ -72,10 +72,11 @@ export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life
   const names = brokerNames(config.ENGINE_PREFIX);
   const tools = {
     log,
-    redis,
+    redis: definition.redis ? redis : undefined,
     keyPrefix: redisKeys.engine(config.ENGINE_PREFIX, definition.name),
     connections,
     timeoutMs: definition.timeoutMs,
+    onFirstReport: () => live.onFirstReport(),
     hasTransactions: jobTransactions(definition) > 0,
   };
   const onUndelivered = metrics.undelivered;

@@ -6,20 +6,21 @@ import { Closers, Drain } from "./drain.ts";
 import { planConnections } from "./engine/connections.ts";
 import { drainDeadlineMs, stuckAfterMs } from "./engine/deadlines.ts";
 import type { WorkerDefinition } from "./engine/define-worker.ts";
-import type { Claims } from "./job/claim.ts";
 import { Gate } from "./job/gate.ts";
 import { Aborted } from "./job/job-context.ts";
 import type { Life } from "./job/life.ts";
-import { beatHearts, LiveJobs, listenForCancels } from "./job/live-jobs.ts";
+import { LiveJobs } from "./job/live-jobs.ts";
 import { openAll } from "./opening.ts";
-import { assembleLife, makeParts, type Parts, type PartsDependencies } from "./parts.ts";
+import { assembleLife, makeParts, type Parts } from "./parts.ts";
 import type { Config } from "./process/config.ts";
 import { createLog } from "./process/log.ts";
-import { watchLoop } from "./process/loop-watch.ts";
 import { createMetrics } from "./process/metrics.ts";
-import { createPurge, type Purge } from "./stores/purge.ts";
+import { whatIsMissing } from "./readiness.ts";
+import type { Pool } from "./stores/database.ts";
+import { createOwnPurge, createPurge, type Purge } from "./stores/purge.ts";
 import { startTracing } from "./tracing/start-tracing.ts";
 import { tracedParts } from "./tracing/traced-life.ts";
+import { startWatches } from "./watches.ts";
 
 export type { Parts };
 
@@ -42,8 +43,6 @@ export interface RunningWorker {
   stop(): Promise<void>;
 }
 
-const LOOP_BLOCKED = "the event loop stood still: a handler that takes long must yield";
-
 /**
  * Starts consuming. Throws, with what to do and without having touched a job, when a server can't be reached or is
  * not fit: a queue or a migration is missing, Redis may evict, a policy overrides our queues, the port is taken.
@@ -65,7 +64,7 @@ export async function startWorker(
   let consumer: Consumer | undefined;
   let parts: Parts | undefined;
   let life: Life | undefined;
-  let purge: Purge | undefined;
+  const purges: Purge[] = [];
 
   const drain = new Drain({
     log,
@@ -83,13 +82,9 @@ export async function startWorker(
     },
     close: () => closers.closeAll(),
   });
-  const notReady = () => {
-    if (drain.draining) return "draining";
-    if (consumer?.ready() !== true) return "no consumer on the queue";
-    if (parts?.publisher.ready() !== true) return "no publishing connection";
-    if (state.databaseDown) return "postgres can't be used";
-    return drain.stuckFor(options.stuckAfterMs ?? stuckAfterMs(definition));
-  };
+  const patienceMs = options.stuckAfterMs ?? stuckAfterMs(definition);
+  const notReady = () =>
+    whatIsMissing({ drain, consumer, publisher: parts?.publisher, ...state, patienceMs });
   const metrics = createMetrics({
     engine,
     inFlight: () => drain.inFlight,
@@ -105,14 +100,14 @@ export async function startWorker(
         drain.enter();
         if (delivery.undecodable !== undefined) metrics.undecodable();
         return (life as Life)(delivery).then(() => {
-          purge?.afterCommit();
+          for (const purge of purges) purge.afterCommit();
           drain.leave();
         });
       },
     });
     const { pool, redis, publisher, healthPort } = opened;
     consumer = opened.consumer;
-    purge = createPurge({ pool, engine, retentionDays: config.RETENTION_DAYS, log });
+    purges.push(...purgesOf(definition, config, pool, log));
     const onOutage = (down: boolean) => {
       state.databaseDown = down;
       metrics.databaseOutage(down);
@@ -120,7 +115,7 @@ export async function startWorker(
       else consumer?.resume();
     };
     const tracing = await startTracing(config, engine, log);
-    if (tracing !== undefined) closers.add(() => tracing.stop());
+    closers.add(() => tracing?.stop());
     const dependencies = {
       tracer: tracing?.tracer,
       ...{ definition, config, plan, log, metrics, live, gate, pool, redis, publisher, onOutage },
@@ -131,7 +126,7 @@ export async function startWorker(
     parts = options.parts?.(made) ?? made;
     if (tracing !== undefined) parts = tracedParts(parts, tracing.tracer);
     life = assembleLife(parts, dependencies);
-    for (const end of watches(parts.claims, dependencies)) closers.add(end);
+    for (const end of startWatches(parts.claims, dependencies)) closers.add(end);
     state.consuming = true;
     await consumer.start();
     log.info({ healthPort, replies: config.REPLY_EXCHANGE || "default exchange" }, "ready");
@@ -143,19 +138,10 @@ export async function startWorker(
   }
 }
 
-/** What runs beside the jobs: the watch of the event loop, heartbeats, and the ear for cancellations. */
-function watches(
-  claims: Claims,
-  { definition, config, live, redis, metrics, log }: PartsDependencies,
-) {
-  const { ENGINE_PREFIX: prefix, LEASE_MS } = config;
-  const onBlocked = (blockedMs: number) => {
-    metrics.loopBlocked();
-    log.warn({ blockedMs, jobs: live.latest() }, LOOP_BLOCKED);
-  };
-  return [
-    watchLoop({ onBlocked }),
-    beatHearts(live, claims, LEASE_MS, log),
-    listenForCancels(live, redis, { prefix, engine: definition.name, log }),
-  ];
+/** Of results, and of the engine's own tables where it says how. */
+function purgesOf(definition: WorkerDefinition, config: Config, pool: Pool, log: Logger): Purge[] {
+  const { name: engine, purge: own } = definition;
+  const purges = [createPurge({ pool, engine, retentionDays: config.RETENTION_DAYS, log })];
+  if (own) purges.push(createOwnPurge((tx, after) => own(tx, config.own, after), { pool, log }));
+  return purges;
 }

@@ -6,7 +6,9 @@ import { JOB_ID, PUBLISHER } from "../../shared/wire/names.ts";
 import type { EngineContract } from "./contract.ts";
 
 const MIB = 1_048_576;
-const size = (bytes: number) =>
+export const duration = (ms: number) =>
+  ms < 120_000 ? `${ms / 1_000} s` : `${+(ms / 60_000).toFixed(1)} min`;
+export const size = (bytes: number) =>
   bytes >= MIB ? `${+(bytes / MIB).toFixed(1)} MiB` : `${Math.round(bytes / 1024)} KiB`;
 
 const actionRows = (engines: EngineContract[]) =>
@@ -15,9 +17,17 @@ const actionRows = (engines: EngineContract[]) =>
       Object.entries(actions).map(([action, facts]) => {
         const emits = facts.emits.map((type) => `\`${type}\``).join(", ") || "–";
         const limits = `${size(facts.maxInputBytes)} | ${size(facts.maxOutputBytes)}`;
-        return `| [\`${engine}\`](${engine}.json) | \`${action}\` | \`${facts.type}\` | ${limits} | ${emits} |`;
+        return `| [\`${engine}\`](${engine}.md) | \`${action}\` | \`${facts.type}\` | ${limits} | ${emits} |`;
       }),
     )
+    .join("\n");
+
+const limitRows = (engines: EngineContract[]) =>
+  engines
+    .map(({ engine, timeoutMs, maxAttempts, longestReplyMs, order }) => {
+      const times = `${duration(timeoutMs)} | ${maxAttempts} | ${duration(longestReplyMs)}`;
+      return `| [\`${engine}\`](${engine}.md) | ${times} | ${order} |`;
+    })
     .join("\n");
 
 const eventRows = (engines: EngineContract[]) =>
@@ -45,8 +55,9 @@ export function contractReadme(engines: EngineContract[]): string {
 # The contract
 
 How to publish jobs from any language. A program needs an AMQP 0-9-1 client and nothing of ours; for
-TypeScript there is \`@tl-engine/client\`, with types. The schemas are JSON Schema 2020-12, one file
-for each engine.
+TypeScript there is \`@tl-engine/client\`, with types. Each engine has a page with examples and every
+field, and its schemas as JSON Schema 2020-12 in the file of the same name: they accept what the engine
+accepts, other spellings included.
 
 ## Engines
 
@@ -54,10 +65,24 @@ for each engine.
 |---|---|---|---|---|---|
 ${actionRows(engines)}
 
+| engine | one run at most | counted runs | final reply at most | order |
+|---|---|---|---|---|
+${limitRows(engines)}
+
+A final reply comes at the latest so long after a worker first took the job: every run takes all of its
+time and fails, and the waits between them are the longest. Waiting in the queue before that, and outages
+of a service, come on top. A header \`${HEADERS.deadline}\` bounds all of it. Jobs are done side by side and
+in no order.
+
+Keys may be spelled in camelCase or in snake_case, as each engine's page says: a message that goes to
+Plane's Celery task today is a good body for \`activities\`. Unknown keys are ignored; one that is a
+single edit away from a known one is a warning in the output.
+
 ## A job
 
 Publish to the direct exchange \`engine.jobs\` with the engine's name as routing key. The body is the
-input as JSON in UTF-8, with no content encoding, and nothing else.
+input as JSON in UTF-8, with no content encoding, and nothing else. It nests at most 64 levels deep and has
+at most 400,000 keys, 50,000 of them in one object, and 200,000 objects and arrays; no object has a key twice.
 
 Each engine has two lanes. What somebody waits for is interactive: routing key \`<engine>\`. What may
 wait behind all of that, such as a nightly run of 200,000 jobs, belongs into the bulk lane: routing key
@@ -120,7 +145,7 @@ ${errorRows()}
 
 ### Replies on a shared vhost
 
-Where the workers have \`REPLY_EXCHANGE=engine.replies\`, replies are published on that direct exchange
+Where the workers have \`REPLY_EXCHANGE=engine.replies\`, replies are published on that topic exchange
 with the name in \`reply_to\` as routing key, instead of on the default exchange, which reaches every
 queue of the vhost. Bind your queue to it under its own name (\`replyExchange\` in our client; a line in
 the example below). A direct reply-to ends as \`invalid_input\` there: only the default exchange reaches it.

@@ -2,7 +2,8 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { action, defineWorker } from "../../shared/engine/define-worker.ts";
-import { contractFiles, contractSource, engineContract } from "./contract.ts";
+import { contractFiles, engineContract } from "./contract.ts";
+import { contractSource } from "./contract-types.ts";
 
 const tiny = defineWorker({
   name: "tiny-engine",
@@ -37,7 +38,7 @@ test("an engine's contract has type, limits, schemas, events and error codes", (
 });
 
 test("the client's types: what has a default is optional in the input, names come from engine and action", async () => {
-  const source = await contractSource([engineContract(tiny)].filter((engine) => !!engine));
+  const source = await contractSource([tiny]);
   expect(source).toMatch(/interface TinyEngineDoItInput \{\s*title: string;?\s*at\?: /);
   expect(source).toMatch(/n\?: number/);
   expect(source).toMatch(/list: string\[\]/);
@@ -49,6 +50,7 @@ test("internal workers stay out of the files", async () => {
   const files = await contractFiles([internal, tiny]);
   expect([...files.keys()]).toEqual([
     "docs/contract/tiny-engine.json",
+    "docs/contract/tiny-engine.md",
     "docs/contract/README.md",
     "shared/client/contract.ts",
   ]);

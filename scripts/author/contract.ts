@@ -6,19 +6,24 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { WorkerDefinition } from "@tl-engine/shared";
-import { compile } from "json-schema-to-typescript";
-import { z } from "zod";
 import { DEFAULT_MAX_BYTES } from "../../shared/client/contract-of.ts";
+import { type Action, DEFAULT_MAX_ATTEMPTS } from "../../shared/engine/define-worker.ts";
+import {
+  inputSchema,
+  type JsonSchema,
+  outputSchema,
+} from "../../shared/engine/published-schema.ts";
+import { longestReplyMs } from "../../shared/job/retry.ts";
 import { ERROR_CODES } from "../../shared/wire/error-codes.ts";
 import { jobType } from "../../shared/wire/names.ts";
 import { loadWorkers } from "../workers.ts";
+import { contractPage } from "./contract-page.ts";
 import { contractReadme } from "./contract-readme.ts";
+import { contractSource } from "./contract-types.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const DOCS = "docs/contract";
 const TYPES = "shared/client/contract.ts";
-
-type JsonSchema = z.core.JSONSchema.BaseSchema;
 
 export interface ActionContract {
   type: string;
@@ -27,118 +32,62 @@ export interface ActionContract {
   maxOutputBytes: number;
   /** Types of the events that it may announce. */
   emits: string[];
+  /** Good inputs, in several spellings. */
+  examples: { title: string; input: unknown }[];
   input: JsonSchema;
   output: JsonSchema;
 }
 
 export interface EngineContract {
   engine: string;
+  /** Ceiling of one run. */
+  timeoutMs: number;
+  /** Counted runs before a job ends as `attempts_exhausted`. */
+  maxAttempts: number;
+  /** From the first run's begin to the final reply, at most, while all services are there. */
+  longestReplyMs: number;
+  /** Jobs are done in no order. */
+  order: "none";
   actions: Record<string, ActionContract>;
   events: Record<string, JsonSchema>;
   errorCodes: string[];
 }
 
+/** Whose jobs its examples are. */
+const EXAMPLE_WORKSPACE = "acme";
+
 /** What callers see of a worker; undefined for one that takes no jobs from outside. */
 export function engineContract(definition: WorkerDefinition): EngineContract | undefined {
-  const { name, actions } = definition;
-  if (Object.keys(actions).length === 0) return undefined;
-  const events: Record<string, JsonSchema> = {};
-  const described = Object.entries(actions).map(([action, facts]): [string, ActionContract] => {
-    const emits: Record<string, z.ZodType> = facts.emits ?? {};
-    for (const [type, schema] of Object.entries(emits)) events[type] = jsonSchema(schema, "output");
-    return [
-      action,
-      {
-        type: jobType(name, action, facts.version),
-        version: facts.version,
-        maxInputBytes: facts.maxInputBytes ?? DEFAULT_MAX_BYTES,
-        maxOutputBytes: facts.maxOutputBytes ?? DEFAULT_MAX_BYTES,
-        emits: Object.keys(emits),
-        input: jsonSchema(facts.input, "input"),
-        output: jsonSchema(facts.output, "output"),
-      },
-    ];
-  });
-  const errorCodes = Object.keys(ERROR_CODES);
-  return { engine: name, actions: Object.fromEntries(described), events, errorCodes };
-}
-
-/** Where a schema says more than JSON Schema can, the wider one: the worker checks the rest. */
-function jsonSchema(schema: z.ZodType, io: "input" | "output"): JsonSchema {
-  return z.toJSONSchema(schema, { io, unrepresentable: "any" });
-}
-
-const pascal = (...words: string[]) =>
-  words
-    .flatMap((word) => word.split(/[^A-Za-z0-9]+/))
-    .map((word) => word.slice(0, 1).toUpperCase() + word.slice(1))
-    .join("");
-
-/** The client's TypeScript: a type for each schema, and the constant that the client checks names by. */
-export async function contractSource(engines: EngineContract[]): Promise<string> {
-  const declarations: string[] = [];
-  const declare = async (name: string, schema: JsonSchema) => {
-    const options = {
-      bannerComment: "",
-      additionalProperties: false,
-      ignoreMinAndMaxItems: true,
-      format: false,
-    };
-    declarations.push(await compile(withoutTitles(schema) as never, name, options));
-    return name;
-  };
-  const engineTypes: string[] = [];
-  const eventTypes = new Map<string, string>();
-  for (const { engine, actions, events } of engines) {
-    const members: string[] = [];
-    for (const [action, { input, output }] of Object.entries(actions)) {
-      const inputName = await declare(pascal(engine, action, "input"), input);
-      const outputName = await declare(pascal(engine, action, "output"), output);
-      members.push(`${JSON.stringify(action)}: { input: ${inputName}; output: ${outputName} };`);
-    }
-    engineTypes.push(`${JSON.stringify(engine)}: {\n${members.join("\n")}\n};`);
-    for (const [type, schema] of Object.entries(events))
-      eventTypes.set(type, await declare(pascal(type), schema));
-  }
-  const facts = engines.map(({ engine, actions }) => [
-    engine,
-    Object.fromEntries(
-      Object.entries(actions).map(([action, { version, maxInputBytes }]) => [
-        action,
-        { version, maxInputBytes },
-      ]),
+  const { name, timeoutMs, maxAttempts = DEFAULT_MAX_ATTEMPTS } = definition;
+  const actions = Object.entries(definition.actions) as [string, Action][];
+  if (actions.length === 0) return undefined;
+  const events = actions.flatMap(([, { emits = {} }]) => Object.entries(emits));
+  return {
+    engine: name,
+    timeoutMs,
+    maxAttempts,
+    longestReplyMs: longestReplyMs(definition),
+    order: "none",
+    actions: Object.fromEntries(
+      actions.map(([action, facts]) => [action, actionContract(name, action, facts)]),
     ),
-  ]);
-  refuseRepeats(declarations);
-  return [
-    "/** The engines' contract, generated by scripts/author/contract.ts from their definitions; do not edit. */",
-    'import type { Contract } from "./contract-of.ts";\n',
-    ...declarations,
-    `/** Input and output of each engine's actions. */\nexport interface Engines {\n${engineTypes.join("\n")}\n}\n`,
-    "/** Body of each event, by its type. */\nexport interface Events {",
-    ...[...eventTypes].map(([type, name]) => `${JSON.stringify(type)}: ${name};`),
-    "}\n",
-    "/** What the client knows at run time. */",
-    `export const CONTRACT: Contract<Engines, Events> = ${JSON.stringify({ engines: Object.fromEntries(facts) })};\n`,
-  ].join("\n");
+    events: Object.fromEntries(events.map(([type, schema]) => [type, outputSchema(schema)])),
+    errorCodes: Object.keys(ERROR_CODES),
+  };
 }
 
-/** Titles and ids would name the types; their names are to come from engine and action alone. */
-function withoutTitles(schema: unknown): unknown {
-  if (Array.isArray(schema)) return schema.map(withoutTitles);
-  if (typeof schema !== "object" || schema === null) return schema;
-  const kept = Object.entries(schema).filter(
-    ([key, value]) => !((key === "title" || key === "id") && typeof value === "string"),
-  );
-  return Object.fromEntries(kept.map(([key, value]) => [key, withoutTitles(value)]));
-}
-
-function refuseRepeats(declarations: string[]): void {
-  const names = declarations.flatMap((text) =>
-    [...text.matchAll(/^export (?:interface|type) (\w+)/gm)].map(([, name]) => name),
-  );
-  const repeated = names.find((name, index) => names.indexOf(name) !== index);
-  if (repeated) throw new Error(`two schemas would both be the type ${repeated}; rename an id`);
+function actionContract(engine: string, action: string, facts: Action): ActionContract {
+  const { version, examples = [], maxInputBytes, maxOutputBytes, emits = {} } = facts;
+  return {
+    type: jobType(engine, action, version),
+    version,
+    maxInputBytes: maxInputBytes ?? DEFAULT_MAX_BYTES,
+    maxOutputBytes: maxOutputBytes ?? DEFAULT_MAX_BYTES,
+    emits: Object.keys(emits),
+    examples: examples.map(({ title, input }) => ({ title, input: input(0, EXAMPLE_WORKSPACE) })),
+    input: inputSchema(facts.input, "published"),
+    output: outputSchema(facts.output),
+  };
 }
 
 /** Formats as the linter wants it. */
@@ -156,15 +105,21 @@ function formatted(file: string, text: string): string {
 
 /** All generated files, by their path in the repository. */
 export async function contractFiles(definitions: WorkerDefinition[]): Promise<Map<string, string>> {
-  const engines = definitions.map(engineContract).filter((engine) => engine !== undefined);
+  const callable = definitions.filter(({ actions }) => Object.keys(actions).length > 0);
+  const engines: EngineContract[] = [];
   const files = new Map<string, string>();
-  for (const engine of engines) {
+  for (const definition of callable) {
+    const engine = engineContract(definition);
+    if (!engine) continue;
+    engines.push(engine);
     const file = `${DOCS}/${engine.engine}.json`;
     files.set(file, formatted(file, JSON.stringify(engine, null, 2)));
+    const page = `${DOCS}/${engine.engine}.md`;
+    files.set(page, formatted(page, contractPage(engine, definition)));
   }
   const readme = `${DOCS}/README.md`;
   files.set(readme, formatted(readme, contractReadme(engines)));
-  files.set(TYPES, formatted(TYPES, await contractSource(engines)));
+  files.set(TYPES, formatted(TYPES, await contractSource(callable)));
   return files;
 }
 

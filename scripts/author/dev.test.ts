@@ -1,7 +1,7 @@
 /** `make dev` on a copy of the repository: a change runs within 2 s, the job in flight ends once, Ctrl-C ends all. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
@@ -62,27 +62,44 @@ const newWorker = (name: string) =>
   });
 /** The n-th line that matches, from 1. */
 const line = (pattern: RegExp, nth = 1) =>
-  fleet.until(
-    `line ${nth} of ${pattern} in\n${lines.join("\n")}`,
-    () => lines.filter((text) => pattern.test(text))[nth - 1],
-  );
+  fleet
+    .until(`line ${nth} of ${pattern}`, () => lines.filter((text) => pattern.test(text))[nth - 1])
+    .catch(({ message }) => {
+      throw new Error(`${message} in\n${lines.join("\n")}`);
+    });
 const countOf = (pattern: RegExp) => lines.filter((text) => pattern.test(text)).length;
 const run = (waitMs = 0) => fleet.publish("reloaded", "run", { waitMs });
 const versionOf = async (id: string) => (await fleet.reply(id)).reply;
 const answer = (version: string) => ({ status: "succeeded", output: { version } });
+
+/** The test's services, as those that `make services-up` keeps for the copy: its own, and not somebody's. */
+function keepServicesOf(folder: string): NodeJS.ProcessEnv {
+  const { AMQP_URL, RABBITMQ_MANAGEMENT_URL, DATABASE_URL, REDIS_URL, ...others } = process.env;
+  const urls = { AMQP_URL, RABBITMQ_MANAGEMENT_URL, DATABASE_URL, REDIS_URL };
+  mkdirSync(join(folder, ".services"));
+  writeFileSync(
+    join(folder, ".services/kept.json"),
+    JSON.stringify({ source: "native", urls, processes: [], folders: [] }),
+  );
+  return others;
+}
+
+const inspect = 20_000 + Math.floor(Math.random() * 10_000);
 
 beforeAll(async () => {
   fleet = await openTestFleet([reloaded]);
   copy = copyRepository(["burials"]);
   expect(newWorker("reloaded").stderr).toBe("");
   write(source("1"));
+  const withoutServices = keepServicesOf(copy.folder);
   dev = spawn(process.execPath, ["scripts/author/dev.ts"], {
     cwd: copy.folder,
     env: {
-      ...process.env,
+      ...withoutServices,
       ENGINE_PREFIX: fleet.config.ENGINE_PREFIX,
       LEASE_MS: "2000",
-      LOG_LEVEL: "info",
+      INSPECT: String(inspect),
+      REDO: "1",
     },
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -122,6 +139,81 @@ test("a change takes effect soon, and the job in flight ends once, in the code i
   expect(await versionOf(inFlight)).toEqual(answer("1"));
   expect(await fleet.rows(inFlight)).toMatchObject([{ attempt: 1, generation: 0 }]);
   expect(lines.filter((text) => text.includes(`running jobId=${inFlight}`))).toHaveLength(1);
+});
+
+test("a job has its line, and the contract follows what is saved", async () => {
+  const id = await run();
+  await line(
+    new RegExp(`debug a job jobId=${id} type=reloaded.run.v1 attempt=1 outcome=succeeded`),
+  );
+  const contract = () => readFileSync(join(copy.folder, "docs/contract/reloaded.json"), "utf8");
+  // That of the template was made when the worker was; the code that replaced it was never told.
+  await fleet.until("the contract", () => contract().includes("waitMs") || undefined);
+  write(source("2").replace("waitMs: z", "note: z.string().default(''), waitMs: z"));
+  await fleet.until("the new contract", () => contract().includes("note") || undefined);
+  await line(/dev +written: docs\/contract\/reloaded\.json/, 2);
+  const client = readFileSync(join(copy.folder, "shared/client/contract.ts"), "utf8");
+  expect(client).toContain("note?: string");
+});
+
+test("each worker has an inspector of its own, at the same port after a reload", async () => {
+  const port = Number(/127\.0\.0\.1:(\d+)/.exec(await line(/reloaded: its inspector is at/))?.[1]);
+  expect(port).toBeGreaterThanOrEqual(inspect);
+  /** Its script and its process. */
+  const target = async () => {
+    const response = await fetch(`http://127.0.0.1:${port}/json/list`).catch(() => undefined);
+    const [found] = ((await response?.json()) ?? []) as { id: string; url: string }[];
+    return found;
+  };
+  const before = await fleet.until("its inspector", target);
+  expect(before.url).toContain("shared/main.ts");
+  const inFlight = await run(2_000);
+  await line(new RegExp(`running jobId=${inFlight}`));
+  write(source("2b"));
+  const after = await fleet.until("the next one's inspector", async () => {
+    const now = await target();
+    return now === undefined || now.id === before.id ? undefined : now;
+  });
+  expect(after.url).toBe(before.url);
+  // The one before gave up its port, and not its job.
+  expect(await versionOf(inFlight)).toMatchObject({ status: "succeeded" });
+  const others = lines.filter((text) => /its inspector is at/.test(text));
+  expect(new Set(others.map((text) => text.split("127.0.0.1:")[1])).size).toBe(others.length);
+});
+
+test("an edited migration is made anew, empty, in the database of one's own", async () => {
+  const migration = (column: string) => {
+    mkdirSync(join(copy.folder, "workers/reloaded/migrations"), { recursive: true });
+    writeFileSync(
+      join(copy.folder, "workers/reloaded/migrations/001_kept.sql"),
+      `create table engine_reloaded.kept (${column} text);`,
+    );
+  };
+  const columns = async () => {
+    const { rows } = await fleet.pool.query<{ name: string }>(
+      "select column_name as name from information_schema.columns where table_schema = 'engine_reloaded' and table_name = 'kept'",
+    );
+    return rows.map(({ name }) => name).join();
+  };
+  const hasColumn = (column: string) =>
+    fleet.until(`the column ${column}`, async () => (await columns()) === column || undefined);
+  try {
+    migration("one");
+    await hasColumn("one");
+    await fleet.pool.query("insert into engine_reloaded.kept values ('lost')");
+    migration("two");
+    await hasColumn("two");
+    await line(/engine_reloaded\/001_kept\.sql was edited: the tables of engine_reloaded are made/);
+    const { rows } = await fleet.pool.query("select * from engine_reloaded.kept");
+    expect(rows).toEqual([]);
+    expect(await versionOf(await run())).toMatchObject({ status: "succeeded" });
+    const ready = countOf(/reloaded takes jobs/);
+    rmSync(join(copy.folder, "workers/reloaded/migrations"), { recursive: true });
+    await line(/reloaded takes jobs/, ready + 1);
+  } finally {
+    await fleet.pool.query("drop schema if exists engine_reloaded cascade");
+    await fleet.pool.query("delete from engine.migrations where schema = 'engine_reloaded'");
+  }
 });
 
 test("code that can't start waits for the next change, and jobs wait for it", async () => {

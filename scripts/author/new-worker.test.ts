@@ -1,6 +1,6 @@
 /** The scaffold: what it makes, what it refuses, and that npm, linter and compiler take it. */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { repositoryFiles } from "../kubernetes/kustomize/files.ts";
@@ -89,7 +89,7 @@ test("a new worker has all parts, is known to npm, and passes lint, types and it
     link: true,
   });
   expect(packages[`workers/${name}`].dependencies).toEqual(
-    packages["workers/activities"].dependencies,
+    JSON.parse(read(`workers/${name}/package.json`)).dependencies,
   );
   expect(Object.keys(packages)).toEqual(
     Object.keys(packages).toSorted((a, b) => a.localeCompare(b, "en")),
@@ -113,6 +113,20 @@ test("a new worker has all parts, is known to npm, and passes lint, types and it
   const tested = run(bin("vitest"), ["run", "--root", `workers/${name}`, "index.test.ts"]);
   expect(tested.stdout).toContain("2 passed");
   expect(newWorker(name).status).toBe(2);
+});
+
+test("its tests stay green, conformance too, when the README's engine is pasted in", () => {
+  const name = "mentions";
+  expect(newWorker(name).status).toBe(0);
+  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+  const engine = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)]
+    .map(([, code = ""]) => code)
+    .find((code) => code.includes("defineWorker({"));
+  writeFileSync(join(copy.folder, `workers/${name}/index.ts`), engine ?? "");
+  const bin = (tool: string) => join(copy.folder, "node_modules/.bin", tool);
+  expect(run(bin("tsc"), ["-p", ".", "--noEmit"]).stdout).not.toContain(`workers/${name}`);
+  const tested = run(bin("vitest"), ["run", "--root", `workers/${name}`, "--testTimeout=120000"]);
+  expect(`${tested.stdout}${tested.stderr}`).toMatch(/Test Files +2 passed/);
 });
 
 test("a worker that is removed leaves nothing behind", () => {

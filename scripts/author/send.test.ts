@@ -1,7 +1,7 @@
 /** `send` from the shell: one job from a file, many from standard input, and its exit status. */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -60,6 +60,17 @@ test("many from standard input with WAIT: prints id and reply; a bad line fails 
   expect(new Set(replies)).toEqual(new Set(jobs));
   expect(stderr).toMatch(/^send: succeeded=1000 failed=1 /m);
   expect(code).toBe(1);
+});
+
+test("an example of the engine's in place of a file: it comes as the contract shows it", async () => {
+  const { code, lines } = await send({ EXAMPLE: "2", WAIT: "1" });
+  const { actions } = JSON.parse(await readFile("docs/contract/activities.json", "utf8"));
+  expect(worker.bodies.get(lines[0]?.slice(0, 36) ?? "")).toEqual(actions.record.examples[1].input);
+  expect(code).toBe(0);
+  const missing = await send({ EXAMPLE: "99" });
+  expect(missing.stderr + missing.lines).toContain("EXAMPLE=99: activities.record has");
+  expect(missing.code).toBe(1);
+  expect((await send({ EXAMPLE: "first" })).code).toBe(2);
 });
 
 test("an answer does nothing to the terminal", async () => {

@@ -1,22 +1,28 @@
-/** `make send NAME=activities ACTION=record FILE=job.json [WAIT=1]`: publishes jobs from a file or standard input. */
+/** `make send NAME=activities ACTION=record FILE=job.json [WAIT=1]`: publishes jobs from a file, standard input, or an example. */
 import "../show/closed-pipe.ts";
 import { open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { parseArgs } from "node:util";
 import { connect, EngineError, JobFailed } from "@tl-engine/client";
 import { linesOf } from "@tl-engine/shared/process/lines";
+import type { Example } from "../../shared/engine/define-worker.ts";
 import { printable } from "../show/terminal/printable.ts";
+import { loadWorkers } from "../workers.ts";
 
 /** Lines under way at once; reading waits while there are more. */
 const IN_FLIGHT = 256;
 
 const USAGE = `usage: make send NAME=activities ACTION=record FILE=job.json [WAIT=1]
-FILE is one job's input as JSON; - or *.ndjson is one job a line.`;
+FILE is one job's input as JSON; - or *.ndjson is one job a line.
+EXAMPLE=1 in its place publishes the action's first example, as docs/contract shows it; 2 the second.`;
 
 interface Options {
   name: string;
   action: string;
+  /** Empty where an example is sent. */
   file: string;
+  /** From 1; 0 is none. */
+  example: number;
   wait: boolean;
 }
 
@@ -25,14 +31,34 @@ function readOptions(): Options | undefined {
     allowPositionals: true,
     options: { wait: { type: "boolean" } },
   });
-  const { NAME = "", ACTION = "", FILE = "", WAIT = "" } = process.env;
+  const { NAME = "", ACTION = "", FILE = "", EXAMPLE = "", WAIT = "" } = process.env;
   const [name = NAME, action = ACTION, file = FILE] = positionals;
   const wait = values.wait ?? !["", "0"].includes(WAIT);
-  return name && action && file ? { name, action, file, wait } : undefined;
+  const example = file === "" ? Number(EXAMPLE) : 0;
+  const isComplete = name && action && (file || (Number.isInteger(example) && example > 0));
+  return isComplete ? { name, action, file, example, wait } : undefined;
+}
+
+/** Whose job an example is. */
+const EXAMPLE_WORKSPACE = "acme";
+
+/** The text of an engine's own example. */
+async function exampleText({ name, action, example }: Options): Promise<string> {
+  const found = (await loadWorkers()).find(({ definition }) => definition.name === name);
+  const examples: readonly Example[] = found?.definition.actions[action]?.examples ?? [];
+  const chosen = examples[example - 1];
+  if (chosen === undefined)
+    throw new Error(`EXAMPLE=${example}: ${name}.${action} has ${examples.length} examples`);
+  return JSON.stringify(chosen.input(0, EXAMPLE_WORKSPACE));
 }
 
 /** The texts of the jobs: a whole file is one, of a stream each line. */
-async function* readJobs(file: string): AsyncGenerator<string> {
+async function* readJobs(options: Options): AsyncGenerator<string> {
+  const { file } = options;
+  if (options.example > 0) {
+    yield await exampleText(options);
+    return;
+  }
   if (file !== "-" && !file.endsWith(".ndjson")) {
     await using handle = await open(file);
     yield await handle.readFile("utf8");
@@ -60,7 +86,7 @@ function lineOf(error: unknown): string {
 }
 
 async function main(options: Options): Promise<number> {
-  const { name, action, file, wait } = options;
+  const { name, action, wait } = options;
   await using client = await connect({
     // An empty variable is one that was not given.
     amqpUrl: process.env.AMQP_URL || "amqp://guest:guest@127.0.0.1:5672/%2Fengine",
@@ -89,7 +115,7 @@ async function main(options: Options): Promise<number> {
   };
   const startedAt = performance.now();
   const running = new Set<Promise<void>>();
-  for await (const text of readJobs(file)) {
+  for await (const text of readJobs(options)) {
     const job = publish(text).finally(() => running.delete(job));
     running.add(job);
     if (running.size >= IN_FLIGHT) await Promise.race(running);

@@ -6,8 +6,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { action, defineWorker } from "../../shared/engine/define-worker.ts";
 import { openTestFleet, type TestFleet } from "../../shared/testing/fleet.ts";
+import { urlAs } from "./rights/apply.ts";
 import { eventTypesOf, type Rights, rightsOf } from "./rights/statements.ts";
-import { makeBrokerUser, redisAcl, urlAs } from "./rights/testing/users.ts";
+import { makeBrokerUser, redisAcl } from "./rights/testing/users.ts";
 
 const engine = `r${randomBytes(4).toString("hex")}`;
 const password = randomBytes(12).toString("hex");
@@ -16,6 +17,7 @@ const definition = defineWorker({
   name: engine,
   concurrency: 4,
   timeoutMs: 5_000,
+  redis: true,
   actions: {
     run: action({
       version: 1,
@@ -42,6 +44,7 @@ beforeAll(async () => {
   fleet = await openTestFleet([definition]);
   rights = rightsOf({
     ...{ engine, prefix: fleet.config.ENGINE_PREFIX, replyExchange: "", schema: undefined },
+    handlersUseRedis: true,
     emits: eventTypesOf(definition.actions),
   });
   const { broker, postgres, redis } = rights;

@@ -27,7 +27,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** The services that the demo is given, and the prefix that it must not use. */
 const GIVEN = {
   ...Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(DATA|SEED)$/.test(name)),
+    Object.entries(process.env).filter(([name]) => !/^(DATA|SEED|RIGHTS)$/.test(name)),
   ),
   ENGINE_PREFIX: "engine",
 };
@@ -118,6 +118,17 @@ test("a history in a file goes through the fleet, and every proof holds", async 
 }, 120_000);
 
 test.skipIf(!CAN_OWN_BROKER)(
+  "with a user for each process, which has its printed rights and no other, every proof holds",
+  async () => {
+    const { code, output } = await startDemo("--months", "4", "--rights", "1").ended;
+    expect(output).toContain("each process under its printed rights");
+    expect(lastLine(output), output).toMatch(GOOD);
+    expect(code).toBe(0);
+  },
+  120_000,
+);
+
+test.skipIf(!CAN_OWN_BROKER)(
   "a broker that is killed and started again in the middle costs nothing but time",
   async () => {
     const dir = mkdtempSync(join(folder, "broker-"));
@@ -156,6 +167,7 @@ test("an interrupted demo stops its workers and ends with 130", async () => {
 test.each([
   [["--data", "none.ndjson"], /none\.ndjson: ENOENT/],
   [["--months", "x"], /--months must be a whole number/],
+  [["--rights", "yes"], /--rights must be 0 or 1/],
   [["--frob"], /Unknown option '--frob'.*--data, --seed/s],
 ])("%j ends with 2 and one line", async (options, message) => {
   const { code, output } = await startDemo(...options).ended;

@@ -27,7 +27,7 @@ const paint = painter(wantsColor(process.stdout));
 const say = (text = "") => console.log(text);
 
 async function demo(signal: AbortSignal): Promise<boolean> {
-  const { data, seed, months, keep, out } = readOptions();
+  const { data, seed, months, keep, rights, out } = readOptions();
   const issues = data ? await readHistory(data) : generateHistory({ seed, months });
   const runId = newRunId();
   // Never that of a fleet: a demo's jobs are for the demo's own workers, also on servers that it shares.
@@ -41,6 +41,7 @@ async function demo(signal: AbortSignal): Promise<boolean> {
     prefix,
     plan,
     keep,
+    rights,
     signal,
     say,
   });
@@ -50,6 +51,7 @@ async function demo(signal: AbortSignal): Promise<boolean> {
     issues,
     plan,
     urls: services.urls,
+    users: services.users,
     prefix,
     figuresAgeS: services.figuresAgeS,
     title,
@@ -84,8 +86,14 @@ function readOptions() {
     seed: options.seed || DEFAULT_SEED,
     months,
     keep: options.keep,
+    rights: readRights(options.rights),
     out: options.out,
   };
+}
+
+function readRights(text: string): boolean | undefined {
+  if (!["", "0", "1"].includes(text)) throw new Misuse("--rights must be 0 or 1");
+  return text === "" ? undefined : text === "1";
 }
 
 function parseOptions() {
@@ -98,15 +106,20 @@ function parseOptions() {
         months: { type: "string", default: String(SPAN.months) },
         /** Leaves on given servers what it made. */
         keep: { type: "boolean", default: process.env.KEEP === "1" },
+        /** 1: each process under its printed rights, on servers of the demo's own; 0: none of them. */
+        rights: { type: "string", default: process.env.RIGHTS ?? "" },
         /** Folder of the pictures and logs. */
         out: { type: "string", default: join(REPOSITORY, "out/demo") },
       },
     });
     return values;
   } catch (cause) {
-    throw new Misuse(`${(cause as Error).message} (--data, --seed, --months, --keep, --out)`, {
-      cause,
-    });
+    throw new Misuse(
+      `${(cause as Error).message} (--data, --seed, --months, --keep, --rights, --out)`,
+      {
+        cause,
+      },
+    );
   }
 }
 

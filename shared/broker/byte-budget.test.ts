@@ -4,7 +4,7 @@ import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import { action, defineWorker } from "../engine/define-worker.ts";
 import { openTestFleet } from "../testing/fleet.ts";
-import { ByteBudget } from "./byte-budget.ts";
+import { ByteBudget, weightOf } from "./byte-budget.ts";
 
 function budget(maxBytes: number) {
   const told = { onFull: vi.fn(), onRoom: vi.fn(), onSmaller: vi.fn() };
@@ -57,6 +57,13 @@ test("a queue that has no limit of its own does not lift another's", () => {
   expect(onSmaller).toHaveBeenCalledTimes(1);
 });
 
+test("a body of many objects counts for what they will take, one of few for its length", () => {
+  const text = (body: string) => Buffer.from(body);
+  expect(weightOf(text("{}"))).toBe(2);
+  expect(weightOf(text(`["${"x".repeat(100_000)}"]`))).toBe(100_004);
+  expect(weightOf(text(`[${"{},".repeat(99_999)}{}]`))).toBe(1_600_016);
+});
+
 test.each([
   ["MAX_HELD_BYTES", {}, { MAX_HELD_BYTES: "1048576" }],
   ["its definition", { maxHeldBytes: 1_048_576 }, {}],
@@ -102,3 +109,39 @@ test.each([
     }
   },
 );
+
+test("the bodies of a batch come to no more than one job's may", async () => {
+  const BYTES = 300_000;
+  const batches: number[] = [];
+  const packs = defineWorker({
+    name: "packs",
+    concurrency: 32,
+    timeoutMs: 20_000,
+    actions: {
+      run: action({
+        version: 1,
+        input: z.object({ text: z.string() }),
+        output: z.object({}),
+        maxInputBytes: 1_000_000,
+        async handleBatch(jobs) {
+          batches.push(jobs.reduce((sum, { input }) => sum + input.text.length, 0));
+          await sleep(20);
+          return jobs.map(() => ({}));
+        },
+      }),
+    },
+  });
+  const fleet = await openTestFleet([packs]);
+  try {
+    const input = { text: "x".repeat(BYTES) };
+    const ids = await Promise.all(
+      Array.from({ length: 24 }, () => fleet.publish("packs", "run", input)),
+    );
+    await fleet.start(packs);
+    for (const id of ids) expect((await fleet.reply(id)).reply.status).toBe("succeeded");
+    expect(Math.max(...batches)).toBeLessThanOrEqual(1_000_000);
+    expect(Math.max(...batches)).toBeGreaterThan(BYTES);
+  } finally {
+    await fleet.close();
+  }
+});

@@ -11,6 +11,22 @@ export interface ByteBudgetOptions {
   onSmaller(): void;
 }
 
+/** Bodies from here on are looked into. */
+const LARGE_BYTES = 65_536;
+/** Of a body for each of its objects and arrays, at least: an empty one of three characters takes 56 bytes once parsed. */
+const BYTES_PER_CONTAINER = 16;
+const OPEN_BRACE = 123;
+const OPEN_BRACKET = 91;
+
+/** What a body counts for: its length, or more where much will come of it. */
+export function weightOf(body: Buffer): number {
+  if (body.length < LARGE_BYTES) return body.length;
+  let containers = 0;
+  for (let i = 0; i < body.length; i++)
+    if (body[i] === OPEN_BRACE || body[i] === OPEN_BRACKET) containers++;
+  return Math.max(body.length, containers * BYTES_PER_CONTAINER);
+}
+
 /** How many of the latest bodies the mean stands for. */
 const REMEMBERED = 16;
 /** Of the budget: below this it is worth while to consume again. */

@@ -4,13 +4,13 @@ import type { Logger } from "pino";
 import type { Config } from "../process/config.ts";
 import type { Lane } from "../wire/names.ts";
 import type { Acks } from "./acks.ts";
-import { ByteBudget } from "./byte-budget.ts";
+import { ByteBudget, weightOf } from "./byte-budget.ts";
 import { type ConsumeLink, openConsumeLink, QueueFailed } from "./consume-link.ts";
 import type { Oddity } from "./content-header.ts";
 import { BrokerFailure, explainFailure } from "./explain.ts";
 import { type Opened, type Supervised, supervise } from "./supervise.ts";
 
-export type { MessageProperties };
+export type { ConsumeMessage, MessageProperties };
 
 /** One arrival of a job's message. Its `correlationId` is a Buffer where it is no UTF-8. */
 export interface Delivery extends Oddity {
@@ -164,7 +164,7 @@ class QueueConsumer implements Consumer {
 
   /** Uncounted: a job that does not fit has not begun. */
   #deliver(delivery: Delivery): void {
-    const bytes = delivery.message.content.length;
+    const bytes = weightOf(delivery.message.content);
     if (!this.#bytes.take(bytes)) {
       delivery.acks.handBack(delivery.message);
       return;

@@ -80,7 +80,8 @@ export function topologyOf(
     { name: names.burials, type: "fanout" },
     ...DELAY_TIERS.map(({ name }): Exchange => ({ name: names.delay(name), type: "fanout" })),
     ...graves.map((name): Exchange => ({ name, type: "fanout" })),
-    ...(replyExchange === "" ? [] : [{ name: replyExchange, type: "direct" } as const]),
+    // A topic, since only of topics RabbitMQ checks the key too: whoever binds a queue hears its own replies alone.
+    ...(replyExchange === "" ? [] : [{ name: replyExchange, type: "topic" } as const]),
   ];
   const queues: Queue[] = [
     durable(names.unrouted, bounded),

@@ -3,6 +3,7 @@ import type { Redis } from "ioredis";
 import { type ClaimRecord, RECORD_LUA, readRecord } from "../wire/claim-record.ts";
 import { redisKeys } from "../wire/names.ts";
 import { needsNewConnection } from "../wire/redis-errors.ts";
+import type { AttemptFailure } from "../wire/reply.ts";
 
 /** Progress as the handler last reported it. */
 export interface Progress {
@@ -12,6 +13,8 @@ export interface Progress {
   at: Date;
 }
 
+type RawProgress = Omit<Progress, "at"> & { at: number };
+
 /** What Redis knows of a job. */
 export interface ClaimState {
   /** running: a worker holds a live lease. ended: it has a result. known: neither, e.g. between attempts. */
@@ -20,6 +23,10 @@ export interface ClaimState {
   cancelRequested: boolean;
   /** 0, or which replay of the dead letter was claimed last. */
   generation: number;
+  /** The counted run that runs, or is next; 0 while none was claimed. */
+  attempt: number;
+  lastError?: AttemptFailure;
+  nextRunAt?: Date;
 }
 
 const CANCEL_KEPT_SECONDS = 86_400;
@@ -95,14 +102,21 @@ export class Claims {
     );
     const nowMs = Number(time[0]) * 1_000 + Number(time[1]) / 1_000;
     const record = readRecord(text);
-    if (record === undefined) return { state: "unknown", generation: 0, cancelRequested: false };
-    const { generation, cancelled } = record;
-    const progress = record.progress === "" ? undefined : readProgress(record.progress);
+    if (record === undefined)
+      return { state: "unknown", generation: 0, attempt: 0, cancelRequested: false };
+    const { generation, attempt, cancelled, token, leaseEndMs } = record;
+    const state = stateOf(record, nowMs);
+    const progress = readJson(record.progress, toProgress);
+    const lastError = readJson(record.failure, toFailure);
+    const isDue = state === "known" && token === undefined && leaseEndMs > 0;
     return {
-      state: stateOf(record, nowMs),
+      state,
       generation,
+      attempt,
       cancelRequested: cancelled,
       ...(progress && { progress }),
+      ...(lastError && { lastError }),
+      ...(isDue && { nextRunAt: new Date(leaseEndMs) }),
     };
   }
 
@@ -125,11 +139,24 @@ function stateOf(record: ClaimRecord, nowMs: number): ClaimState["state"] {
   return record.attempt === 0 ? "unknown" : "known";
 }
 
-function readProgress(text: string): Progress | undefined {
+/** Undefined for what is absent or was not written by us. */
+function readJson<Raw, Read>(text: string, read: (raw: Raw) => Read): Read | undefined {
+  if (text === "") return undefined;
   try {
-    const { fraction, note, at } = JSON.parse(text);
-    return { fraction, ...(note !== undefined && { note }), at: new Date(at) };
+    return read(JSON.parse(text) as Raw);
   } catch {
     return undefined;
   }
 }
+
+const toProgress = ({ fraction, note, at }: RawProgress): Progress => ({
+  fraction,
+  ...(note !== undefined && { note }),
+  at: new Date(at),
+});
+
+const toFailure = ({ code, message, attempt }: AttemptFailure): AttemptFailure => ({
+  code,
+  message,
+  attempt,
+});

@@ -2,6 +2,9 @@
 import type { Contract } from "./contract-of.ts";
 
 export interface ActivitiesRecordInput {
+  /**
+   * What kind of change it is, in Plane's words.
+   */
   type:
     | "issue.activity.created"
     | "issue.activity.updated"
@@ -31,126 +34,440 @@ export interface ActivitiesRecordInput {
     | "issue_draft.activity.deleted"
     | "intake.activity.created";
   /**
-   * Required, except for cycles, modules and reactions to comments
+   * The item. Required, except for cycles, modules and reactions to comments.
    */
   issueId?: string | null;
+  /**
+   * The item's project.
+   */
   projectId: string;
+  /**
+   * The project's workspace; the event has it.
+   */
   workspaceId?: string | null;
+  /**
+   * Who made the change.
+   */
   actorId: string;
   /**
-   * UTC seconds since 1970, fractions allowed
+   * UTC seconds since 1970, fractions allowed.
    */
   epoch: number;
   /**
-   * What was asked for: an object, or JSON of one; only known keys count, snake_case or camelCase
+   * What was asked for: an object, or JSON of one. Only known keys count.
    */
-  requested?: {
-    [k: string]: unknown;
-  };
+  requested?: ActivitiesRecordInputData;
   /**
-   * The same keys before the change
+   * The same keys before the change: an object, or JSON of one.
    */
-  current?: {
-    [k: string]: unknown;
-  } | null;
+  current?: ActivitiesRecordInputData | null;
+  /**
+   * Names of what the change is about; all may be left out.
+   */
   lookups?: {
+    /**
+     * Names and groups of states, by id.
+     */
     states?: {
       [k: string]: {
+        /**
+         * What entries show of it.
+         */
         name: string;
+        /**
+         * What the state means; without it the event leaves the state out.
+         */
         group?: "backlog" | "unstarted" | "started" | "completed" | "cancelled";
       } | null;
     };
+    /**
+     * Names of labels, by id.
+     */
     labels?: {
       [k: string]: {
-        name: string;
-      } | null;
-    };
-    users?: {
-      [k: string]: {
+        /**
+         * What entries show of it.
+         */
         name: string;
       } | null;
     };
     /**
-     * The estimate's points by id; `type` is that of the scale, by default `points`
+     * Names of users, by id.
+     */
+    users?: {
+      [k: string]: {
+        /**
+         * What entries show of it.
+         */
+        name: string;
+      } | null;
+    };
+    /**
+     * Names of the estimate's points, by id.
      */
     estimates?: {
       [k: string]: {
+        /**
+         * What entries show of it.
+         */
         name: string;
+        /**
+         * The estimate's scale, by default `points`.
+         */
         type?: "points" | "categories" | "time";
       } | null;
     };
     /**
-     * `name` is what entries show of another item: IDENT-number
+     * Names of other items, such as `SHOP-7`, by id.
      */
     issues?: {
       [k: string]: {
+        /**
+         * What entries show of it.
+         */
         name: string;
       } | null;
     };
+    /**
+     * Names of cycles, by id.
+     */
     cycles?: {
       [k: string]: {
+        /**
+         * What entries show of it.
+         */
         name: string;
       } | null;
     };
+    /**
+     * Names of modules, by id.
+     */
     modules?: {
       [k: string]: {
+        /**
+         * What entries show of it.
+         */
         name: string;
       } | null;
     };
   };
   /**
-   * The item's latest entry: a description edit by the same actor refreshes it
+   * The item's latest entry: a description edit by the same actor refreshes it.
    */
   lastActivity?: {
+    /**
+     * The entry's id.
+     */
     id: string;
+    /**
+     * The field that it is about.
+     */
     field?: string | null;
+    /**
+     * Who made it.
+     */
     actorId?: string | null;
     /**
-     * UTC seconds since 1970, fractions allowed
+     * UTC seconds since 1970, fractions allowed.
      */
     epoch: number;
   } | null;
   /**
-   * How old `lastActivity` may be to be refreshed; absent: any age, as in Plane
+   * How old `lastActivity` may be to be refreshed, in milliseconds; absent: any age, as in Plane.
    */
   coalesceWindowMs?: number;
 }
+/**
+ * One side of a change: only these keys count, and any others may be there.
+ */
+export interface ActivitiesRecordInputData {
+  /**
+   * Of what the change is about, where that is no item: a comment, a link, an attachment, a reaction.
+   */
+  id?: unknown;
+  /**
+   * The item's title.
+   */
+  name?: unknown;
+  /**
+   * The item's priority: urgent, high, medium, low or none.
+   */
+  priority?: unknown;
+  /**
+   * The item's first day, YYYY-MM-DD.
+   */
+  startDate?: unknown;
+  /**
+   * The item's last day, YYYY-MM-DD.
+   */
+  targetDate?: unknown;
+  /**
+   * The item's state.
+   */
+  stateId?: unknown;
+  /**
+   * The item above it.
+   */
+  parentId?: unknown;
+  /**
+   * The id of the item's estimate.
+   */
+  estimatePoint?: unknown;
+  /**
+   * Ids of all labels that the item has.
+   */
+  labelIds?: unknown;
+  /**
+   * Ids of all users whom the item is assigned to.
+   */
+  assigneeIds?: unknown;
+  /**
+   * The item's text; a change of mark-up that shows nothing is none.
+   */
+  descriptionHtml?: unknown;
+  /**
+   * When the item was archived; null when it is brought back.
+   */
+  archivedAt?: unknown;
+  /**
+   * True where the item was archived by Plane's own automation.
+   */
+  automation?: unknown;
+  /**
+   * The state that Plane's automation closed the item to.
+   */
+  closedTo?: unknown;
+  /**
+   * When the item was created: ISO-8601, or seconds since 1970.
+   */
+  createdAt?: unknown;
+  /**
+   * Who is named as the item's creator.
+   */
+  createdBy?: unknown;
+  /**
+   * The item's points as a number, where they are no estimate by id.
+   */
+  points?: unknown;
+  /**
+   * False when a draft becomes an item.
+   */
+  isDraft?: unknown;
+  /**
+   * The comment's text.
+   */
+  commentHtml?: unknown;
+  /**
+   * The comment.
+   */
+  commentId?: unknown;
+  /**
+   * The link's address.
+   */
+  url?: unknown;
+  /**
+   * The attachment's path.
+   */
+  asset?: unknown;
+  /**
+   * The emoji of a reaction.
+   */
+  reaction?: unknown;
+  /**
+   * The id of a reaction that is taken back.
+   */
+  identifier?: unknown;
+  /**
+   * 1 for, -1 against.
+   */
+  vote?: unknown;
+  /**
+   * The intake's decision: -2 pending, -1 declined, 0 snoozed, 1 accepted, 2 duplicate.
+   */
+  status?: unknown;
+  /**
+   * blocked_by, blocking, duplicate, relates_to and their like.
+   */
+  relationType?: unknown;
+  /**
+   * The item at the other end of a relation.
+   */
+  relatedIssue?: unknown;
+  /**
+   * Ids of the items of a relation, a cycle or a module.
+   */
+  issues?: unknown;
+  /**
+   * The item, where the change set itself names none.
+   */
+  issueId?: unknown;
+  /**
+   * The module.
+   */
+  moduleId?: unknown;
+  /**
+   * The item's modules. Not read: each is a change of its own.
+   */
+  moduleIds?: unknown;
+  /**
+   * The module's name, which may be gone.
+   */
+  moduleName?: unknown;
+  /**
+   * The cycle.
+   */
+  cycleId?: unknown;
+  /**
+   * The cycle's name, which may be gone.
+   */
+  cycleName?: unknown;
+  /**
+   * The cycle that an item leaves.
+   */
+  oldCycleId?: unknown;
+  /**
+   * The cycle that an item goes into.
+   */
+  newCycleId?: unknown;
+  /**
+   * Items that move from one cycle to another.
+   */
+  updatedCycleIssues?: ActivitiesRecordInputPlacement[];
+  /**
+   * Items that are put into a cycle and were in none.
+   */
+  createdCycleIssues?: ActivitiesRecordInputPlacement[];
+  /**
+   * Items that are put into a module.
+   */
+  createdModuleIssues?: ActivitiesRecordInputPlacement[];
+  [k: string]: unknown;
+}
+/**
+ * One item that is put into a cycle or a module.
+ */
+export interface ActivitiesRecordInputPlacement {
+  /**
+   * The item.
+   */
+  issueId?: unknown;
+  /**
+   * The cycle that it is put into.
+   */
+  cycleId?: unknown;
+  /**
+   * The module that it is put into.
+   */
+  moduleId?: unknown;
+  /**
+   * The cycle that it leaves.
+   */
+  oldCycleId?: unknown;
+  /**
+   * The cycle that it goes into.
+   */
+  newCycleId?: unknown;
+  /**
+   * Where it is there, these keys count in its place: Django's serializer nests them.
+   */
+  fields?: {
+    /**
+     * The item.
+     */
+    issueId?: unknown;
+    /**
+     * The cycle that it is put into.
+     */
+    cycleId?: unknown;
+    /**
+     * The module that it is put into.
+     */
+    moduleId?: unknown;
+    /**
+     * The cycle that it leaves.
+     */
+    oldCycleId?: unknown;
+    /**
+     * The cycle that it goes into.
+     */
+    newCycleId?: unknown;
+  };
+}
 
 export interface ActivitiesRecordOutput {
+  /**
+   * The new entries, in the order in which they are to be shown.
+   */
   activities: {
     /**
-     * A UUID derived from the job's id and the content: the same job makes the same id
+     * A UUID derived from the job's id and the content: the same job makes the same id.
      */
     id: string;
+    /**
+     * The item whose history the entry belongs to.
+     */
     issueId: string;
     /**
-     * created, updated or deleted; for the intake, its new status
+     * created, updated or deleted; for the intake, its new status.
      */
     verb: string;
+    /**
+     * What changed, in Plane's words; null for the item as a whole.
+     */
     field: string | null;
+    /**
+     * What entries show of the value before: a name, a date, a text.
+     */
     oldValue: string | null;
+    /**
+     * What entries show of the value after.
+     */
     newValue: string | null;
+    /**
+     * The id of the value before, where it has one.
+     */
     oldIdentifier: string | null;
+    /**
+     * The id of the value after, where it has one.
+     */
     newIdentifier: string | null;
+    /**
+     * The comment, where the entry is about one.
+     */
     issueCommentId: string | null;
+    /**
+     * Who made the change.
+     */
     actorId: string;
     /**
-     * UTC seconds since 1970, fractions allowed
+     * UTC seconds since 1970, fractions allowed.
      */
     epoch: number;
   }[];
   /**
-   * Users who become subscribers of the item
+   * Users who become subscribers of the item.
    */
   subscribersAdded: string[];
   /**
-   * Earlier entries whose time is refreshed instead of a new entry
+   * Earlier entries whose time is refreshed instead of a new entry.
    */
   touched: {
+    /**
+     * The entry.
+     */
     activityId: string;
+    /**
+     * Its new time, UTC seconds since 1970.
+     */
     epoch: number;
   }[];
+  /**
+   * What could not be used; everything else was.
+   */
   warnings: {
+    /**
+     * What kind of doubt it is.
+     */
     code:
       | "conflicting_keys"
       | "invalid_value"
@@ -160,6 +477,7 @@ export interface ActivitiesRecordOutput {
       | "more_warnings"
       | "unknown_cycle"
       | "unknown_estimate"
+      | "unknown_key"
       | "unknown_issue"
       | "unknown_label"
       | "unknown_module"
@@ -167,18 +485,33 @@ export interface ActivitiesRecordOutput {
       | "unknown_state_group"
       | "unknown_status"
       | "unknown_user";
+    /**
+     * Path of the value that it is about.
+     */
     field: string;
+    /**
+     * What is wrong with it, in words.
+     */
     message: string;
   }[];
 }
 
 export interface ActivityRecorded {
+  /**
+   * The project's workspace, where the caller told it.
+   */
   workspaceId: string | null;
+  /**
+   * The item's project.
+   */
   projectId: string;
   /**
-   * Of the change set; where it names none, of the first entry
+   * The item of the change set; where it names none, of the first entry.
    */
   issueId: string;
+  /**
+   * What kind of change it was, in Plane's words.
+   */
   type:
     | "issue.activity.created"
     | "issue.activity.updated"
@@ -207,277 +540,763 @@ export interface ActivityRecorded {
     | "issue_draft.activity.updated"
     | "issue_draft.activity.deleted"
     | "intake.activity.created";
+  /**
+   * Who made the change.
+   */
   actorId: string;
   /**
-   * UTC seconds since 1970, fractions allowed
+   * UTC seconds since 1970, fractions allowed.
    */
   epoch: number;
   /**
+   * The new entries.
+   *
    * @maxItems 1000
    */
   activities: {
     /**
-     * A UUID derived from the job's id and the content: the same job makes the same id
+     * A UUID derived from the job's id and the content: the same job makes the same id.
      */
     id: string;
+    /**
+     * The item whose history the entry belongs to.
+     */
     issueId: string;
     /**
-     * created, updated or deleted; for the intake, its new status
+     * created, updated or deleted; for the intake, its new status.
      */
     verb: string;
+    /**
+     * What changed, in Plane's words; null for the item as a whole.
+     */
     field: string | null;
+    /**
+     * What entries show of the value before: a name, a date, a text.
+     */
     oldValue: string | null;
+    /**
+     * What entries show of the value after.
+     */
     newValue: string | null;
+    /**
+     * The id of the value before, where it has one.
+     */
     oldIdentifier: string | null;
+    /**
+     * The id of the value after, where it has one.
+     */
     newIdentifier: string | null;
+    /**
+     * The comment, where the entry is about one.
+     */
     issueCommentId: string | null;
+    /**
+     * Who made the change.
+     */
     actorId: string;
     /**
-     * UTC seconds since 1970, fractions allowed
+     * UTC seconds since 1970, fractions allowed.
      */
     epoch: number;
   }[];
   /**
-   * Where the entries of a change set are too many or too large for one event: which of its events this is. Each can be read alone, in any order
+   * Where the entries of a change set are too many or too large for one event: which of its events this is. Each can be read alone, in any order.
    */
   part?: {
+    /**
+     * Which of them, from 1.
+     */
     number: number;
+    /**
+     * How many there are.
+     */
     of: number;
   };
   /**
-   * Every state that occurs in the entries or the item and whose group the caller told, in each part
+   * Every state that occurs in the entries or the item and whose group the caller told, in each part.
    */
   states: {
     [k: string]: {
+      /**
+       * Its name, as the caller told it.
+       */
       name: string;
+      /**
+       * What it means.
+       */
       group: "backlog" | "unstarted" | "started" | "completed" | "cancelled";
     };
   };
   /**
-   * On creation: the item as the change set tells it; in the first part
+   * On creation: the item as the change set tells it; in the first part.
    */
   item?: {
+    /**
+     * When it was created, UTC seconds since 1970.
+     */
     createdAtEpoch: number;
+    /**
+     * Its first state.
+     */
     stateId?: string;
     /**
-     * Text for such as "XL"
+     * Its points; text for such as "XL".
      */
     points?: number | string;
     /**
-     * Label ids
+     * Ids of its labels.
      */
     labels?: string[];
+    /**
+     * Its cycle.
+     */
     cycleId?: string;
   };
 }
 
 export interface AnalyticsIngestInput {
+  /**
+   * Null where it is not known; such facts are in every workspace's scope.
+   */
   workspaceId?: string | null;
+  /**
+   * The items' project.
+   */
   projectId: string;
   /**
+   * The items, with at most 50000 changes and 50000 labels and cycles together.
+   *
    * @maxItems 5000
    */
-  items: {
-    id: string;
-    createdAt?: string;
-    /**
-     * @maxItems 5000
-     */
-    history?: {
-      id?: string;
-      at: string;
-      field: string;
-      from?: (string | number | "") | null;
-      to?: (string | number | "") | null;
-    }[];
-    state?: string | null;
-    points?: (number | string) | null;
-    /**
-     * @maxItems 5000
-     */
-    labels?: string[];
-    cycle?: string | null;
-    /**
-     * @maxItems 5000
-     */
-    cycles?: string[];
-  }[];
+  items: AnalyticsIngestInputIngestItem[];
+  /**
+   * Name and group of the states that occur, as they are now; the group is recorded with each change.
+   */
   states?: {
     [k: string]: {
+      /**
+       * What people call it.
+       */
       name?: string | null;
+      /**
+       * One of Plane's groups; others count as none.
+       */
       group?: string | null;
     };
   };
 }
+/**
+ * One item, with what is known of its history.
+ */
+export interface AnalyticsIngestInputIngestItem {
+  /**
+   * The item.
+   */
+  id: string;
+  /**
+   * When it was created. Absent when only some changes are known; the item then exists from the earliest of them.
+   */
+  createdAt?: string;
+  /**
+   * Its changes, in any order.
+   *
+   * @maxItems 5000
+   */
+  history?: AnalyticsIngestInputHistoryChange[];
+  /**
+   * Its state now. Like the next four it only counts beside `createdAt`.
+   */
+  state?: string | null;
+  /**
+   * Its points now.
+   */
+  points?: (number | string) | null;
+  /**
+   * Its labels now.
+   *
+   * @maxItems 5000
+   */
+  labels?: string[];
+  /**
+   * Its cycle now.
+   */
+  cycle?: string | null;
+  /**
+   * For items in several cycles; adds to `cycle`.
+   *
+   * @maxItems 5000
+   */
+  cycles?: string[];
+}
+/**
+ * One change of an item.
+ */
+export interface AnalyticsIngestInputHistoryChange {
+  /**
+   * Makes repeats recognisable; by default derived from item, field, time and values.
+   */
+  id?: string;
+  /**
+   * When it happened, ISO-8601.
+   */
+  at: string;
+  /**
+   * `state`, `points`, `label`, `cycle` or `deleted`; others are skipped.
+   */
+  field: string;
+  /**
+   * State, label or cycle id, or points, before the change; null, empty or absent is none.
+   */
+  from?: (string | number | "") | null;
+  /**
+   * The same after the change.
+   */
+  to?: (string | number | "") | null;
+}
 
 export interface AnalyticsIngestOutput {
+  /**
+   * Good items of the job.
+   */
   items: number;
+  /**
+   * The facts that they brought: creations, values at creation, changes; repeats count too.
+   */
   changes: number;
+  /**
+   * Elements that were left out or taken in part; the first 100 of them.
+   */
   warnings: {
+    /**
+     * What kind of doubt it is.
+     */
     code: string;
+    /**
+     * The element that it is about.
+     */
     path: string;
+    /**
+     * What is wrong with it, in words.
+     */
     message: string;
   }[];
+  /**
+   * How many warnings there were.
+   */
   warningsTotal: number;
 }
 
 export interface AnalyticsFlowInput {
+  /**
+   * Whose items: exactly one of `projectId`, `projectIds` and `cycleId`.
+   */
   scope: {
+    /**
+     * Narrows to one workspace, beside the others.
+     */
     workspaceId?: string;
+    /**
+     * One project.
+     */
     projectId?: string;
     /**
+     * Several projects, as one.
+     *
      * @minItems 1
      * @maxItems 200
      */
     projectIds?: string[];
+    /**
+     * One cycle, of whichever projects.
+     */
     cycleId?: string;
+    /**
+     * Narrows any of them to the items that carry the label.
+     */
     labelId?: string;
   };
+  /**
+   * The days that the series hold.
+   */
   window: {
+    /**
+     * The first local day, YYYY-MM-DD.
+     */
     from: string;
+    /**
+     * The last local day, included.
+     */
     to: string;
+    /**
+     * IANA name; days begin and end at its midnights.
+     */
     timeZone?: string;
   };
   /**
+   * What is computed; by default all.
+   *
    * @maxItems 6
    */
   metrics?: ("burn" | "cumulativeFlow" | "cycleTime" | "throughput" | "velocity" | "aging")[];
+  /**
+   * What burn counts. Items without points weigh 0.
+   */
   unit?: "items" | "points";
+  /**
+   * Group by state id, for all times, before the one recorded with each change.
+   */
   states?: {
     [k: string]: "backlog" | "unstarted" | "started" | "completed" | "cancelled";
   };
+  /**
+   * Asks when, or how many; absent: no forecast.
+   */
   forecast?: {
+    /**
+     * How many more items: asks *when*. Default, without `until`: the scope's remaining items.
+     */
     remaining?: number;
+    /**
+     * A day after the last one seen: asks *how many* are done by its end.
+     */
     until?: string;
+    /**
+     * Days of throughput to sample from, back from the last day seen; recent ones weigh more.
+     */
     historyDays?: number;
+    /**
+     * Futures that are drawn; together with the days ahead bounded: 27,382 where no `until` is asked about.
+     */
     simulations?: number;
+    /**
+     * The same seed and history give the same forecast.
+     */
     seed?: number;
     /**
+     * Confidence in percent: with it, the answer holds or is better.
+     *
      * @minItems 1
      * @maxItems 20
      */
     percentiles?: number[];
   };
+  /**
+   * Nothing later than this is seen, ISO-8601. Default: the time of the run.
+   */
   asOf?: string;
+  /**
+   * Draws each of the asked metrics, and the forecast, as SVG.
+   */
   svg?: boolean;
+  /**
+   * What the charts are of, such as the project's name.
+   */
   title?: string;
 }
 
 export interface AnalyticsFlowOutput {
+  /**
+   * Nothing later than this was seen.
+   */
   asOf: string;
+  /**
+   * The last day that the series hold: `window.to`, or the day of `asOf` if earlier; null if the window is all after it.
+   */
   lastDay: string | null;
+  /**
+   * On the last day seen.
+   */
   items: {
+    /**
+     * All items.
+     */
     total: number;
+    /**
+     * In backlog, unstarted or started.
+     */
     open: number;
+    /**
+     * Completed.
+     */
     done: number;
+    /**
+     * Cancelled.
+     */
     cancelled: number;
   };
+  /**
+   * What remains and what is done, by day.
+   */
   burn?: {
+    /**
+     * The day; values are those of its end.
+     */
     date: string;
+    /**
+     * Not done yet, in the asked unit.
+     */
     remaining: number;
+    /**
+     * All that is not cancelled.
+     */
     scope: number;
+    /**
+     * Done so far.
+     */
     done: number;
   }[];
+  /**
+   * Items in each state group, by day.
+   */
   cumulativeFlow?: {
+    /**
+     * The day; values are those of its end.
+     */
     date: string;
+    /**
+     * Items in the backlog.
+     */
     backlog: number;
+    /**
+     * Items that are planned and not begun.
+     */
     unstarted: number;
+    /**
+     * Items in progress.
+     */
     started: number;
+    /**
+     * Items done.
+     */
     completed: number;
+    /**
+     * Items cancelled.
+     */
     cancelled: number;
   }[];
+  /**
+   * How long the items took that finished in the window.
+   */
   cycleTime?: {
+    /**
+     * From the first start to the end.
+     */
     cycle: {
+      /**
+       * Items that it is of.
+       */
       count: number;
+      /**
+       * Half of them took at most so long: nearest rank, in days of 24 hours; null without items.
+       */
       p50Days: number | null;
+      /**
+       * 85 % of them took at most so long.
+       */
       p85Days: number | null;
+      /**
+       * 95 % of them took at most so long.
+       */
       p95Days: number | null;
     };
+    /**
+     * From creation to the end.
+     */
     lead: {
+      /**
+       * Items that it is of.
+       */
       count: number;
+      /**
+       * Half of them took at most so long: nearest rank, in days of 24 hours; null without items.
+       */
       p50Days: number | null;
+      /**
+       * 85 % of them took at most so long.
+       */
       p85Days: number | null;
+      /**
+       * 95 % of them took at most so long.
+       */
       p95Days: number | null;
     };
+    /**
+     * The newest 1,000 finished items, latest first.
+     */
     items: {
+      /**
+       * The item.
+       */
       itemId: string;
+      /**
+       * When it was completed for the last time.
+       */
       finishedAt: string;
+      /**
+       * From its first start; null if it never started.
+       */
       cycleDays: number | null;
+      /**
+       * From its creation.
+       */
       leadDays: number;
     }[];
   };
+  /**
+   * How many items finished.
+   */
   throughput?: {
+    /**
+     * Each day of the window that has begun.
+     */
     days: {
+      /**
+       * The day.
+       */
       date: string;
+      /**
+       * Items finished on it.
+       */
       items: number;
     }[];
+    /**
+     * The same by week.
+     */
     weeks: {
+      /**
+       * ISO 8601 week, such as 2026-W01.
+       */
       week: string;
+      /**
+       * Its Monday.
+       */
       monday: string;
+      /**
+       * How many of its days the window covers, 1 to 7.
+       */
       days: number;
+      /**
+       * Items finished in it.
+       */
       items: number;
     }[];
   };
+  /**
+   * How many points finished.
+   */
   velocity?: {
+    /**
+     * Points by week.
+     */
     weeks: {
+      /**
+       * ISO 8601 week, such as 2026-W01.
+       */
       week: string;
+      /**
+       * Its Monday.
+       */
       monday: string;
+      /**
+       * How many of its days the window covers, 1 to 7.
+       */
       days: number;
+      /**
+       * Items finished in it.
+       */
       items: number;
+      /**
+       * Their points.
+       */
       points: number;
     }[];
+    /**
+     * Mean of the whole weeks; null when the window has none.
+     */
     meanPointsPerWeek: number | null;
+    /**
+     * By the cycles that the finished items are in on the last day; an item in two counts in both.
+     */
     cycles: {
+      /**
+       * The cycle.
+       */
       cycleId: string;
+      /**
+       * Its finished items.
+       */
       items: number;
+      /**
+       * Their points.
+       */
       points: number;
     }[];
   };
+  /**
+   * How old is what is in progress.
+   */
   aging?: {
+    /**
+     * Started and unfinished items.
+     */
     total: number;
+    /**
+     * The oldest 1,000 of them, oldest first.
+     */
     items: {
+      /**
+       * The item.
+       */
       itemId: string;
+      /**
+       * Its state; null if none is known.
+       */
       stateId: string | null;
+      /**
+       * When it was first started.
+       */
       startedAt: string;
+      /**
+       * Days of 24 hours since then.
+       */
       ageDays: number;
+      /**
+       * Days since it came into its state.
+       */
       inStateDays: number;
+      /**
+       * Older than 85 % of the finished items of the window were when they finished; null without any.
+       */
       beyondP85: boolean | null;
     }[];
   };
+  /**
+   * The answer to `forecast`.
+   */
   forecast?: {
+    /**
+     * The last day seen; day 1 of the forecast is the next one.
+     */
     from: string;
+    /**
+     * What was asked.
+     */
     question: "when" | "how many";
+    /**
+     * When: the items that it was asked of.
+     */
     remaining: number | null;
+    /**
+     * How many: the day that it was asked of.
+     */
     until: string | null;
+    /**
+     * Futures that were drawn.
+     */
     simulations: number;
+    /**
+     * Days of throughput that they were drawn from.
+     */
     historyDays: number;
+    /**
+     * The answers, in the order asked.
+     */
     percentiles: {
+      /**
+       * The confidence, in percent.
+       */
       percentile: number;
+      /**
+       * When: the day; null: not within 3,660 days.
+       */
       date?: string | null;
+      /**
+       * When: days from the last day seen.
+       */
       days?: number | null;
+      /**
+       * How many: at least so many.
+       */
       items?: number;
     }[];
+    /**
+     * How the method did on this very history.
+     */
     calibration: {
+      /**
+       * How far ahead the forecasts looked.
+       */
       horizonDays: number;
+      /**
+       * Nominal coverage of the interval, 0 to 1.
+       */
       nominal: number;
+      /**
+       * Back-tests made: forecasts from a past day, of which the outcome is known.
+       */
       tests: number;
+      /**
+       * Share of the outcomes inside of the central interval; null without tests.
+       */
       covered: number | null;
+      /**
+       * Share of the outcomes at or above the one-sided "at least so many" bound of the same confidence.
+       */
       coveredOneSided: number | null;
     }[];
   };
+  /**
+   * The charts, each a text of SVG.
+   */
   svg?: {
+    /**
+     * Burn-up and burn-down.
+     */
     burn?: string;
+    /**
+     * The cumulative flow diagram.
+     */
     cumulativeFlow?: string;
+    /**
+     * Cycle times as a scatter plot.
+     */
     cycleTime?: string;
+    /**
+     * Items finished.
+     */
     throughput?: string;
+    /**
+     * Points by week.
+     */
     velocity?: string;
+    /**
+     * Ages of work in progress.
+     */
     aging?: string;
+    /**
+     * The forecast's fan.
+     */
     forecast?: string;
   };
+  /**
+   * One per kind of doubt about the data, and one per key that is likely a mistake.
+   */
   warnings: {
+    /**
+     * What kind of doubt it is.
+     */
     code: string;
+    /**
+     * The same in words.
+     */
     message: string;
+    /**
+     * How often.
+     */
     count: number;
+    /**
+     * At most five items, as examples.
+     */
     itemIds: string[];
   }[];
 }

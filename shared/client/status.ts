@@ -1,7 +1,7 @@
 /** Tells how a job stands, from its claim in Redis and its result in Postgres. */
 
-import type { JobError } from "../wire/reply.ts";
-import type { Claims, Progress } from "./claims.ts";
+import type { AttemptFailure, JobError } from "../wire/reply.ts";
+import type { ClaimState, Claims, Progress } from "./claims.ts";
 import type { Results } from "./results.ts";
 
 export interface JobStatus {
@@ -16,9 +16,17 @@ export interface JobStatus {
   /** As last reported by the handler. */
   progress?: Progress;
   cancelRequested: boolean;
+  /** The counted run that runs, is next, or was the last, from 1; 0 for a job that failed unrun. */
+  attempt?: number;
+  /** Why the last counted run failed, while the job may still succeed. */
+  lastError?: AttemptFailure;
+  /** While it waits for its next run: when that is due, by Redis' clock. Its queue may make it later. */
+  nextRunAt?: Date;
   /** Why it failed. */
   error?: JobError;
 }
+
+const isOpen = ({ state }: ClaimState) => state === "running" || state === "known";
 
 export async function readStatus(
   id: string,
@@ -31,10 +39,19 @@ export async function readStatus(
   const facts = { id, engine, cancelRequested, ...(progress && { progress }) };
   // A worker releases its claim after the result is there; but a replay runs with an old result there.
   const replayed = result && claim && claim.generation > result.generation;
-  if (result && !(replayed && claim.state === "running"))
+  if (result && !(replayed && isOpen(claim))) {
+    const { attempt } = result;
     return result.status === "failed"
-      ? { ...facts, state: "failed", error: result.error }
-      : { ...facts, state: "succeeded" };
-  if (claim?.state === "known") return { ...facts, state: "waiting" };
-  return { ...facts, state: claim?.state ?? "unknown" };
+      ? { ...facts, attempt, state: "failed", error: result.error }
+      : { ...facts, attempt, state: "succeeded" };
+  }
+  if (claim === undefined || claim.state === "unknown") return { ...facts, state: "unknown" };
+  const { attempt, lastError, nextRunAt } = claim;
+  return {
+    ...facts,
+    state: claim.state === "known" ? "waiting" : claim.state,
+    attempt,
+    ...(lastError && { lastError }),
+    ...(nextRunAt && { nextRunAt }),
+  };
 }

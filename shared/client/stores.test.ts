@@ -2,11 +2,13 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { action, defineWorker } from "../engine/define-worker.ts";
+import { RetryLater } from "../engine/errors.ts";
 import { openTestFleet, type TestFleet } from "../testing/fleet.ts";
 import { connect } from "./client.ts";
 import { contractOf } from "./contract-of.ts";
 
 const running = new Map<string, (signal: AbortSignal) => void>();
+const isBack = new Set<string>();
 const startOf = (id: string) =>
   new Promise<AbortSignal>((resolve) => {
     running.set(id, resolve);
@@ -17,6 +19,22 @@ const definition = defineWorker({
   concurrency: 8,
   timeoutMs: 60_000,
   actions: {
+    /** Fails once, after a report; or waits, uncounted. */
+    again: action({
+      version: 1,
+      input: z.object({ how: z.enum(["throw", "later"]) }),
+      output: z.object({}),
+      handle({ how }, job) {
+        job.progress(0.25);
+        if (how === "later" && !isBack.has(job.id)) {
+          isBack.add(job.id);
+          throw new RetryLater(4_000);
+        }
+        if (how === "throw" && job.attempt === 1)
+          throw Object.assign(new Error("amqp://u:hunter2@h is away"), { code: "EAWAY" });
+        return {};
+      },
+    }),
     echo: action({
       version: 1,
       input: z.object({ value: z.number() }),
@@ -53,6 +71,13 @@ const open = () =>
     redisUrl: fleet.config.REDIS_URL,
     prefix: fleet.names.prefix,
     contract: contractOf(definition),
+  });
+
+/** The first answer that tells of this state. */
+const statusWhile = (client: Awaited<ReturnType<typeof open>>, id: string, state: string) =>
+  fleet.until(`${id} ${state}`, async () => {
+    const now = await client.status(id, "stores");
+    return now.state === state ? now : undefined;
   });
 
 test("under a prefix that no fleet has, Redis' silence is no answer", async () => {
@@ -126,6 +151,41 @@ test("cancel reaches the handler's signal within 1 s and the call rejects as Can
   await fleet.until("the claim's end", async () =>
     (await client.cancel(id, "stores")).requested ? undefined : true,
   );
+});
+
+test("between two attempts: the next attempt, why the last one failed, and when it runs", async () => {
+  await using client = await open();
+  const { id } = await client.send("stores", "again", { how: "throw" });
+  const sentAt = Date.now();
+  const waiting = await statusWhile(client, id, "waiting");
+  expect(waiting).toEqual({
+    id,
+    engine: "stores",
+    state: "waiting",
+    attempt: 2,
+    lastError: { code: "EAWAY", message: "amqp://***@h is away", attempt: 1 },
+    nextRunAt: expect.any(Date),
+    cancelRequested: false,
+  });
+  const inMs = Number(waiting.nextRunAt) - sentAt;
+  // The tiers nearest to a second.
+  expect(inMs).toBeGreaterThan(500);
+  expect(inMs).toBeLessThan(8_000);
+  const done = await statusWhile(client, id, "succeeded");
+  expect(done).toMatchObject({ attempt: 2 });
+  expect(done).not.toHaveProperty("lastError");
+  expect(done).not.toHaveProperty("nextRunAt");
+});
+
+test("a job that waits by its own wish says until when, and has no error", async () => {
+  await using client = await open();
+  const { id } = await client.send("stores", "again", { how: "later" });
+  const sentAt = Date.now();
+  const waiting = await statusWhile(client, id, "waiting");
+  expect(waiting).toMatchObject({ attempt: 1, nextRunAt: expect.any(Date) });
+  expect(waiting).not.toHaveProperty("lastError");
+  // The tier that is no shorter than what it asked for.
+  expect(Math.abs(Number(waiting.nextRunAt) - sentAt - 5_000)).toBeLessThan(2_000);
 });
 
 test("an aborted call cancels its job", async () => {

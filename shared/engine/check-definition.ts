@@ -2,7 +2,8 @@
 import { MAX_COUNT } from "../wire/headers.ts";
 import { NAME } from "../wire/names.ts";
 import { isAsyncFunction, isAsyncSchema } from "./async-schema.ts";
-import type { Action, WorkerDefinition } from "./define-worker.ts";
+import type { Action, Example, WorkerDefinition } from "./define-worker.ts";
+import { nearest } from "./nearest.ts";
 
 /** Each number with its least and its most. */
 const RANGES = {
@@ -21,24 +22,31 @@ const ACTION_RANGES = {
 } as const;
 type Ranges = Readonly<Record<string, readonly [number, number]>>;
 
-const KEYS = ["name", "actions", "on", ...Object.keys(RANGES)];
+const KEYS = ["name", "actions", "on", "redis", "env", "purge", ...Object.keys(RANGES)];
 const ACTION_KEYS = [
-  ...["input", "output", "emits", "handle", "handleBatch"],
+  ...["input", "output", "emits", "examples", "handle", "handleBatch"],
   ...Object.keys(ACTION_RANGES),
 ];
 const SUBSCRIPTION_KEYS = ["action", "map"];
+const EXAMPLE_KEYS = ["title", "input"];
 /** Of an event type, which is a routing key: words with points between. */
 const EVENT_TYPE = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$/;
 
 /** @throws {TypeError} that names the worker, the place and what may stand there. */
 export function checkDefinition(definition: WorkerDefinition): void {
-  const { name, actions, on = {} } = definition;
+  const { name, actions, on = {}, redis = false, env, purge } = definition;
   const fail = (what: string): never => {
     throw new TypeError(`defineWorker(${JSON.stringify(name)}): ${what}`);
   };
   if (typeof name !== "string" || !NAME.test(name)) fail(`the name must match ${NAME}`);
   checkKeys(definition, KEYS, "", fail);
   checkRanges(definition, RANGES, "", ["concurrency", "timeoutMs"], fail);
+  if (typeof redis !== "boolean") fail("redis must be true or false");
+  const prefix = `${name.toUpperCase().replaceAll("-", "_")}_`;
+  for (const variable of Object.keys(env?.shape ?? {}))
+    if (!variable.startsWith(prefix) || !/^[A-Z0-9_]+$/.test(variable))
+      fail(`env: the variable ${variable} must begin with ${prefix}, and be of A-Z, 0-9 and _`);
+  if (purge !== undefined && typeof purge !== "function") fail("purge must be a function");
   for (const [key, action] of Object.entries(actions)) {
     if (!NAME.test(key)) fail(`the action name ${JSON.stringify(key)} must match ${NAME}`);
     checkAction(key, action, fail);
@@ -61,6 +69,7 @@ function checkAction(key: string, action: Action, fail: Fail): void {
   checkRanges(action, ACTION_RANGES, `${key}.`, ["version"], fail);
   if ((typeof handle === "function") === (typeof handleBatch === "function"))
     fail(`${key} needs a function as handle, or one as handleBatch, and not both`);
+  checkExamples(action.examples ?? [], `${key}.examples`, fail);
   for (const type of Object.keys(emits))
     if (!EVENT_TYPE.test(type))
       fail(`${key}.emits: the type ${JSON.stringify(type)} must match ${EVENT_TYPE}`);
@@ -73,24 +82,29 @@ function checkAction(key: string, action: Action, fail: Fail): void {
 function checkKeys(object: object, known: string[], place: string, fail: Fail): void {
   for (const key of Object.keys(object))
     if (!known.includes(key))
-      fail(`${place}${key} is no option${nearest(key, known)}; there are ${known.join(", ")}`);
+      fail(`${place}${key} is no option${meant(key, known)}; there are ${known.join(", ")}`);
 }
 
-/** What a slip of the hand or another spelling comes from. */
-function nearest(key: string, known: string[]): string {
-  const plain = (text: string) => text.toLowerCase().replaceAll(/[^a-z]/g, "");
-  const letters = (text: string) => [...plain(text)].toSorted().join("");
-  const alike = known.find((name) => {
-    const [a, b] = [letters(key), letters(name)];
-    return a === b || isOneShorter(a, b) || isOneShorter(b, a);
-  });
-  return alike === undefined ? "" : `, did you mean ${alike}`;
+/** Two edits, since neighbours that changed places are two. */
+function meant(key: string, known: string[]): string {
+  const near = nearest(key, known, Math.min(2, Math.floor(key.length / 2)));
+  return near === undefined ? "" : `, did you mean ${near}`;
 }
 
-/** Whether one letter more would make the same. */
-const isOneShorter = (short: string, long: string) =>
-  short.length + 1 === long.length &&
-  [...long].some((_, at) => long.slice(0, at) + long.slice(at + 1) === short);
+/** Their shape alone: what they hold is tried by the conformance suite, at no cost for a start. */
+function checkExamples(examples: readonly Example[], place: string, fail: Fail): void {
+  if (!Array.isArray(examples)) fail(`${place} must be a list`);
+  for (const [at, example] of examples.entries()) {
+    if (typeof example !== "object" || example === null)
+      fail(`${place}[${at}] must be an object with title and input`);
+    checkKeys(example, EXAMPLE_KEYS, `${place}[${at}].`, fail);
+    const { title, input } = example;
+    if (typeof title !== "string" || title.trim() === "")
+      fail(`${place}[${at}].title must say what it shows`);
+    if (typeof input !== "function" || isAsyncFunction(input))
+      fail(`${place}[${at}].input must be a synchronous function`);
+  }
+}
 
 function checkRanges(
   object: object,

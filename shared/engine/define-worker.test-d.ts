@@ -31,6 +31,9 @@ defineWorker({ name: "wrong", concurrency: 1, actions: { run } });
 // @ts-expect-error one of the two is needed
 action({ ...schemas });
 
+// @ts-expect-error an example says what it shows
+action({ ...schemas, examples: [{ input: () => "a" }], handle: () => 1 });
+
 // @ts-expect-error one of the two, and not both
 action({ ...schemas, handle: () => 1, handleBatch: () => [1] });
 

@@ -41,6 +41,16 @@ const asynchronous: [string, z.ZodType][] = [
   ["behind lazy", z.lazy(() => z.string().refine(async () => true))],
 ];
 
+test.each(["MONTHS", "SOMEMONTHS", "SOME_months", "OTHER_MONTHS"])(
+  "the variable %s does not begin with the engine's name, or is none",
+  (name) => {
+    const some = (env: z.ZodObject) =>
+      defineWorker({ name: "some", concurrency: 1, timeoutMs: 1_000, env, actions: {} });
+    expect(() => some(z.object({ [name]: z.string() }))).toThrow(`the variable ${name} must begin`);
+    expect(some(z.object({ SOME_MONTHS: z.string() })).name).toBe("some");
+  },
+);
+
 describe("numbers have their range", () => {
   const odd = [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, "5" as never];
   const some = (more: object, ofAction: object = {}) =>
@@ -126,6 +136,7 @@ describe("keys and ranges", () => {
     [{ maxAttempts: 0 }, {}, "maxAttempts must be a whole number from 1 to 1,000"],
     [{ maxAttempts: 1_001 }, {}, "maxAttempts must be"],
     [{ maxAttempts: "5" }, {}, "maxAttempts must be"],
+    [{ redis: "yes" }, {}, "redis must be true or false"],
     [{ transactions: -1 }, {}, "transactions must be a whole number from 0 to 100"],
     [{ maxHeldBytes: 0 }, {}, "maxHeldBytes must be a whole number from 1 to 1,073,741,824"],
     [{}, { version: 1.5 }, "run.version must be a whole number from 1 to 999,999"],
@@ -134,6 +145,11 @@ describe("keys and ranges", () => {
     [{}, { handle: undefined }, "run needs a function as handle, or one as handleBatch"],
     [{}, { handleBatch: () => [] }, "and not both"],
     [{}, { emits: { made: z.string() } }, 'the type "made" must match'],
+    [{}, { examples: {} }, "run.examples must be a list"],
+    [{}, { examples: [null] }, "run.examples[0] must be an object"],
+    [{}, { examples: [{ title: " ", input: String }] }, "run.examples[0].title must say"],
+    [{}, { examples: [{ title: "a", input: "a" }] }, "run.examples[0].input must be a synchronous"],
+    [{}, { examples: [{ title: "a", input: String, n: 1 }] }, "run.examples[0].n is no option"],
     [{ name: "Some" }, {}, "the name must match"],
   ])("%o %o", (parts, actionParts, message) => {
     expect(() => defined(parts, actionParts)).toThrow(message);

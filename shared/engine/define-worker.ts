@@ -27,7 +27,10 @@ export interface Job<Emits extends EventSchemas = EventSchemas> {
   readonly log: Logger;
   /** When the caller stops waiting; undefined when it never does. */
   readonly deadline: Date | undefined;
-  /** Reports progress from 0 to 1, and up to 200 characters, readable by id; carried by the next heartbeat. */
+  /**
+   * Reports progress from 0 to 1, and up to 200 characters, readable by id: the first report within a second, later
+   * ones with each heartbeat (every half of LEASE_MS, or somewhat more). A job that ends sooner costs Redis nothing.
+   */
   progress(fraction: number, note?: string): void;
   /** Announces an event when, and only when, the result commits. */
   emit<Type extends Declared<Emits>>(type: Type, data: z.input<Emits[Type]>): void;
@@ -35,7 +38,10 @@ export interface Job<Emits extends EventSchemas = EventSchemas> {
   tx(): Promise<Tx>;
   /** Reads outside of that transaction. */
   readonly db: Pick<PoolClient, "query">;
-  /** Every key begins with {@link keyPrefix}: the engine's Redis user reaches no other. */
+  /**
+   * Every key begins with {@link keyPrefix}: the engine's Redis user reaches no other. Throws where the definition
+   * does not say `redis: true`.
+   */
   readonly redis: Redis;
   /** `<prefix>:<engine>:`; under `claim:` and `cancel:` the runtime keeps its own. */
   readonly keyPrefix: string;
@@ -52,6 +58,17 @@ export interface Batch extends Pick<Job, "signal" | "log" | "db" | "redis" | "ke
   readonly tx: Tx;
 }
 
+/** A good job, for callers to see and for tools to publish. */
+export interface Example {
+  /** What it shows, in one sentence. */
+  title: string;
+  /**
+   * The input of the n-th such job, from 0: jobs of a load should differ. What an engine stores is to belong to the
+   * workspace given, by which tests find and remove it.
+   */
+  input(n: number, workspaceId: string): unknown;
+}
+
 interface ActionBase<
   Input extends z.ZodType,
   Output extends z.ZodType,
@@ -64,6 +81,12 @@ interface ActionBase<
   output: Output;
   /** Events that the action may announce; anything else fails to compile. */
   emits?: Emits;
+  /**
+   * Good jobs, the plainest first, each in a spelling of its own where there are several. The contract shows them,
+   * the conformance suite runs them, and `make send EXAMPLE=1` publishes one. At least one for an
+   * action that the contract has.
+   */
+  examples?: readonly Example[];
   /** Ceiling of a job's body in bytes, 1 to 16 MiB, past which it ends as `payload_too_large`. Default 1 MiB. */
   maxInputBytes?: number;
   /** Ceiling of the encoded reply in bytes, 1 to 16 MiB, past which the job ends as `result_too_large`. Default 1 MiB. */
@@ -138,10 +161,28 @@ export interface WorkerDefinition {
    */
   transactions?: number;
   /**
+   * Whether handlers keep anything in Redis (`job.redis`), for which `make rights` then prints the rights. Default
+   * false: its user has those of claims alone, and `job.redis` throws.
+   */
+  redis?: boolean;
+  /**
    * Bytes of all job bodies that a worker holds at once, 1 to 1 GiB; a larger one it takes alone. For an engine whose
    * results are many times their bodies: nothing else bounds the memory of those. Default, and the most: MAX_HELD_BYTES.
    */
   maxHeldBytes?: number;
+  /**
+   * Environment variables of the engine's own, read at start beside all others and given to `purge`. Their names begin
+   * with the engine's, as in `ANALYTICS_RETENTION_MONTHS`; `describe` says in `.env.example` what each is for.
+   */
+  env?: z.ZodObject;
+  /**
+   * Takes from the engine's own tables what is past its retention, a small batch at a time. It runs after a job, in a
+   * transaction of its own: every ten minutes while there are jobs, and in between every five seconds as long as it
+   * returns something, which it is then given as `after`. What it throws is logged, and harms no job. Each worker of
+   * the engine runs it, so several may at once.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: `env` is what the definition's own schema gives, `after` what it returned
+  purge?(tx: Tx, env: any, after: any): unknown;
   // biome-ignore lint/suspicious/noExplicitAny: the actions of one worker differ in their types
   actions: Record<string, Action<any, any, any>>;
   /** Events that the worker consumes, by type. */

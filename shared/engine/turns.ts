@@ -4,6 +4,9 @@ import { setImmediate } from "node:timers/promises";
 /** A calculation that may be left for a while wherever it yields. */
 export type Steps<Result> = Generator<void, Result, void>;
 
+/** {@link inTurns} or {@link atOnce}. */
+export type Run = <Result>(steps: Steps<Result>) => Result | Promise<Result>;
+
 const TURN_MS = 20;
 
 /** What little is done between two yields of a loop: loops over changes or items yield once in so many. */

@@ -95,6 +95,34 @@ test("a claim that was given back is nobody's crash, and only its holder can giv
   expect(await one.claim(job, false)).toMatchObject({ kind: "run", crashes: 0 });
 });
 
+test("what comes back says when, and why its last run failed, until a replay starts afresh", async () => {
+  const job = newJob();
+  const claim = await one.claim(job, false);
+  const failure = '{"message":"a b"}';
+  await one.unclaim("retry", job, tokenOf(claim), 2, { inMs: 5_000, failure });
+  const parked = await recordOf(job);
+  expect(parked).toMatchObject({ token: undefined, attempt: 2, failure });
+  expect(Math.abs((parked?.leaseEndMs ?? 0) - Date.now() - 5_000)).toBeLessThan(1_000);
+  const next = { ...job, attempt: 2 };
+  const again = await one.claim(next, false);
+  expect(again).toMatchObject({ kind: "run", crashes: 0 });
+  await one.unclaim("release", next, tokenOf(again));
+  expect(await recordOf(job)).toMatchObject({ attempt: 2, leaseEndMs: 0, failure });
+  await one.claim({ ...job, generation: 1 }, false);
+  expect(await recordOf(job)).toMatchObject({ generation: 1, failure: "" });
+});
+
+test("a heartbeat that comes after the end of its run gives the job no lease", async () => {
+  for (const what of ["retry", "release", "done"] as const) {
+    const job = newJob();
+    const token = tokenOf(await one.claim(job, false)) ?? "";
+    await one.unclaim(what, job, token, 2);
+    const before = await recordOf(job);
+    expect(await one.heartbeat([{ ...job, token, progress: "{}" }])).toEqual(["ended"]);
+    expect(await recordOf(job)).toEqual(before);
+  }
+});
+
 test("what cannot be read is as if it were not there", async () => {
   const job = newJob();
   await redis.set(keyOf(job), "nonsense");
@@ -103,7 +131,14 @@ test("what cannot be read is as if it were not there", async () => {
 
 test("a cancellation that came first is the first claim's answer", async () => {
   const job = newJob();
-  const cancelled = { done: false, cancelled: true, leaseEndMs: 0, progress: "", crashes: 0 };
+  const cancelled = {
+    done: false,
+    cancelled: true,
+    leaseEndMs: 0,
+    progress: "",
+    failure: "",
+    crashes: 0,
+  };
   await redis.set(
     keyOf(job),
     writeRecord({ ...cancelled, token: undefined, generation: 0, attempt: 0 }),
@@ -120,7 +155,8 @@ test("crashes that only the message tells of count, though Redis knows nothing o
   const first = await one.claim(job, false);
   expect(first).toMatchObject({ kind: "run", crashes: 1 });
   expect(await recordOf(job)).toEqual({
-    ...{ token: tokenOf(first), generation: 0, attempt: 1, crashes: 1, progress: "" },
+    ...{ token: tokenOf(first), generation: 0, attempt: 1, crashes: 1 },
+    ...{ progress: "", failure: "" },
     ...{ done: false, cancelled: false, leaseEndMs: expect.closeTo(Date.now() + 60_000, -3) },
   });
   // What a job leaves that has never crashed is the same but for the crashes.

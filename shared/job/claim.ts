@@ -57,12 +57,29 @@ interface Claiming {
 interface Unclaiming extends Claiming {
   what: Unclaim;
   attempt: number;
+  next: NextRun;
 }
+
+/** What a caller is told of a job between two runs. */
+export interface NextRun {
+  /** Milliseconds until it runs again; 0 for at once. */
+  inMs: number;
+  /** Why the last run failed, as JSON; "" where none did. */
+  failure: string;
+}
+
+const AT_ONCE: NextRun = { inMs: 0, failure: "" };
+/** As far ahead as anybody is told of, a year. */
+const MAX_NEXT_RUN_MS = 31_536_000_000;
 
 export interface Heartbeat extends Claimed {
   token: string;
   progress: string;
 }
+
+/** By the script's codes. */
+const HEARD = ["renewed", "lost", "cancelled", "ended"] as const;
+type Heard = (typeof HEARD)[number];
 
 export interface Claims {
   /**
@@ -72,16 +89,17 @@ export interface Claims {
   claim(job: Claimable, alone: boolean, denied?: boolean): Promise<Claim>;
   /**
    * Ends a claim; `attempt` is the one that goes on record, by default the job's own. No token: the
-   * job ran unclaimed. Never rejects.
+   * job ran unclaimed. `next` says of a job that comes back when, by default at once. Never rejects.
    */
   unclaim(
     what: Unclaim,
     job: Claimable,
     token: string | undefined,
     attempt?: number,
+    next?: NextRun,
   ): Promise<void>;
   /** Never rejects; undefined when Redis could not be asked. */
-  heartbeat(jobs: Heartbeat[]): Promise<("renewed" | "lost" | "cancelled")[] | undefined>;
+  heartbeat(jobs: Heartbeat[]): Promise<Heard[] | undefined>;
 }
 
 const MAX_BATCH = 500;
@@ -144,9 +162,10 @@ export function createClaims(options: ClaimOptions): Claims {
 
   const unclaimBatch = batcher<Unclaiming, void>(async (batch) => {
     const keys = batch.map(({ job }) => keyOf(job));
-    const jobs = batch.map(
-      ({ what, job, token, attempt }) => `${what} ${token} ${job.generation} ${attempt}`,
-    );
+    const jobs = batch.map(({ what, job, token, attempt, next }) => {
+      const ended = `${what} ${token} ${job.generation} ${attempt}`;
+      return what === "done" ? ended : `${ended} ${nextRunMs(next)} ${next.failure}`;
+    });
     await ask(batch.length, () => redis.engineUnclaim(keys.length, ...keys, ttlMs, ...jobs));
     return [];
   }, MAX_BATCH);
@@ -159,18 +178,20 @@ export function createClaims(options: ClaimOptions): Claims {
         ? claimAll([claiming], alone, denied).then(([claim]) => claim as Claim)
         : claimBatch(claiming);
     },
-    unclaim: (what, job, token = NO_TOKEN, attempt = job.attempt) =>
-      unclaimBatch({ what, job, token, attempt }),
+    unclaim: (what, job, token = NO_TOKEN, attempt = job.attempt, next = AT_ONCE) =>
+      unclaimBatch({ what, job, token, attempt, next }),
     async heartbeat(jobs) {
       const keys = jobs.map(keyOf);
       const tokens = jobs.flatMap(({ token, progress }) => [token, progress]);
       const answers = await ask(jobs.length, () =>
         redis.engineHeartbeat(keys.length, ...keys, leaseMs, ttlMs, ...tokens),
       );
-      return answers?.map((code) => (code === 2 ? "cancelled" : code === 1 ? "lost" : "renewed"));
+      return answers?.map((code) => HEARD[code] ?? "renewed");
     },
   };
 }
+
+const nextRunMs = ({ inMs }: NextRun) => Math.min(Math.max(0, Math.ceil(inMs)), MAX_NEXT_RUN_MS);
 
 /** For the script, and short: almost all messages arrive for the first time. */
 function returned(batch: Claiming[]): string {

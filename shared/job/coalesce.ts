@@ -41,27 +41,36 @@ export function batcher<Item, Result>(
     });
 }
 
-/**
- * Splits what waits into the next group and the rest: at most `max` items, and of each key only the
- * first, since two rows with one key can't go into one statement.
- */
-export function takeDistinct<Item>(
+export interface GroupLimits<Item> {
+  max: number;
+  /** Of two items with one key only the first is taken, since two rows with one key can't go into one statement. */
+  keyOf(item: Item): string;
+  /** Of a whole group, in bytes; an item that is larger by itself goes alone. */
+  maxBytes: number;
+  bytesOf(item: Item): number;
+}
+
+/** Splits what waits into the next group and the rest. */
+export function takeGroup<Item>(
   waiting: Item[],
-  max: number,
-  keyOf: (item: Item) => string,
+  { max, keyOf, maxBytes, bytesOf }: GroupLimits<Item>,
 ): { group: Item[]; rest: Item[] } {
   const taken = new Set<string>();
   const group: Item[] = [];
   const doubles: Item[] = [];
   let seen = 0;
+  let bytes = 0;
   for (; seen < waiting.length && group.length < max; seen++) {
     const item = waiting[seen] as Item;
     const key = keyOf(item);
-    if (taken.has(key)) doubles.push(item);
-    else {
-      taken.add(key);
-      group.push(item);
+    if (taken.has(key)) {
+      doubles.push(item);
+      continue;
     }
+    bytes += bytesOf(item);
+    if (bytes > maxBytes && group.length > 0) break;
+    taken.add(key);
+    group.push(item);
   }
   return { group, rest: doubles.concat(waiting.slice(seen)) };
 }

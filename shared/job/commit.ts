@@ -9,7 +9,7 @@ import {
   type Queryable,
   troubleOf,
 } from "../stores/database.ts";
-import { takeDistinct } from "./coalesce.ts";
+import { takeGroup } from "./coalesce.ts";
 import { createRecovery, type Recovery, type Struggle } from "./recovery.ts";
 import {
   bounded,
@@ -62,7 +62,6 @@ export type OwnCommit =
   /** The connection broke while committing: only running the same again tells. */
   | { kind: "unknown"; error: Error };
 
-const MAX_GROUP = 500;
 /** An uncommitted zombie that holds a key must not hold up the others for longer. */
 const LOCK_TIMEOUT_MS = 500;
 /** Once a group met a lock, its parts look for the culprit with less patience. */
@@ -76,6 +75,14 @@ interface Waiting {
   resolve(stored: Stored): void;
   reject(error: unknown): void;
 }
+
+const GROUP = {
+  max: 500,
+  keyOf: ({ row }: Waiting) => keyOf(row),
+  // Postgres' driver holds each value twice more on its way, and small rows are a few hundred bytes.
+  maxBytes: 8 * 1024 * 1024,
+  bytesOf: ({ row }: Waiting) => row.reply.length + (row.events?.length ?? 0),
+};
 
 export function createCommits(options: CommitOptions): Commits {
   const commits = new GroupCommits(options);
@@ -181,7 +188,7 @@ class GroupCommits implements Commits {
   /** Natural batching: whatever is ready when the previous group is done. */
   async #flushAll(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const { group, rest } = takeDistinct(this.#waiting, MAX_GROUP, ({ row }) => keyOf(row));
+      const { group, rest } = takeGroup(this.#waiting, GROUP);
       this.#waiting = rest;
       const others = group.filter(({ row }) => !isFirst(row));
       const firsts = others.length === 0 ? group : group.filter(({ row }) => isFirst(row));

@@ -2,11 +2,12 @@
 import type { Logger } from "pino";
 import type { Action, Batch, BatchItem } from "../engine/define-worker.ts";
 import { isConnectionLoss, troubleOf } from "../stores/database.ts";
-import { takeDistinct } from "./coalesce.ts";
+import { takeGroup } from "./coalesce.ts";
 import type { Commits, Stored } from "./commit.ts";
 import { encodeOutput, type Handled, type Outage, readError, type Unfinished } from "./handle.ts";
-import { Aborted, type JobContext, type Tools } from "./job-context.ts";
+import { Aborted, handlersRedis, type JobContext, type Tools } from "./job-context.ts";
 import type { ReceivedJob } from "./receive.ts";
+import { DEFAULT_MAX_INPUT_BYTES } from "./reception.ts";
 import { keyOf, type ResultRow, StatementLost } from "./result-rows.ts";
 
 export interface BatchJob {
@@ -64,9 +65,16 @@ class Batches {
   }
 
   async #drain(): Promise<void> {
-    const { max } = this.#options;
+    const { max, action } = this.#options;
+    const limits = {
+      max,
+      keyOf: ({ job }: Waiting) => job.id,
+      // No more than a single job may have.
+      maxBytes: action.maxInputBytes ?? DEFAULT_MAX_INPUT_BYTES,
+      bytesOf: ({ job }: Waiting) => job.delivery.message.content.length,
+    };
     while (this.#waiting.length > 0) {
-      const { group: batch, rest } = takeDistinct(this.#waiting, max, ({ job }) => job.id);
+      const { group: batch, rest } = takeGroup(this.#waiting, limits);
       this.#waiting = rest;
       await this.#solve(batch).catch((error) => settleAll(batch, { kind: "outage", error }));
     }
@@ -151,7 +159,9 @@ class Batches {
         db: {
           query: ((...args: unknown[]) => tools.connections.query(args)) as Batch["db"]["query"],
         },
-        redis: tools.redis,
+        get redis() {
+          return handlersRedis(tools);
+        },
         keyPrefix: tools.keyPrefix,
       };
       const work = action.handleBatch?.(batch.map(itemOf), shared);

@@ -29,13 +29,22 @@ export interface StoredEvent {
 /** What all jobs of a worker share. */
 export interface Tools {
   log: Logger;
-  redis: Redis;
+  /** Undefined where the worker's definition does not ask for it. */
+  redis: Redis | undefined;
   /** What all of the engine's keys begin with. */
   keyPrefix: string;
   connections: Connections;
   timeoutMs: number;
+  /** Called when a handler reports for the first time. */
+  onFirstReport(): void;
   /** Whether the worker's definition allows `job.tx()`. */
   hasTransactions: boolean;
+}
+
+/** Without the rights, which only a deployed engine lacks, the mistake would show nowhere else. */
+export function handlersRedis({ redis }: Pick<Tools, "redis">): Redis {
+  if (redis === undefined) throw new TypeError("job.redis: defineWorker must say redis: true");
+  return redis;
 }
 
 export class JobContext implements Job {
@@ -44,6 +53,8 @@ export class JobContext implements Job {
   readonly events: StoredEvent[] = [];
   /** JSON for the next heartbeat, or "". */
   latestProgress = "";
+  /** When the handler first reported, epoch ms; undefined once that was carried out, and before. */
+  unseenSinceMs: number | undefined;
   transaction: OwnTransaction | undefined;
   databaseLost = false;
   readonly #job: ReceivedJob;
@@ -81,7 +92,7 @@ export class JobContext implements Job {
   }
 
   get redis(): Redis {
-    return this.#tools.redis;
+    return handlersRedis(this.#tools);
   }
 
   get keyPrefix(): string {
@@ -95,12 +106,13 @@ export class JobContext implements Job {
   }
 
   progress(fraction: number, note?: string): void {
+    const at = Date.now();
     const bounded = Math.min(1, Math.max(0, fraction));
-    this.latestProgress = JSON.stringify({
-      fraction: bounded,
-      note: note?.slice(0, 200),
-      at: Date.now(),
-    });
+    const isFirst = this.latestProgress === "";
+    this.latestProgress = JSON.stringify({ fraction: bounded, note: note?.slice(0, 200), at });
+    if (!isFirst) return;
+    this.unseenSinceMs = at;
+    this.#tools.onFirstReport();
   }
 
   emit(type: string, data: unknown): void {

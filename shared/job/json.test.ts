@@ -1,9 +1,11 @@
 /** What a body may be, and that its hash follows its value alone. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { BadJson, readJson } from "./json.ts";
+import { BadJson, digest, readJson } from "./json.ts";
 
 const read = (text: string) => readJson(Buffer.from(text));
+const list = (length: number, of: (index: number) => string) =>
+  Array.from({ length }, (_, i) => of(i)).join();
 const unsafe = (value: unknown): boolean =>
   typeof value === "number"
     ? !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))
@@ -37,6 +39,14 @@ describe("readJson", () => {
     );
   });
 
+  test("the value is as it was sent, whatever order its keys had", () => {
+    const text = '{"b":[{"d":1,"c":[2,{"f":3,"e":4}]},{"a":1}],"a":{},"10":1,"2":{"z":1,"y":2}}';
+    const { value, canonicalHash } = read(text);
+    expect(JSON.stringify(value)).toBe(JSON.stringify(JSON.parse(text)));
+    const ordered = '{"2":{"y":2,"z":1},"10":1,"a":{},"b":[{"c":[2,{"e":4,"f":3}],"d":1},{"a":1}]}';
+    expect(canonicalHash).toBe(digest(ordered));
+  });
+
   test("different values have different hashes", () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
@@ -63,10 +73,13 @@ describe("readJson", () => {
     ['{"n":123456789012345678}', /out of range/],
     ['{"n":-1e999}', /out of range/],
     ["[".repeat(65) + "]".repeat(65), /nests deeper/],
+    [`[${"[],".repeat(200_000)}[]]`, /more than 200000 objects and arrays/],
+    [`{${list(50_001, (n) => `"k${n}":1`)}}`, /an object has more than 50000 keys/],
+    [`[${list(21, (n) => `{${list(20_000, (m) => `"k${n}-${m}":1`)}}`)}]`, /more than 400000 keys/],
     ['{"__proto__":{}}', /not allowed/],
     ["", /empty/],
     ["nul", /not valid JSON/],
-  ])("refuses %s", (text, message) => {
+  ])("refuses %.60s", (text, message) => {
     expect(() => read(text)).toThrow(message);
     expect(() => read(text)).toThrow(BadJson);
   });

@@ -6,6 +6,10 @@ import { isChanged } from "./number.ts";
 const MAX_DEPTH = 64;
 /** Above what the largest job of any engine has: 50,000 changes of five keys, among 5,000 items and states. */
 const MAX_KEYS = 400_000;
+/** An object without keys takes twenty times its two characters. */
+const MAX_CONTAINERS = 200_000;
+/** One of many keys takes V8 ten times as long as many of few. */
+const MAX_KEYS_PER_OBJECT = 50_000;
 
 /** The body can't be accepted; the message says why, for the publisher. */
 export class BadJson extends Error {
@@ -73,6 +77,7 @@ interface Seen {
 function scan(body: Buffer): Seen {
   let depth = 0;
   let keys = 0;
+  let containers = 0;
   let digits = 0;
   let hasLongNumber = false;
   for (let i = 0; i < body.length; i++) {
@@ -89,6 +94,8 @@ function scan(body: Buffer): Seen {
       if (++keys > MAX_KEYS) throw new BadJson(`the body has more than ${MAX_KEYS} keys`);
     } else if (c === OPEN_BRACE || c === OPEN_BRACKET) {
       if (++depth > MAX_DEPTH) throw new BadJson(`the body nests deeper than ${MAX_DEPTH} levels`);
+      if (++containers > MAX_CONTAINERS)
+        throw new BadJson(`the body has more than ${MAX_CONTAINERS} objects and arrays`);
     } else if (c === CLOSE_BRACE || c === CLOSE_BRACKET) {
       depth--;
     }
@@ -122,31 +129,75 @@ interface Walk {
 const FEW_KEYS = 20;
 
 /** In the order of `sort()`, whose working memory would be a twentieth of all that a job takes. */
-function sortedKeys(value: object): string[] {
-  const keys = Object.keys(value);
-  if (keys.length > FEW_KEYS) return keys.sort();
+function sortKeys(keys: string[]): void {
+  if (keys.length > FEW_KEYS) {
+    keys.sort();
+    return;
+  }
   for (let i = 1; i < keys.length; i++) {
     const key = keys[i] as string;
     let j = i;
     for (; j > 0 && (keys[j - 1] as string) > key; j--) keys[j] = keys[j - 1] as string;
     keys[j] = key;
   }
-  return keys;
 }
 
-/** A copy whose objects have their keys in one order, whatever order they came in. */
+function areSorted(keys: string[]): boolean {
+  for (let i = 1; i < keys.length; i++)
+    if ((keys[i - 1] as string) > (keys[i] as string)) return false;
+  return true;
+}
+
+/**
+ * The value with the keys of its objects in one order, whatever order they came in. What is in order already is no
+ * copy: V8 would need as long for it as for parsing.
+ */
 function withSortedKeys(value: unknown, walk: Walk, path: string): unknown {
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map((item) => withSortedKeys(item, walk, path));
-  const keys = sortedKeys(value);
+  return Array.isArray(value)
+    ? withSortedItems(value, walk, path)
+    : sortedObject(value as Record<string, unknown>, walk, path);
+}
+
+function withSortedItems(items: unknown[], walk: Walk, path: string): unknown[] {
+  let sorted: unknown[] | undefined;
+  for (let i = 0; i < items.length; i++) {
+    const item = withSortedKeys(items[i], walk, path);
+    if (sorted === undefined && item !== items[i]) sorted = items.slice(0, i);
+    sorted?.push(item);
+  }
+  return sorted ?? items;
+}
+
+function sortedObject(
+  value: Record<string, unknown>,
+  walk: Walk,
+  path: string,
+): Record<string, unknown> {
+  const keys = Object.keys(value);
   walk.keys += keys.length;
-  const sorted: Record<string, unknown> = {};
-  for (const key of keys) {
+  if (keys.length > MAX_KEYS_PER_OBJECT)
+    throw new BadJson(`an object has more than ${MAX_KEYS_PER_OBJECT} keys`, path);
+  let sorted: Record<string, unknown> | undefined;
+  if (!areSorted(keys)) {
+    sortKeys(keys);
+    sorted = {};
+  }
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i] as string;
     if (key === "__proto__" || (key === "prototype" && path === "constructor"))
       throw new BadJson(`the key ${JSON.stringify(key)} is not allowed`, key);
-    const item = (value as Record<string, unknown>)[key];
-    sorted[key] =
-      typeof item === "object" && item !== null ? withSortedKeys(item, walk, key) : item;
+    const given = value[key];
+    const item =
+      typeof given === "object" && given !== null ? withSortedKeys(given, walk, key) : given;
+    if (sorted === undefined && item !== given) sorted = firstOf(value, keys, i);
+    if (sorted !== undefined) sorted[key] = item;
   }
-  return sorted;
+  return sorted ?? value;
+}
+
+function firstOf(value: Record<string, unknown>, keys: string[], count: number) {
+  const first: Record<string, unknown> = {};
+  for (let i = 0; i < count; i++) first[keys[i] as string] = value[keys[i] as string];
+  return first;
 }

@@ -65,11 +65,29 @@ export function createLife(options: LifeOptions): Life {
   return (delivery) => life.lifeOf(delivery);
 }
 
+/** As a person asks for it: how the job ended, or what becomes of it. */
+function nameOf(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case "result":
+    case "repeat":
+      return outcome.row.code ?? outcome.row.status;
+    case "unrecorded":
+      return outcome.problem.code;
+    case "retry":
+    case "wait":
+    case "hand-back":
+      return outcome.kind;
+  }
+}
+
 class JobLife {
   readonly #options: LifeOptions;
+  /** Asked once: a line that nobody reads must cost no job anything. */
+  readonly #tellsEach: boolean;
 
   constructor(options: LifeOptions) {
     this.#options = options;
+    this.#tellsEach = options.log.isLevelEnabled("debug");
   }
 
   async lifeOf(delivery: Delivery): Promise<void> {
@@ -129,7 +147,12 @@ class JobLife {
 
   #noteEnd(received: Received, turn: Turn, ran: Ran, outcome: Outcome): void {
     const { metrics, log } = this.#options;
-    metrics.settled(received, outcome, Date.now() - turn.startedAtMs);
+    const tookMs = Date.now() - turn.startedAtMs;
+    metrics.settled(received, outcome, tookMs);
+    if (this.#tellsEach) {
+      const { id: jobId, type, attempt } = received;
+      log.debug({ jobId, type, attempt, outcome: nameOf(outcome), tookMs }, "a job");
+    }
     logFailure(log, received, { turn, ran, outcome });
   }
 

@@ -24,6 +24,8 @@ export interface LiveJob {
  */
 export class LiveJobs {
   readonly #jobs: LiveJob[] = [];
+  /** A job reports its progress for the first time. Set by whoever carries it out. */
+  onFirstReport: () => void = () => {};
 
   add(job: Omit<LiveJob, "place">): LiveJob {
     const live = job as LiveJob;
@@ -56,11 +58,16 @@ export class LiveJobs {
 /** Of a lease: how often to look, and the age since its start or last renewal from which a claim is renewed. */
 const LOOK = 1 / 4;
 const RENEW_FROM = 1 / 2;
+/** A first report is readable within a second; what ends before costs no command. */
+const SHOWN_AFTER_MS = 900;
+/** Reports that are due so soon go along in the same command. */
+const ALONG_MS = 50;
 
 const cancelled = () => new Aborted("cancelled", "cancelled by the caller");
 
 /**
- * Jobs shorter than half a lease cost no command. Returns the function that stops it.
+ * Jobs shorter than half a lease cost no command, unless they report progress and run for a second after that.
+ * Returns the function that stops it.
  */
 export function beatHearts(
   live: LiveJobs,
@@ -69,33 +76,67 @@ export function beatHearts(
   log: Logger,
 ): () => void {
   let beating = false;
-  const timer = setInterval(async () => {
+  let showing: NodeJS.Timeout | undefined;
+
+  async function beat(jobs: LiveJob[]): Promise<void> {
     const nowMs = Date.now();
-    const due = nowMs - leaseMs * RENEW_FROM;
+    const answers = await claims.heartbeat(
+      jobs.map(({ job, token, context }) => {
+        context.unseenSinceMs = undefined;
+        return {
+          engine: job.engine,
+          publisher: job.publisher,
+          id: job.id,
+          token: token as string,
+          progress: context.latestProgress,
+        };
+      }),
+    );
+    answers?.forEach((answer, i) => {
+      const me = jobs[i] as LiveJob;
+      me.renewedAtMs = nowMs;
+      if (answer === "cancelled") me.context.abort(cancelled());
+      // Somebody else runs it too. The first to commit wins, so it may as well go on.
+      if (answer === "lost")
+        log.warn({ jobId: me.job.id }, "another worker took over the lease of a job");
+    });
+  }
+
+  const timer = setInterval(async () => {
+    const due = Date.now() - leaseMs * RENEW_FROM;
     const jobs = live.filter(({ token, renewedAtMs }) => token !== undefined && renewedAtMs <= due);
     if (jobs.length === 0 || beating) return;
     beating = true;
-    const answers = await claims.heartbeat(
-      jobs.map(({ job, token, context }) => ({
-        engine: job.engine,
-        publisher: job.publisher,
-        id: job.id,
-        token: token as string,
-        progress: context.latestProgress,
-      })),
-    );
+    await beat(jobs);
     beating = false;
-    answers?.forEach((answer, i) => {
-      const { job, context } = jobs[i] as LiveJob;
-      (jobs[i] as LiveJob).renewedAtMs = nowMs;
-      if (answer === "cancelled") context.abort(cancelled());
-      // Somebody else runs it too. The first to commit wins, so it may as well go on.
-      if (answer === "lost")
-        log.warn({ jobId: job.id }, "another worker took over the lease of a job");
-    });
   }, leaseMs * LOOK);
   timer.unref();
-  return () => clearInterval(timer);
+
+  function show(): void {
+    showing = undefined;
+    const unseen = live.filter(
+      ({ token, context }) => token !== undefined && context.unseenSinceMs !== undefined,
+    );
+    const due = Date.now() - SHOWN_AFTER_MS + ALONG_MS;
+    const isDue = ({ context }: LiveJob) => (context.unseenSinceMs as number) <= due;
+    const jobs = unseen.filter(isDue);
+    const later = unseen.filter((job) => !isDue(job)).map((job) => job.context.unseenSinceMs ?? 0);
+    if (jobs.length > 0) void beat(jobs);
+    if (later.length > 0) showAfter(Math.min(...later) + SHOWN_AFTER_MS - Date.now());
+  }
+
+  function showAfter(delayMs: number): void {
+    showing = setTimeout(show, delayMs);
+    showing.unref();
+  }
+
+  live.onFirstReport = () => {
+    if (showing === undefined) showAfter(SHOWN_AFTER_MS);
+  };
+  return () => {
+    clearInterval(timer);
+    clearTimeout(showing);
+  };
 }
 
 interface CancelOptions {

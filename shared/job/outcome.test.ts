@@ -1,6 +1,7 @@
 /** The outcome is one pure function: every turn with every run and every answer of Postgres. */
 import { describe, expect, test } from "vitest";
 import type { Stored } from "./commit.ts";
+import { Aborted } from "./job-context.ts";
 import type { LiveJob } from "./live-jobs.ts";
 import { outcomeOf, rowOf } from "./outcome.ts";
 import type { Problem, Received } from "./receive.ts";
@@ -40,6 +41,9 @@ const row = (changes: Partial<ResultRow> = {}): ResultRow => ({
   ...changes,
 });
 
+const fail = () => {
+  throw new Error("a getter that throws");
+};
 const problem: Problem = { code: "invalid_input", message: "no" };
 const common = { token: "t", startedAtMs: 5 };
 const TURNS = {
@@ -102,6 +106,19 @@ describe("where nothing was stored", () => {
       kind: "retry",
       attempt: 3,
       crashes: 2,
+      failure: { code: "Error", message: "x".repeat(300), attempt: 2 },
+    });
+  });
+
+  test.each([
+    [Object.assign(new Error("amqp://u:p@h is away"), { code: "ECONNREFUSED" }), "ECONNREFUSED"],
+    [new TypeError("amqp://u:p@h is away"), "TypeError"],
+    [new Aborted("timeout", "amqp://u:p@h is away"), "timeout"],
+    [Object.defineProperty(new Error("amqp://u:p@h is away"), "code", { get: fail }), "Error"],
+  ])("what is told of an attempt that failed is short and holds no secret: %s", (error, code) => {
+    const ran: Ran = { kind: "threw", error };
+    expect(outcomeOf(received(), TURNS.run, ran, undefined)).toMatchObject({
+      failure: { code, message: "amqp://***@h is away", attempt: 1 },
     });
   });
 

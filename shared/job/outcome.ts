@@ -1,11 +1,14 @@
 /** How a delivery ends: pure, so that every combination can be tested without a service. */
+import { redactUrls } from "../process/redact.ts";
 import type { ErrorCode } from "../wire/error-codes.ts";
-import type { JobError, Reply } from "../wire/reply.ts";
+import type { AttemptFailure, JobError, Reply } from "../wire/reply.ts";
 import type { Stored } from "./commit.ts";
+import { Aborted } from "./job-context.ts";
 import { redacted } from "./problem.ts";
 import type { Envelope, Problem, Received } from "./receive.ts";
 import type { ResultRow } from "./result-rows.ts";
 import type { Ran } from "./run.ts";
+import { codeOf } from "./thrown.ts";
 import type { Turn } from "./turn.ts";
 
 export type Outcome =
@@ -15,8 +18,8 @@ export type Outcome =
   | { kind: "repeat"; row: ResultRow }
   /** Failed in a way that leaves no row: no usable id, or the id belongs to another input. */
   | { kind: "unrecorded"; problem: Problem }
-  /** Comes back over a delay tier; `attempt` is the next counted run. */
-  | { kind: "retry"; attempt: number; crashes: number }
+  /** Comes back over a delay tier; `attempt` is the next counted run, `failure` says why the last one was none. */
+  | { kind: "retry"; attempt: number; crashes: number; failure: AttemptFailure }
   /** Comes back over a delay tier, uncounted; `mayBeEarly` where an early look costs nothing. */
   | { kind: "wait"; delayMs: number; mayBeEarly: boolean; attempt: number; crashes: number }
   /** Back to the queue, unrun or interrupted. */
@@ -51,7 +54,12 @@ export function outcomeOf(
 function outcomeOfRun({ attempt }: Envelope, crashes: number, ran: Ran): Outcome {
   switch (ran.kind) {
     case "threw":
-      return { kind: "retry", attempt: attempt + 1, crashes };
+      return {
+        kind: "retry",
+        attempt: attempt + 1,
+        crashes,
+        failure: { ...failureOf(ran.error), attempt },
+      };
     case "later":
       return { kind: "wait", delayMs: ran.delayMs, mayBeEarly: false, attempt, crashes };
     case "interrupted":
@@ -63,6 +71,18 @@ function outcomeOfRun({ attempt }: Envelope, crashes: number, ran: Ran): Outcome
     case "ended":
       throw new Error(`a job that ${ran.kind} must have been stored before it is told`);
   }
+}
+
+const MAX_FAILURE_CODE = 64;
+const MAX_FAILURE_MESSAGE = 300;
+
+/** What is told of an error while its job may still succeed: bounded, since it stands in the job's claim. */
+function failureOf(error: Error): { code: string; message: string } {
+  const code = error instanceof Aborted ? error.why : codeOf(error);
+  return {
+    code: code.slice(0, MAX_FAILURE_CODE),
+    message: redactUrls(error.message).slice(0, MAX_FAILURE_MESSAGE),
+  };
 }
 
 /** A row that was there before is the same job again, or another one under its id. */

@@ -11,7 +11,7 @@ const LEASE_MS = 300;
 const FAR_MS = 9_999_999_999_999;
 const CLEAN: ClaimRecord = {
   ...{ token: undefined, generation: 0, attempt: 0, crashes: 0, done: false, cancelled: false },
-  ...{ leaseEndMs: 0, progress: "" },
+  ...{ leaseEndMs: 0, progress: "", failure: "" },
 };
 
 let fleet: TestFleet;

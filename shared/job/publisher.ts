@@ -1,14 +1,15 @@
 /** Whose job it is: as the broker checked it, or as one of our own users, whom the broker checked, passed it on. */
-import type { MessageProperties } from "../broker/consume.ts";
+import type { ConsumeMessage, MessageProperties } from "../broker/consume.ts";
 import { HEADERS } from "../wire/headers.ts";
-import { engineUser, NOBODY, PUBLISHER } from "../wire/names.ts";
+import { engineUser, NAME, NOBODY, PUBLISHER } from "../wire/names.ts";
 import type { Envelope } from "./envelope.ts";
 import { type Fault, invalid } from "./problem.ts";
+import type { Reception } from "./reception.ts";
 
 /** Whose word this worker takes for what only the runtime says. */
 export interface Identity {
   prefix: string;
-  /** Broker users of this worker and of the tools. */
+  /** Broker users of this worker, of burials, which hand jobs back, and of the tools. */
   runtimeUsers: ReadonlySet<string>;
   /** PUBLISHER_REQUIRED. */
   isRequired: boolean;
@@ -60,21 +61,55 @@ export function readPublisher(
   faults: Fault[],
 ): Record<string, unknown> {
   const user = typeof userId === "string" && userId !== "" ? userId : undefined;
-  const isRuntime =
-    user !== undefined &&
-    (identity.runtimeUsers.has(user) || user === engineUser(identity.prefix, envelope.engine));
-  const passedOn = isRuntime && typeof headers[HEADERS.publisher] === "string";
+  const isOurs = user !== undefined && isRuntime(user, envelope.engine, identity);
+  const passedOn = isOurs && typeof headers[HEADERS.publisher] === "string";
   const name = passedOn ? String(headers[HEADERS.publisher]) : user;
   if (name === undefined) {
-    if (identity.isRequired) disown(envelope, NO_USER, faults);
+    if (identity.isRequired) disown(envelope, "user_id", NO_USER, faults);
   } else if (PUBLISHER.test(name)) envelope.publisher = name;
-  else if (!passedOn || name !== NOBODY) disown(envelope, BAD_NAME, faults);
-  return isRuntime ? headers : withoutForged(headers, faults);
+  else if (!passedOn || name !== NOBODY) disown(envelope, "user_id", BAD_NAME, faults);
+  return isOurs ? headers : withoutForged(headers, faults);
 }
 
-function disown(envelope: Envelope, message: string, faults: Fault[]): void {
+/**
+ * Looks that a message came the way of its kind, which the broker's rights are about. Publishers send jobs, and no
+ * event. Engines announce events under keys that are theirs, where a broker that looks at the key alone would let a
+ * BCC lead elsewhere; and they write to the tiers, which lead into the queue of any engine, to bring back their own
+ * jobs, which pass here as the runtime's.
+ */
+export function checkWay(
+  envelope: Envelope,
+  { fields, properties: { userId } }: ConsumeMessage,
+  isEvent: boolean,
+  { names, identity }: Pick<Reception, "names" | "identity">,
+  faults: Fault[],
+): void {
+  const user = typeof userId === "string" ? userId : "";
+  if (isRuntime(user, envelope.engine, identity)) return;
+  if (isEvent) {
+    if (fields.exchange !== names.events || fields.routingKey !== envelope.type)
+      disown(envelope, "type", `events come through ${names.events}, each by its type`, faults);
+    return;
+  }
+  const [prefix, engine] = splitAt(user, identity.prefix.length + 1);
+  if (prefix === engineUser(identity.prefix, "") && NAME.test(engine))
+    disown(
+      envelope,
+      "user_id",
+      `${user} is another engine's user: jobs come from publishers`,
+      faults,
+    );
+}
+
+const splitAt = (text: string, at: number) => [text.slice(0, at), text.slice(at)] as const;
+
+const isRuntime = (user: string, engine: string, { prefix, runtimeUsers }: Identity): boolean =>
+  runtimeUsers.has(user) || user === engineUser(prefix, engine);
+
+/** Without an id it has no row, and takes nobody's id. */
+function disown(envelope: Envelope, path: string, message: string, faults: Fault[]): void {
   envelope.id = undefined;
-  invalid(faults, "user_id", message);
+  invalid(faults, path, message);
 }
 
 function withoutForged(headers: Record<string, unknown>, faults: Fault[]): Record<string, unknown> {

@@ -15,6 +15,7 @@ import { parseWith } from "./schema.ts";
 const SECRET = "hunter2";
 const NOW = Date.UTC(2026, 0, 1);
 
+const EVENT = "thing.made";
 const one = (input: z.ZodType, map?: (event: unknown) => unknown): WorkerDefinition =>
   defineWorker({
     name: "picky",
@@ -23,7 +24,7 @@ const one = (input: z.ZodType, map?: (event: unknown) => unknown): WorkerDefinit
     actions: {
       run: action({ version: 1, input, output: z.unknown(), handle: () => null }),
     },
-    on: map === undefined ? {} : { "thing.made": { action: "run", map } },
+    on: map === undefined ? {} : { [EVENT]: { action: "run", map } },
   });
 
 const reception = (definition = one(z.unknown())) =>
@@ -45,7 +46,12 @@ function delivered({ body = '{"password":"hunter2"}', delivery = {}, ...properti
   return {
     message: {
       content: Buffer.from(body),
-      fields: { redelivered: false },
+      fields: {
+        redelivered: false,
+        ...(properties.type === EVENT
+          ? { exchange: "engine.events", routingKey: EVENT }
+          : { exchange: "engine.jobs", routingKey: "picky" }),
+      },
       properties: {
         messageId: "id-1",
         type: "picky.run.v1",
@@ -113,7 +119,7 @@ describe("the engine's own code", () => {
   });
 
   test.each(thrown)("a map that throws %s ends the job as invalid_input", (_, make) => {
-    const told = problem({ type: "thing.made" }, one(z.unknown(), throwing(make)));
+    const told = problem({ type: EVENT }, one(z.unknown(), throwing(make)));
     expect(told).toMatchObject({
       code: "invalid_input",
       message: expect.stringContaining("the event could not be mapped"),
@@ -123,13 +129,13 @@ describe("the engine's own code", () => {
 
   test("a map that throws a ZodError tells its issues", () => {
     const map = (event: unknown) => z.object({ id: z.string() }).parse(event);
-    const told = problem({ type: "thing.made" }, one(z.unknown(), map));
+    const told = problem({ type: EVENT }, one(z.unknown(), map));
     expect(told?.details).toMatchObject([{ path: "id" }]);
   });
 
   test("a map that returns a promise, even one that fails, ends the job and not the process", async () => {
     const map = () => Promise.reject(new Error(SECRET));
-    const told = problem({ type: "thing.made" }, one(z.unknown(), map));
+    const told = problem({ type: EVENT }, one(z.unknown(), map));
     expect(told?.message).toBe(
       "the event could not be mapped (map returned a promise; it must be synchronous)",
     );
@@ -161,7 +167,7 @@ describe("the engine's own code", () => {
     for (const value of odd)
       expect(
         problem(
-          { type: "thing.made" },
+          { type: EVENT },
           one(schema, () => value),
         )?.code,
       ).toBe("invalid_input");
@@ -421,7 +427,8 @@ describe("whose job it is", () => {
   const runtime = { "x-attempt": 2, "x-crashes": 1, "x-replay": 3, "x-not-before": NOW + 60_000 };
   const take = (sent: Sent) => receive(delivered(sent), reception(), NOW);
 
-  test.each(["engine.picky", "tl-engine-tools"])("%s passes a job on", (userId) => {
+  const PASSES_ON = ["engine.picky", "engine.burials", "tl-engine-tools"];
+  test.each(PASSES_ON)("%s passes a job on", (userId) => {
     const headers = { ...runtime, "x-publisher": "tl-plane" };
     const told = { publisher: "tl-plane", attempt: 2, crashes: 1, generation: 3 };
     expect(take({ userId, headers })).toMatchObject({ kind: "job", ...told });
@@ -435,7 +442,10 @@ describe("whose job it is", () => {
       const forged = take({ ...(userId && { userId }), headers: { [name]: value } });
       expect(forged).toMatchObject({
         kind: "refused",
-        problem: { code: "invalid_input", details: [{ path: `headers.${name}` }] },
+        problem: {
+          code: "invalid_input",
+          details: expect.arrayContaining([expect.objectContaining({ path: `headers.${name}` })]),
+        },
         publisher: userId,
         attempt: 1,
         crashes: 0,
@@ -443,6 +453,38 @@ describe("whose job it is", () => {
         notBefore: 0,
       });
     }
+  });
+
+  test("another engine announces events, and orders no job", () => {
+    const userId = "engine.other";
+    expect(take({ userId })).toMatchObject({
+      ...{ kind: "refused", id: undefined },
+      problem: { code: "invalid_input", details: [{ path: "user_id" }] },
+    });
+    const withEvents = reception(one(z.unknown(), (event) => event));
+    const event = delivered({ userId, type: EVENT });
+    expect(receive(event, withEvents, NOW)).toMatchObject({ kind: "job", publisher: userId });
+    // A job that calls itself an event, and one that came by a BCC.
+    for (const [exchange, routingKey] of [
+      ["engine.jobs", "picky"],
+      ["engine.jobs", EVENT],
+      ["engine.events", "other.made"],
+    ] as const)
+      for (const sender of [undefined, "mallory", userId]) {
+        const forged = delivered({ ...(sender && { userId: sender }), type: EVENT });
+        Object.assign(forged.message.fields, { exchange, routingKey });
+        expect(receive(forged, withEvents, NOW)).toMatchObject({
+          ...{ kind: "refused", id: undefined },
+          problem: { code: "invalid_input", details: [{ path: "type" }] },
+        });
+      }
+    // Its own, over a tier.
+    const back = delivered({ userId: "engine.picky", type: EVENT });
+    Object.assign(back.message.fields, { exchange: "engine.jobs", routingKey: "picky" });
+    expect(receive(back, withEvents, NOW).kind).toBe("job");
+    // A publisher's name may begin like the prefix, and a user of nobody's engine may have it whole.
+    for (const name of ["engineer", "engine", "engine.Someone", "engine.a.b"])
+      expect(take({ userId: name })).toMatchObject({ kind: "job", publisher: name });
   });
 
   test("a table that hides headers in the prototype is refused, and they are not read", () => {

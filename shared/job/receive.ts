@@ -21,7 +21,7 @@ import {
 } from "./envelope.ts";
 import { BadJson, readJson } from "./json.ts";
 import { type Fault, invalid, type Problem, problemOf } from "./problem.ts";
-import { ownHeaders, readPublisher } from "./publisher.ts";
+import { checkWay, ownHeaders, readPublisher } from "./publisher.ts";
 import { DEFAULT_MAX_INPUT_BYTES, type Reception, type Target } from "./reception.ts";
 import { issuesIn, nameOf, parseWith } from "./schema.ts";
 
@@ -56,6 +56,7 @@ function read(envelope: Envelope, reception: Reception, now: number): Received {
   const isReadable = checkContent(properties, faults);
   readHeaders(envelope, headers, faults);
   const target = readTarget(envelope, reception, faults);
+  checkWay(envelope, delivery.message, target?.map !== undefined, reception, faults);
   checkTimestamp(envelope, properties, faults);
   const value = readBody(envelope, reception, isReadable, target, faults);
   if (target === undefined || isFaulty(faults))

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DELAY_TIERS } from "../wire/names.ts";
-import { nearestTier, RetryBudget, retryTier, waitTier } from "./retry.ts";
+import { longestReplyMs, nearestTier, RetryBudget, retryTier, waitTier } from "./retry.ts";
 
 describe("retryTier", () => {
   test.each([
@@ -15,6 +15,15 @@ describe("retryTier", () => {
   ])("after attempt %i one of the two nearest tiers", (attempt, names) => {
     expect([retryTier(attempt, () => 0).name, retryTier(attempt, () => 0.9).name]).toEqual(names);
   });
+});
+
+test("the longest time to a final reply: all runs, and the longer tier and the budget's hold between them", () => {
+  expect(longestReplyMs({ timeoutMs: 10_000, maxAttempts: 1 })).toBe(10_000);
+  expect(longestReplyMs({ timeoutMs: 10_000, maxAttempts: 3 })).toBe(
+    30_000 + 5_000 + 5_000 + 2_000,
+  );
+  // 5 runs; 5 s, 5 s, 2 min, 2 min; 4 holds of a second.
+  expect(longestReplyMs({ timeoutMs: 10_000 })).toBe(50_000 + 250_000 + 4_000);
 });
 
 test.each([

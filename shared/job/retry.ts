@@ -1,4 +1,5 @@
 /** Chooses the delay tier of a retry, and keeps retries within their budget. */
+import { DEFAULT_MAX_ATTEMPTS, type WorkerDefinition } from "../engine/define-worker.ts";
 import { DELAY_TIERS } from "../wire/names.ts";
 
 export type Tier = (typeof DELAY_TIERS)[number];
@@ -12,11 +13,31 @@ const GROWTH = 5;
  * @param attempt the counted run that failed, from 1.
  */
 export function retryTier(attempt: number, random: () => number = Math.random): Tier {
+  const [nearest, next] = retryTiers(attempt);
+  return random() < 0.5 ? nearest : next;
+}
+
+function retryTiers(attempt: number): [Tier, Tier] {
   const idealMs = FIRST_DELAY_MS * GROWTH ** (attempt - 1);
   const byDistance = DELAY_TIERS.toSorted(
     (a, b) => Math.abs(Math.log(a.delayMs / idealMs)) - Math.abs(Math.log(b.delayMs / idealMs)),
   );
-  return (random() < 0.5 ? byDistance[0] : byDistance[1]) as Tier;
+  return [byDistance[0] as Tier, byDistance[1] as Tier];
+}
+
+/**
+ * How long a job can be under way from when a worker first takes it until its final reply, milliseconds: every run
+ * takes all of its time and throws, every retry draws the longer tier and is held for the budget. What waits in a
+ * queue before it, an outage, and a handler that asks for `RetryLater` come on top.
+ */
+export function longestReplyMs({
+  timeoutMs,
+  maxAttempts = DEFAULT_MAX_ATTEMPTS,
+}: Pick<WorkerDefinition, "timeoutMs" | "maxAttempts">): number {
+  let totalMs = timeoutMs;
+  for (let attempt = 1; attempt < maxAttempts; attempt += 1)
+    totalMs += Math.max(...retryTiers(attempt).map(({ delayMs }) => delayMs)) + HOLD_MS + timeoutMs;
+  return totalMs;
 }
 
 /**

@@ -11,6 +11,7 @@ import type { LiveJob } from "./live-jobs.ts";
 import { isEndOf } from "./outcome.ts";
 import type { Struggle } from "./recovery.ts";
 import type { ResultRow } from "./result-rows.ts";
+import { Rounds } from "./rounds.ts";
 import { asError } from "./thrown.ts";
 
 export type Ran =
@@ -48,6 +49,7 @@ export function createRun(options: RunOptions): Run {
 
 class Runner {
   readonly #options: RunOptions;
+  readonly #rounds = new Rounds();
   readonly #batches: Map<Action, (job: BatchJob) => Promise<BatchRan>>;
 
   constructor(options: RunOptions) {
@@ -63,7 +65,9 @@ class Runner {
   }
 
   run(live: LiveJob): Ran | Promise<Ran> {
-    const running = this.#runOnce(live);
+    const running = this.#rounds.isOver()
+      ? this.#rounds.next().then(() => this.#runOnce(live))
+      : this.#runOnce(live);
     return running instanceof Promise ? this.#outlive(live, running) : running;
   }
 

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import type { Publisher } from "../broker/publish.ts";
 import type { Outgoing } from "../broker/publish-frames.ts";
 import type { BrokerNames } from "../wire/names.ts";
-import type { Claims } from "./claim.ts";
+import type { Claims, NextRun } from "./claim.ts";
 import type { Courier } from "./courier.ts";
 import {
   type Comeback,
@@ -155,13 +155,20 @@ class Settler {
     envelope: Envelope,
     token: string | undefined,
     attempt?: number,
+    next?: NextRun,
   ): Promise<void> | undefined {
     const { claims } = this.#options;
-    return hasId(envelope) ? claims.unclaim(what, envelope, token, attempt) : undefined;
+    return hasId(envelope) ? claims.unclaim(what, envelope, token, attempt, next) : undefined;
   }
 
-  #release(envelope: Envelope, token: string | undefined): Promise<void> | undefined {
-    return token === undefined ? undefined : this.#unclaim("release", envelope, token);
+  #release(
+    envelope: Envelope,
+    token: string | undefined,
+    next?: NextRun,
+  ): Promise<void> | undefined {
+    return token === undefined
+      ? undefined
+      : this.#unclaim("release", envelope, token, undefined, next);
   }
 
   async #settleResult(
@@ -184,27 +191,39 @@ class Settler {
   /** I3. This order, or a crash in between loses the job: confirmed on its tier, then on record, then acked. */
   async #settleRetry(
     envelope: Envelope,
-    next: Comeback,
+    { failure, ...next }: Extract<Outcome, { kind: "retry" }>,
     token: string | undefined,
   ): Promise<"settled" | "unsendable"> {
     const { budget, signal } = this.#options;
     if (envelope.attempt === 1) budget.earn();
     const holdMs = budget.spend();
     if (holdMs > 0) await sleep(holdMs, undefined, { signal });
-    const sent = await this.#postpone(envelope, retryTier(envelope.attempt), next);
+    const tier = retryTier(envelope.attempt);
+    const sent = await this.#postpone(envelope, tier, next);
     if (sent === "unsendable") return sent;
-    await this.#unclaim("retry", envelope, token, next.attempt);
+    const told = { inMs: tier.delayMs, failure: JSON.stringify(failure) };
+    await this.#unclaim("retry", envelope, token, next.attempt, told);
     ack(envelope);
     return "settled";
   }
 
   /** I3. Where it matters, never earlier than asked: what outlasts the longest tier takes the time along, and waits again. */
-  #settleWait(envelope: Envelope, wait: Extract<Outcome, { kind: "wait" }>) {
+  async #settleWait(
+    envelope: Envelope,
+    wait: Extract<Outcome, { kind: "wait" }>,
+    token: string | undefined,
+  ): Promise<"routed" | "unsendable"> {
     const { delayMs, mayBeEarly, attempt, crashes } = wait;
     const tier = mayBeEarly ? nearestTier(delayMs) : waitTier(delayMs);
-    if (mayBeEarly || tier.delayMs >= delayMs)
-      return this.#postpone(envelope, tier, { attempt, crashes });
-    return this.#postpone(envelope, tier, { attempt, crashes, notBefore: Date.now() + delayMs });
+    const next: Comeback = { attempt, crashes };
+    if (!mayBeEarly && tier.delayMs < delayMs) next.notBefore = Date.now() + delayMs;
+    const sent = await this.#postpone(envelope, tier, next);
+    if (sent === "routed")
+      await this.#release(envelope, token, {
+        inMs: Math.max(delayMs, tier.delayMs),
+        failure: "",
+      });
+    return sent;
   }
 
   async settle(
@@ -226,8 +245,8 @@ class Settler {
       case "retry":
         return this.#settleRetry(envelope, outcome, token);
       case "wait":
-        if ((await this.#settleWait(envelope, outcome)) === "unsendable") return "unsendable";
-        await this.#release(envelope, token);
+        if ((await this.#settleWait(envelope, outcome, token)) === "unsendable")
+          return "unsendable";
         break;
       case "hand-back":
         await this.#release(envelope, token);

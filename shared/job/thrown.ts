@@ -16,6 +16,12 @@ export function asError(thrown: unknown): Error {
   return new Error(wordsFor(thrown));
 }
 
+/** The code of an error (`ECONNREFUSED`, `40P01`), else its name. Never throws. */
+export function codeOf(error: Error): string {
+  const texts = [quietly(() => (error as { code?: unknown }).code), quietly(() => error.name)];
+  return texts.find((text) => typeof text === "string") ?? "Error";
+}
+
 function hasStack({ stack }: Error): boolean {
   return stack === undefined || typeof stack === "string";
 }

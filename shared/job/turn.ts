@@ -53,7 +53,8 @@ type Asked =
   | { kind: "ended"; row: ResultRow; tell: "result" | "repeat" };
 
 const STALE_DELAY_MS = 5_000;
-const UNTRIED_DELAY_MS = 1_000;
+/** Of what burials send back. */
+export const UNTRIED_DELAY_MS = 1_000;
 const EXPIRED: Problem = {
   code: "expired",
   message: "the deadline passed before the job could run",

@@ -5,5 +5,6 @@ export {
   SERVICES_DIR,
   type ServiceControl,
   type Services,
+  type Source,
 } from "./provide.ts";
 export { URLS_OF_SERVICE } from "./urls.ts";

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type pg from "pg";
 import { StartFailure } from "../process/start-failure.ts";
@@ -62,17 +63,28 @@ export class MigrationFailed extends StartFailure {
     const advice =
       code === "42501"
         ? "the user may not: migrate as the owner of the schema"
-        : readTrouble(cause) === "outage"
-          ? "run it again"
-          : "mend its SQL, or what is in its way";
+        : code === LOCK_NOT_AVAILABLE
+          ? "another session holds what it changes (see pg_locks): end it, or run it again when it has ended"
+          : readTrouble(cause) === "outage"
+            ? "run it again"
+            : "mend its SQL, or what is in its way";
     super(
       "postgres",
       "DATABASE_URL",
       `Postgres (DATABASE_URL) does not take the migration ${migration} (${code ?? ""} ${cause.message}): ${advice}`,
-      { cause, temporary: readTrouble(cause) === "outage" },
+      { cause, temporary: code === LOCK_NOT_AVAILABLE || readTrouble(cause) === "outage" },
     );
   }
 }
+
+/** All that comes after a migration that waits for a table waits behind it, results too: so long, and no longer at once. */
+const LOCK_TIMEOUT_MS = 2_000;
+/** Between two tries, in which those behind it pass. */
+const LOCK_PAUSE_MS = 1_000;
+/** A table that is held for longer than a minute is held by somebody who has to be told. */
+const LOCK_TRIES = 20;
+/** SQLSTATE of a lock that was not to be had within lock_timeout. */
+const LOCK_NOT_AVAILABLE = "55P03";
 
 /**
  * Each migration in a transaction of its own, which holds an advisory lock (transaction-scoped, so
@@ -82,40 +94,55 @@ export class MigrationFailed extends StartFailure {
  */
 export async function migrate(client: pg.ClientBase, migrations: Migration[]): Promise<string[]> {
   const ran: string[] = [];
-  for (const migration of migrations) {
-    const { schema, name, sql, sha256 } = migration;
+  for (const migration of migrations)
+    if (await runOnceUnlocked(client, migration)) ran.push(`${migration.schema}/${migration.name}`);
+  return ran;
+}
+
+/** Returns whether it ran now. */
+async function runOnceUnlocked(client: pg.ClientBase, migration: Migration): Promise<boolean> {
+  for (let tries = 1; ; tries++) {
     try {
-      await client.query("begin");
-      await client.query(`select pg_advisory_xact_lock(${LOCK})`);
-      await client.query("create schema if not exists engine");
-      await client.query(`create schema if not exists ${schema}`);
-      await client.query(
-        "create table if not exists engine.migrations (schema text, name text, sha256 text not null, ran_at timestamptz not null default now(), primary key (schema, name))",
-      );
-      const { rows } = await client.query(
-        "select sha256 from engine.migrations where schema = $1 and name = $2",
-        [schema, name],
-      );
-      if (rows.length === 0) {
-        await client.query(sql);
-        await client.query(
-          "insert into engine.migrations (schema, name, sha256) values ($1, $2, $3)",
-          [schema, name, sha256],
-        );
-        ran.push(`${schema}/${name}`);
-      } else if (rows[0].sha256 !== sha256) {
-        throw new WrongSchema(
-          `${schema}/${name} was edited after it ran; add a new migration instead`,
-        );
-      }
-      await client.query("commit");
+      return await runOnce(client, migration);
     } catch (error) {
       await client.query("rollback").catch(() => {});
       if (error instanceof WrongSchema) throw error;
-      throw new MigrationFailed(`${schema}/${name}`, error as Error);
+      const isLocked = (error as { code?: unknown }).code === LOCK_NOT_AVAILABLE;
+      if (!isLocked || tries === LOCK_TRIES)
+        throw new MigrationFailed(`${migration.schema}/${migration.name}`, error as Error);
     }
+    await sleep(LOCK_PAUSE_MS);
   }
-  return ran;
+}
+
+async function runOnce(client: pg.ClientBase, migration: Migration): Promise<boolean> {
+  const { schema, name, sql, sha256 } = migration;
+  await client.query("begin");
+  // Another one that migrates is waited for, however long it takes: nobody waits behind this lock but its like.
+  await client.query("set local lock_timeout = 0");
+  await client.query(`select pg_advisory_xact_lock(${LOCK})`);
+  await client.query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`);
+  await client.query("create schema if not exists engine");
+  await client.query(`create schema if not exists ${schema}`);
+  await client.query(
+    "create table if not exists engine.migrations (schema text, name text, sha256 text not null, ran_at timestamptz not null default now(), primary key (schema, name))",
+  );
+  const { rows } = await client.query(
+    "select sha256 from engine.migrations where schema = $1 and name = $2",
+    [schema, name],
+  );
+  if (rows.length === 0) {
+    await client.query(sql);
+    await client.query("insert into engine.migrations (schema, name, sha256) values ($1, $2, $3)", [
+      schema,
+      name,
+      sha256,
+    ]);
+  } else if (rows[0].sha256 !== sha256) {
+    throw new WrongSchema(`${schema}/${name} was edited after it ran; add a new migration instead`);
+  }
+  await client.query("commit");
+  return rows.length === 0;
 }
 
 /** @throws {WrongSchema} naming the migrations that did not run. */

@@ -2,10 +2,15 @@
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import type { WorkerDefinition } from "../engine/define-worker.ts";
+import type { Action, Example, WorkerDefinition } from "../engine/define-worker.ts";
+import { exampleJobs } from "../engine/example-jobs.ts";
+import { inputSchema, outputSchema } from "../engine/published-schema.ts";
 import { startWorkerProcess, type WorkerProcess, workerArgs } from "../services/worker-process.ts";
+import { DELAY_TIERS } from "../wire/names.ts";
 import { linksThroughProxies } from "./cut-links.ts";
 import { openTestFleet, type TestFleet } from "./fleet.ts";
+import { sampleInputs } from "./schema-arbitrary.ts";
+import { faultsIn } from "./schema-faults.ts";
 
 export interface Conformance {
   definition: WorkerDefinition;
@@ -13,51 +18,142 @@ export interface Conformance {
   file: URL;
   /**
    * A good job of the engine; the input may depend on the job's number, so that jobs differ. What the engine
-   * stores under the given workspace is removed in the end.
+   * stores under the given workspace is removed in the end. Default: its examples; without any, the first action,
+   * with inputs that its schema takes.
    */
-  job: { action: string; input: (n: number, workspaceId: string) => unknown };
+  job?: GoodJob;
+}
+
+interface GoodJob {
+  action: string;
+  input: (n: number, workspaceId: string) => unknown;
+}
+
+/** With its job, whether given or from the schema. */
+export interface Conforming extends Conformance {
+  job: GoodJob;
+}
+
+/** Where the suite runs, and as whom its worker does. */
+export interface Stage {
+  fleet: TestFleet;
+  /** The worker's variables, where they differ from the fleet's. */
+  env: Record<string, string>;
+  /** Its DATABASE_URL through a pooler in transaction mode; undefined where there is none. */
+  poolerUrl: string | undefined;
+  close(): Promise<void>;
 }
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 
+/** Set while suites are collected. */
+let collected: Conforming[] | undefined;
+
+/**
+ * What `conformance` was called with while `load` ran, in place of registering it: for who runs the suites of all
+ * engines on a stage of its own.
+ */
+export async function collectConformance(load: () => Promise<unknown>): Promise<Conforming[]> {
+  const found: Conforming[] = [];
+  collected = found;
+  try {
+    await load();
+  } finally {
+    collected = undefined;
+  }
+  return found;
+}
+
+/** A fleet of the engine's own, on which it has every right. */
+async function openOwnStage({ definition, file }: Conformance): Promise<Stage> {
+  const fleet = await openTestFleet([definition], [dirname(fileURLToPath(file))]);
+  return { fleet, env: {}, poolerUrl: process.env.POOLER_URL, close: fleet.close };
+}
+
 /** Registers the suite. */
-export function conformance(worker: Conformance): void {
-  const { definition, file } = worker;
-  let fleet: TestFleet;
+export function conformance(
+  given: Conformance,
+  open: (worker: Conformance) => Promise<Stage> = openOwnStage,
+): void {
+  const { definition } = given;
+  const worker = {
+    ...given,
+    job: given.job ?? exampleJobs(definition) ?? jobFromSchema(definition),
+  };
+  if (collected !== undefined) {
+    collected.push(worker);
+    return;
+  }
+  let stage: Stage;
 
   describe(`${definition.name} conforms`, () => {
     beforeAll(async () => {
-      fleet = await openTestFleet([definition], [dirname(fileURLToPath(file))]);
+      stage = await open(worker);
     });
-    afterAll(() => fleet?.close());
-    const jobs = () => jobsOf(fleet, worker);
+    afterAll(() => stage?.close());
+    const jobs = () => jobsOf(stage.fleet, worker);
 
     test("answers, stores and acks good jobs; refuses bad ones; answers a duplicate from the store", () =>
-      answersGoodAndBad(fleet, worker, jobs()));
+      answersGoodAndBad(stage, worker, jobs()));
+
+    test.each(examplesOf(definition))(
+      "answers the example of $action: $title",
+      ({ action, input }) => answersExample(stage, definition, action, input),
+    );
 
     test("finishes every job once when each of its connections is cut in the middle", () =>
-      survivesCuts(fleet, definition, jobs()));
+      survivesCuts(stage, definition, jobs()));
 
     test("drains on SIGTERM, exits 0, and loses nothing; SIGKILL loses nothing either", () =>
-      drainsAndDies(fleet, worker, jobs()));
+      drainsAndDies(stage, worker, jobs()));
 
     test("leaves no connection behind when it stops", () =>
-      leavesNoConnection(fleet, definition, jobs()));
+      leavesNoConnection(stage, definition, jobs()));
 
-    test.skipIf(!process.env.POOLER_URL)("works through a pooler in transaction mode", async () => {
-      const running = await fleet.start(definition, {
-        DATABASE_URL: String(process.env.POOLER_URL),
-      });
+    test("works through a pooler in transaction mode", async (context) => {
+      const { fleet, env, poolerUrl } = stage;
+      if (poolerUrl === undefined) return context.skip();
+      const running = await fleet.start(definition, { ...env, DATABASE_URL: poolerUrl });
       await jobs().allSucceed(await jobs().publishMany(50));
       await running.stop();
     });
   });
 }
 
+function jobFromSchema({ name, actions }: WorkerDefinition): GoodJob {
+  const [first] = Object.entries(actions);
+  if (first === undefined) throw new TypeError(`${name} has no action`);
+  const inputs = sampleInputs(first[1].input, 20);
+  return { action: first[0], input: (n) => inputs[n % inputs.length] };
+}
+
 type Jobs = ReturnType<typeof jobsOf>;
 
+const examplesOf = ({ actions }: WorkerDefinition) =>
+  Object.entries(actions).flatMap(([action, { examples = [] }]: [string, Action]) =>
+    examples.map(({ title, input }) => ({ action, title, input })),
+  );
+
+/** Runs one through the real handler; input and output are as their published schemas say. */
+async function answersExample(
+  { fleet, env }: Stage,
+  definition: WorkerDefinition,
+  actionName: string,
+  input: Example["input"],
+): Promise<void> {
+  const action = definition.actions[actionName] as Action;
+  const sent = input(0, fleet.names.prefix);
+  expect(faultsIn(inputSchema(action.input, "published"), sent)).toEqual([]);
+  const worker = await fleet.start(definition, env);
+  const id = await fleet.publish(definition.name, actionName, sent);
+  const { reply } = await fleet.reply(id);
+  if (reply.status !== "succeeded") throw new Error(JSON.stringify(reply));
+  expect(faultsIn(outputSchema(action.output), reply.output)).toEqual([]);
+  await worker.stop();
+}
+
 /** The engine's good jobs: how they are published, and what must become of each. */
-function jobsOf(fleet: TestFleet, { definition: { name: engine }, job }: Conformance) {
+function jobsOf(fleet: TestFleet, { definition: { name: engine }, job }: Conforming) {
   const publish = (n: number, properties = {}) =>
     fleet.publish(engine, job.action, job.input(n, fleet.names.prefix), properties);
   return {
@@ -74,12 +170,12 @@ function jobsOf(fleet: TestFleet, { definition: { name: engine }, job }: Conform
 }
 
 async function answersGoodAndBad(
-  fleet: TestFleet,
-  { definition, job }: Conformance,
+  { fleet, env }: Stage,
+  { definition, job }: Conforming,
   { publish, publishMany, allSucceed }: Jobs,
 ): Promise<void> {
   const engine = definition.name;
-  const worker = await fleet.start(definition);
+  const worker = await fleet.start(definition, env);
   const ids = await publishMany(50);
   await allSucceed(ids);
 
@@ -100,14 +196,18 @@ async function answersGoodAndBad(
   await isEmpty(fleet, engine);
 }
 
+/** The addresses that its worker connects to. */
+const urlsOf = ({ fleet, env }: Stage) => ({ ...fleet.config, ...env });
+
 async function survivesCuts(
-  fleet: TestFleet,
+  stage: Stage,
   definition: WorkerDefinition,
   { publishMany, allSucceed }: Jobs,
 ): Promise<void> {
-  const links = await linksThroughProxies(fleet.config);
+  const { fleet, env } = stage;
+  const links = await linksThroughProxies(urlsOf(stage));
   onTestFinished(() => links.close());
-  const worker = await fleet.start(definition, links.env);
+  const worker = await fleet.start(definition, { ...env, ...links.env });
   const uncut = links.cutInTheMiddle();
   const ids = await publishMany(200);
   await fleet.until("the cuts", () => (uncut().length === 0 ? true : undefined));
@@ -119,10 +219,11 @@ async function survivesCuts(
 }
 
 async function drainsAndDies(
-  fleet: TestFleet,
+  stage: Stage,
   worker: Conformance,
   { publishMany, allSucceed }: Jobs,
 ): Promise<void> {
+  const { fleet } = stage;
   const ids: string[] = [];
   /** Ends the process as soon as it has answered one of many jobs. */
   const endInTheMiddle = async (child: WorkerProcess, signal: NodeJS.Signals) => {
@@ -133,23 +234,28 @@ async function drainsAndDies(
     ids.push(...(await published));
     return child.ended;
   };
-  const drained = await endInTheMiddle(await startReady(fleet, worker), "SIGTERM");
+  const drained = await endInTheMiddle(await startReady(stage, worker), "SIGTERM");
   expect(drained).toMatchObject({ code: 0 });
-  const killed = await endInTheMiddle(await startReady(fleet, worker), "SIGKILL");
+  const killed = await endInTheMiddle(await startReady(stage, worker), "SIGKILL");
   expect(killed).toMatchObject({ signal: "SIGKILL" });
-  const last = await startReady(fleet, worker);
+  const last = await startReady(stage, worker);
   await allSucceed(ids);
+  // What was answered and not acked by the killed one may wait over there for the end of its lease.
+  await areEmpty(
+    fleet,
+    DELAY_TIERS.map(({ name }) => fleet.names.delay(name)),
+  );
   expect(await last.stop()).toMatchObject({ code: 0 });
   await isEmpty(fleet, worker.definition.name);
 }
 
 /** A worker process, as in production, that takes jobs. */
-async function startReady(fleet: TestFleet, { file }: Conformance): Promise<WorkerProcess> {
+async function startReady({ fleet, env }: Stage, { file }: Conformance): Promise<WorkerProcess> {
   const lines: string[] = [];
   const child = startWorkerProcess({
     args: workerArgs(fileURLToPath(file)),
     cwd: REPOSITORY,
-    env: { ...process.env, ...fleet.env, LOG_LEVEL: "info" },
+    env: { ...process.env, ...fleet.env, ...env, LOG_LEVEL: "info" },
     output: (line) => lines.push(line),
   });
   onTestFinished(() => child.signal("SIGKILL"));
@@ -160,13 +266,14 @@ async function startReady(fleet: TestFleet, { file }: Conformance): Promise<Work
 }
 
 async function leavesNoConnection(
-  fleet: TestFleet,
+  stage: Stage,
   definition: WorkerDefinition,
   { publishMany, allSucceed }: Jobs,
 ): Promise<void> {
-  const links = await linksThroughProxies(fleet.config);
+  const { fleet, env } = stage;
+  const links = await linksThroughProxies(urlsOf(stage));
   onTestFinished(() => links.close());
-  const worker = await fleet.start(definition, links.env);
+  const worker = await fleet.start(definition, { ...env, ...links.env });
   await allSucceed(await publishMany(5));
   for (const link of [links.broker, links.database, links.redis])
     expect(link.connections()).toBeGreaterThan(0);
@@ -178,10 +285,13 @@ async function leavesNoConnection(
   expect(consumerCount).toBe(0);
 }
 
+const isEmpty = (fleet: TestFleet, engine: string) => areEmpty(fleet, [fleet.names.queue(engine)]);
+
 /** A quorum queue's count lags behind. */
-async function isEmpty(fleet: TestFleet, engine: string): Promise<void> {
-  await fleet.until("an empty queue", async () => {
-    const { messageCount } = await fleet.channel.checkQueue(fleet.names.queue(engine));
-    return messageCount === 0 ? true : undefined;
-  });
+async function areEmpty(fleet: TestFleet, queues: string[]): Promise<void> {
+  for (const queue of queues)
+    await fleet.until(`${queue} to be empty`, async () => {
+      const { messageCount } = await fleet.channel.checkQueue(queue);
+      return messageCount === 0 ? true : undefined;
+    });
 }

@@ -24,7 +24,9 @@ const ANSWERED_BYTES = 3_000;
 const STORED_BYTES = 3_000;
 const CLAIMED_BYTES = 1_000;
 
-export async function linksThroughProxies(config: Config): Promise<Links> {
+export async function linksThroughProxies(
+  config: Pick<Config, "AMQP_URL" | "DATABASE_URL" | "REDIS_URL">,
+): Promise<Links> {
   const [broker, database, redis] = await Promise.all([
     proxyBefore(config.AMQP_URL),
     proxyBefore(config.DATABASE_URL),

@@ -1,7 +1,8 @@
 /** A test fleet leaves servers as it found them, and its close names what was not given back. */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { createServer } from "node:net";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import { Redis } from "ioredis";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
@@ -222,5 +223,20 @@ describe("what is not given back is named by close", () => {
     const server = createServer().listen(0, "127.0.0.1");
     onTestFinished(() => void server.close());
     expect(await leaksOf(fleet)).toContain("1 × TCPServerWrap");
+  });
+
+  test("sockets of this process, with where they lead", async () => {
+    const fleet = await openTestFleet([probe]);
+    const { hostname, port } = new URL(fleet.config.REDIS_URL);
+    // More than an earlier test's HTTP client may have let go of since the fleet was opened.
+    const sockets = Array.from({ length: 8 }, () => connect(Number(port), hostname));
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    await Promise.all(sockets.map((socket) => once(socket, "connect")));
+    const told = (await leaksOf(fleet)).join();
+    expect(told).toMatch(/^\d × TCPSocketWrap among /);
+    for (const { localPort, remoteAddress } of sockets)
+      expect(told).toContain(`${localPort} → ${remoteAddress}:${port}`);
   });
 });

@@ -57,12 +57,15 @@ export interface TestFleet {
 /**
  * @param workerFolders folders of owning engines, whose migrations must have run.
  * @param topology what differs from what is deployed.
+ * @param prepare what others do before it migrates and declares, which finds all there then; it gets the variables of
+ *   the fleet's processes.
  * Needs AMQP_URL, DATABASE_URL and REDIS_URL in the environment, which the global set-up provides.
  */
 export async function openTestFleet(
   definitions: WorkerDefinition[],
   workerFolders: string[] = [],
   topology: (names: BrokerNames) => TopologyOptions = () => ({}),
+  prepare: (env: Record<string, string>) => Promise<void> = async () => {},
 ): Promise<TestFleet> {
   const openHandles = watchHandles();
   const env = ownEnvironment(`t${randomBytes(5).toString("hex")}`);
@@ -77,6 +80,7 @@ export async function openTestFleet(
     workspaces: [prefix],
   };
   const noteRemoved = noteFleet(removable);
+  await prepare(env);
   const pool = await migratedPool(config, workerFolders);
   const { model, profile } = await openConnection(config, `test ${prefix}`);
   await declareTopology(model, topologyOf(definitions, names, profile, topology(names)));
@@ -99,8 +103,7 @@ export async function openTestFleet(
     until,
     newId,
     async start(definition, more = {}, options = {}) {
-      const own =
-        Object.keys(more).length === 0 ? config : readConfig({ ...process.env, ...env, ...more });
+      const own = readConfig({ ...process.env, ...env, ...more }, definition.env);
       const worker = await startWorker(definition, own, options);
       workers.push(worker);
       return worker;

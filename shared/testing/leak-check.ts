@@ -1,4 +1,5 @@
 /** What a fleet must not leave open when it closes: connections, channels, pool clients, handles. */
+import { Socket } from "node:net";
 import type { ChannelModel } from "amqplib";
 import type pg from "pg";
 
@@ -37,6 +38,19 @@ const countHandles = () => {
   return KINDS.map((kind) => all.filter((it) => it === kind).length);
 };
 
+/** Which server each leads to, or that it still connects: a count alone says nothing of whose it is. */
+function openSockets(): string[] {
+  const { _getActiveHandles: handles } = process as unknown as { _getActiveHandles(): unknown[] };
+  return handles
+    .call(process)
+    .filter((handle) => handle instanceof Socket)
+    .map((socket) =>
+      socket.connecting
+        ? "one that connects"
+        : `${socket.localPort} → ${socket.remoteAddress}:${socket.remotePort}`,
+    );
+}
+
 /** Fleets of this process that watch its handles, and the counts before the first of them. */
 let watching = 0;
 let before: number[] = [];
@@ -53,7 +67,10 @@ export function watchHandles(): () => Promise<string[]> {
       () =>
         countHandles().flatMap((count, index) => {
           const more = count - (before[index] ?? 0);
-          return more > 0 ? [`${more} × ${KINDS[index]}`] : [];
+          if (more <= 0) return [];
+          const where =
+            KINDS[index] === "TCPSocketWrap" ? ` among ${openSockets().join(", ")}` : "";
+          return [`${more} × ${KINDS[index]}${where}`];
         }),
       HANDLES_GONE_WITHIN_MS,
     );

@@ -20,6 +20,7 @@ const records: fc.Arbitrary<ClaimRecord> = fc.record({
   cancelled: fc.boolean(),
   leaseEndMs: fc.integer({ min: 0, max: 9_999_999_999_999 }),
   progress: fc.oneof(fc.constant(""), fc.json()),
+  failure: fc.oneof(fc.constant(""), fc.json()),
 });
 
 test("a record comes back as it was written, by TypeScript and by the scripts", async () => {

@@ -26,7 +26,7 @@ local function claim(key, job, index)
   end
   if generation > r.generation then
     -- A replay starts afresh; what an earlier generation left no longer counts.
-    r.done, r.cancelled, r.attempt, r.crashes = false, false, 0, 0
+    r.done, r.cancelled, r.attempt, r.crashes, r.failure = false, false, 0, 0, ''
   end
   if r.done then return DONE, 0 end
   if generation < r.generation then return STALE, 0 end

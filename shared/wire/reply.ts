@@ -11,6 +11,16 @@ export interface JobError {
   details?: { path: string; message: string }[];
 }
 
+/** Why a counted run failed after which the job runs again. */
+export interface AttemptFailure {
+  /** `timeout`, else the error's own code (`ECONNREFUSED`, `40P01`), else its name (`TypeError`). */
+  code: string;
+  /** At most 300 characters. */
+  message: string;
+  /** The counted run, from 1. */
+  attempt: number;
+}
+
 /** The body of a reply. */
 export type Reply<Output = unknown> =
   | { status: "succeeded"; output: Output }

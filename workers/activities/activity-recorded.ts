@@ -25,35 +25,47 @@ export const MAX_EVENT_ENTRIES = 1_000;
  */
 export const MAX_EVENT_BYTES = 1_000_000;
 
+const RecordedState = z.object({
+  name: z.string().describe("Its name, as the caller told it."),
+  group: z.enum(STATE_GROUPS).describe("What it means."),
+});
+
+const EventPart = z.object({
+  number: z.int().min(1).describe("Which of them, from 1."),
+  of: z.int().min(2).describe("How many there are."),
+});
+
+const CreatedItem = z.object({
+  createdAtEpoch: z
+    .number()
+    .min(-MAX_EPOCH_SECONDS)
+    .max(MAX_EPOCH_SECONDS)
+    .describe("When it was created, UTC seconds since 1970."),
+  stateId: z.string().optional().describe("Its first state."),
+  points: z.union([Points, z.string()]).optional().describe('Its points; text for such as "XL".'),
+  labels: z.array(z.string()).optional().describe("Ids of its labels."),
+  cycleId: z.string().optional().describe("Its cycle."),
+});
+
 export const ActivityRecorded = z.object({
-  workspaceId: Id.nullable(),
-  projectId: Id,
-  issueId: Id.describe("Of the change set; where it names none, of the first entry"),
-  type: z.enum(CHANGE_TYPES),
-  actorId: Id,
+  workspaceId: Id.nullable().describe("The project's workspace, where the caller told it."),
+  projectId: Id.describe("The item's project."),
+  issueId: Id.describe("The item of the change set; where it names none, of the first entry."),
+  type: z.enum(CHANGE_TYPES).describe("What kind of change it was, in Plane's words."),
+  actorId: Id.describe("Who made the change."),
   epoch: Epoch,
-  activities: z.array(Activity).max(MAX_EVENT_ENTRIES),
-  part: z
-    .object({ number: z.int().min(1), of: z.int().min(2) })
-    .optional()
-    .describe(
-      "Where the entries of a change set are too many or too large for one event: which of its events this is. Each can be read alone, in any order",
-    ),
+  activities: z.array(Activity).max(MAX_EVENT_ENTRIES).describe("The new entries."),
+  part: EventPart.optional().describe(
+    "Where the entries of a change set are too many or too large for one event: which of its events this is. Each can be read alone, in any order.",
+  ),
   states: z
-    .record(z.string(), z.object({ name: z.string(), group: z.enum(STATE_GROUPS) }))
+    .record(z.string(), RecordedState)
     .describe(
-      "Every state that occurs in the entries or the item and whose group the caller told, in each part",
+      "Every state that occurs in the entries or the item and whose group the caller told, in each part.",
     ),
-  item: z
-    .object({
-      createdAtEpoch: z.number().min(-MAX_EPOCH_SECONDS).max(MAX_EPOCH_SECONDS),
-      stateId: z.string().optional(),
-      points: z.union([Points, z.string()]).optional().describe('Text for such as "XL"'),
-      labels: z.array(z.string()).optional().describe("Label ids"),
-      cycleId: z.string().optional(),
-    })
-    .optional()
-    .describe("On creation: the item as the change set tells it; in the first part"),
+  item: CreatedItem.optional().describe(
+    "On creation: the item as the change set tells it; in the first part.",
+  ),
 });
 export type ActivityRecorded = z.output<typeof ActivityRecorded>;
 

@@ -1,161 +1,98 @@
-/** The border: brings what callers send (snake_case, JSON in strings, alias keys) into one shape, once. */
-import type { z } from "zod";
+/** The keys of `requested` and `current` that the engine knows, each with the spellings it is sent under; all others are ignored. */
+import { alsoAs, describedAs, orJson } from "@tl-engine/shared";
+import { z } from "zod";
 
-/**
- * The keys of `requested` and `current` that the engine knows, each with the spellings it is sent
- * under, the preferred one first. All others are ignored.
- */
-const SPELLINGS = {
-  id: ["id"],
-  name: ["name"],
-  priority: ["priority"],
-  startDate: ["start_date", "startDate"],
-  targetDate: ["target_date", "targetDate"],
-  stateId: ["state_id", "stateId", "state"],
-  parentId: ["parent_id", "parentId", "parent"],
-  estimatePoint: ["estimate_point", "estimatePoint"],
-  labelIds: ["label_ids", "labelIds", "labels"],
-  assigneeIds: ["assignee_ids", "assigneeIds", "assignees"],
-  descriptionHtml: ["description_html", "descriptionHtml"],
-  archivedAt: ["archived_at", "archivedAt"],
-  automation: ["automation"],
-  closedTo: ["closed_to", "closedTo"],
-  createdAt: ["created_at", "createdAt"],
-  createdBy: ["created_by", "createdBy"],
-  points: ["points", "point"],
-  isDraft: ["is_draft", "isDraft"],
-  commentHtml: ["comment_html", "commentHtml"],
-  commentId: ["comment_id", "commentId", "comment"],
-  url: ["url"],
-  asset: ["asset"],
-  reaction: ["reaction"],
-  identifier: ["identifier"],
-  vote: ["vote"],
-  status: ["status"],
-  relationType: ["relation_type", "relationType"],
-  relatedIssue: ["related_issue", "relatedIssue"],
-  issues: ["issues"],
-  issueId: ["issue_id", "issueId", "issue"],
-  moduleId: ["module_id", "moduleId", "module"],
-  moduleName: ["module_name", "moduleName"],
-  cycleId: ["cycle_id", "cycleId", "cycle"],
-  cycleName: ["cycle_name", "cycleName"],
-  oldCycleId: ["old_cycle_id", "oldCycleId"],
-  newCycleId: ["new_cycle_id", "newCycleId"],
-  updatedCycleIssues: ["updated_cycle_issues", "updatedCycleIssues"],
-  createdCycleIssues: ["created_cycle_issues", "createdCycleIssues"],
-  createdModuleIssues: ["created_module_issues", "createdModuleIssues"],
-} as const;
+/** Elements that a list in `requested` or `current` may have: the items of the largest cycle, and more than Plane shows. */
+export const MAX_LIST_ELEMENTS = 5_000;
 
-export type DataKey = keyof typeof SPELLINGS;
+/** Any value, since an unusable one costs its own entry and nothing else. */
+const value = (description: string, ...names: string[]) =>
+  alsoAs(z.unknown().optional().meta({ description, maxItems: MAX_LIST_ELEMENTS }), ...names);
 
-/** `requested` or `current` under canonical keys; `conflicts` names the keys whose spellings disagreed. */
-export type Data = { [Key in DataKey]?: unknown } & { conflicts?: DataKey[] };
+/** One item's place in a cycle or a module, as Django's serializer has it or plain. */
+const Placed = {
+  issueId: value("The item.", "issue"),
+  cycleId: value("The cycle that it is put into.", "cycle"),
+  moduleId: value("The module that it is put into.", "module"),
+  oldCycleId: value("The cycle that it leaves."),
+  newCycleId: value("The cycle that it goes into."),
+};
+const Placement = z
+  .object({
+    ...Placed,
+    fields: describedAs(z.unknown(), z.object(Placed))
+      .optional()
+      .describe(
+        "Where it is there, these keys count in its place: Django's serializer nests them.",
+      ),
+  })
+  .meta({ title: "Placement", description: "One item that is put into a cycle or a module." });
 
-const KNOWN_KEYS = Object.entries(SPELLINGS) as [DataKey, readonly string[]][];
-const KEY_OF = new Map(
-  KNOWN_KEYS.flatMap(([key, spellings]) => spellings.map((spelling) => [spelling, key] as const)),
-);
+const placements = (description: string) =>
+  orJson(describedAs(z.unknown(), z.array(describedAs(z.unknown(), Placement))))
+    .optional()
+    .meta({ description, maxItems: MAX_LIST_ELEMENTS });
 
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** Renames the keys of a change set; leaves it to the schema to judge what they hold. */
-export function canonicalChangeSet(sent: unknown, context: z.RefinementCtx): unknown {
-  if (!isObject(sent)) return sent;
-  return {
-    type: sent.type,
-    issueId: sent.issueId ?? sent.issue_id,
-    projectId: sent.projectId ?? sent.project_id,
-    workspaceId: sent.workspaceId ?? sent.workspace_id,
-    actorId: sent.actorId ?? sent.actor_id,
-    epoch: sent.epoch,
-    requested: canonicalData(sent.requested ?? sent.requested_data, "requested", context) ?? {},
-    current: canonicalData(sent.current ?? sent.current_instance, "current", context),
-    lookups: sent.lookups ?? undefined,
-    lastActivity: canonicalLastActivity(sent.lastActivity ?? sent.last_activity),
-    coalesceWindowMs: sent.coalesceWindowMs ?? sent.coalesce_window_ms ?? undefined,
-  };
-}
-
-function canonicalLastActivity(sent: unknown): unknown {
-  if (!isObject(sent)) return sent;
-  return {
-    id: sent.id,
-    field: sent.field,
-    actorId: sent.actorId ?? sent.actor_id,
-    epoch: sent.epoch,
-  };
-}
-
-function canonicalData(sent: unknown, side: string, context: z.RefinementCtx): unknown {
-  let value = sent;
-  if (typeof sent === "string") {
-    value = parsedJson(sent);
-    if (value === undefined)
-      context.addIssue({ code: "custom", path: [side], message: "is a string that is not JSON" });
-  }
-  if (!isObject(value)) return value;
-  const data = canonicalKeys(value);
-  // Plane nests the records of a cycle and of a module, some of them once more as a string.
-  for (const key of ["createdCycleIssues", "updatedCycleIssues", "createdModuleIssues"] as const)
-    if (data[key] !== undefined) data[key] = records(data[key]);
-  return data;
-}
-
-/** Of several spellings of one key the first with a value counts, and null only where none has one. */
-function canonicalKeys(sent: Record<string, unknown>): Data {
-  const data: Data = {};
-  let isTwice = false;
-  for (const spelling of Object.keys(sent)) {
-    const key = KEY_OF.get(spelling);
-    const value = sent[spelling];
-    if (key === undefined || value === undefined) continue;
-    if (data[key] !== undefined) isTwice = true;
-    data[key] = value;
-  }
-  return isTwice ? preferred(sent) : data;
-}
-
-/** Where a key has several spellings, which few senders use. */
-function preferred(sent: Record<string, unknown>): Data {
-  const data: Data = {};
-  const conflicts: DataKey[] = [];
-  for (const [key, spellings] of KNOWN_KEYS) {
-    let chosen: unknown;
-    let isConflict = false;
-    for (const spelling of spellings) {
-      const value = Object.hasOwn(sent, spelling) ? sent[spelling] : undefined;
-      if (value === undefined) continue;
-      if (chosen !== undefined && !isSame(chosen, value)) isConflict = true;
-      chosen ??= value;
-    }
-    if (chosen !== undefined) data[key] = chosen;
-    if (isConflict) conflicts.push(key);
-  }
-  if (conflicts.length > 0) data.conflicts = conflicts;
-  return data;
-}
-
-function isSame(one: unknown, other: unknown): boolean {
-  if (!Array.isArray(one) || !Array.isArray(other)) return one === other;
-  return one.length === other.length && one.every((element, index) => element === other[index]);
-}
-
-/** Lists of `{issue_id, …}` or, from Django's serializer, `{fields: {issue, …}}`. */
-function records(sent: unknown): unknown {
-  const list = typeof sent === "string" ? (parsedJson(sent) ?? sent) : sent;
-  if (!Array.isArray(list)) return list;
-  return list.map((element) => {
-    if (!isObject(element)) return element;
-    return canonicalKeys(isObject(element.fields) ? element.fields : element);
+const DataShape = z
+  .object({
+    id: value(
+      "Of what the change is about, where that is no item: a comment, a link, an attachment, a reaction.",
+    ),
+    name: value("The item's title."),
+    priority: value("The item's priority: urgent, high, medium, low or none."),
+    startDate: value("The item's first day, YYYY-MM-DD."),
+    targetDate: value("The item's last day, YYYY-MM-DD."),
+    stateId: value("The item's state.", "state"),
+    parentId: value("The item above it.", "parent"),
+    estimatePoint: value("The id of the item's estimate."),
+    labelIds: value("Ids of all labels that the item has.", "labels"),
+    assigneeIds: value("Ids of all users whom the item is assigned to.", "assignees"),
+    descriptionHtml: value("The item's text; a change of mark-up that shows nothing is none."),
+    archivedAt: value("When the item was archived; null when it is brought back."),
+    automation: value("True where the item was archived by Plane's own automation."),
+    closedTo: value("The state that Plane's automation closed the item to."),
+    createdAt: value("When the item was created: ISO-8601, or seconds since 1970."),
+    createdBy: value("Who is named as the item's creator."),
+    points: value("The item's points as a number, where they are no estimate by id.", "point"),
+    isDraft: value("False when a draft becomes an item."),
+    commentHtml: value("The comment's text."),
+    commentId: value("The comment.", "comment"),
+    url: value("The link's address."),
+    asset: value("The attachment's path."),
+    reaction: value("The emoji of a reaction."),
+    identifier: value("The id of a reaction that is taken back."),
+    vote: value("1 for, -1 against."),
+    status: value(
+      "The intake's decision: -2 pending, -1 declined, 0 snoozed, 1 accepted, 2 duplicate.",
+    ),
+    relationType: value("blocked_by, blocking, duplicate, relates_to and their like."),
+    relatedIssue: value("The item at the other end of a relation."),
+    issues: value("Ids of the items of a relation, a cycle or a module."),
+    issueId: value("The item, where the change set itself names none.", "issue"),
+    moduleId: value("The module.", "module"),
+    moduleIds: value("The item's modules. Not read: each is a change of its own."),
+    moduleName: value("The module's name, which may be gone."),
+    cycleId: value("The cycle.", "cycle"),
+    cycleName: value("The cycle's name, which may be gone."),
+    oldCycleId: value("The cycle that an item leaves."),
+    newCycleId: value("The cycle that an item goes into."),
+    updatedCycleIssues: placements("Items that move from one cycle to another."),
+    createdCycleIssues: placements("Items that are put into a cycle and were in none."),
+    createdModuleIssues: placements("Items that are put into a module."),
+  })
+  .meta({
+    title: "Data",
+    description: "One side of a change: only these keys count, and any others may be there.",
   });
-}
 
-function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
+export type DataKey = keyof z.input<typeof DataShape>;
+
+/** `requested` or `current` under the engine's own keys, values still as sent. */
+export type Data = { [Key in DataKey]?: unknown };
+
+export const isObject = (sent: unknown): sent is Record<string, unknown> =>
+  typeof sent === "object" && sent !== null && !Array.isArray(sent);
+
+// A record would judge each key as well.
+/** One side of a change, as an object or as JSON of one; what it holds is judged by who reads it. */
+export const Values = orJson(describedAs(z.looseObject({}), DataShape));

@@ -121,7 +121,10 @@ test("deep data costs nothing", () => {
   const parsed = ChangeSet.parse(
     message({ requested_data: `{"foo":${deep},"state":${deep},"state_id":${deep}}` }),
   );
-  expect(Object.keys(parsed.requested)).toEqual(["stateId", "conflicts"]);
+  expect(Object.keys(parsed.requested)).toEqual(["stateId"]);
+  expect(parsed.keyWarnings).toMatchObject([
+    { code: "conflicting_keys", path: "requested.stateId" },
+  ]);
 });
 
 test("__proto__ in the data is no prototype", () => {

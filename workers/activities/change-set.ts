@@ -1,6 +1,9 @@
 /** The input of `record`: one change of one work item, as its publisher saw it. */
+import { alsoAs, anySpelling, describedAs, KeyWarnings } from "@tl-engine/shared";
 import { z } from "zod";
-import { canonicalChangeSet, type Data, isObject } from "./border.ts";
+import { type Data, isObject, MAX_LIST_ELEMENTS, Values } from "./border.ts";
+
+export { MAX_LIST_ELEMENTS } from "./border.ts";
 
 /** The 27 types of change that Plane records. */
 export const CHANGE_TYPES = [
@@ -44,8 +47,6 @@ const TYPES_WITHOUT_ISSUE: ReadonlySet<ChangeType> = new Set<ChangeType>([
   "comment_reaction.activity.deleted",
 ]);
 
-/** Elements that a list in `requested` or `current` may have: the items of the largest cycle, and more than Plane shows. */
-export const MAX_LIST_ELEMENTS = 5_000;
 /** Names that each kind of look-up may hold: those of two lists. */
 export const MAX_LOOKUP_NAMES = 2 * MAX_LIST_ELEMENTS;
 /** Characters of a name, as in Plane. One name may stand in thousands of entries. */
@@ -66,21 +67,34 @@ export const Id = z
   .string()
   .min(1)
   .max(MAX_ID_LENGTH)
-  .refine((text) => !text.includes("\0"), "must not hold a NUL character");
+  .refine((text) => !text.includes("\0"), "must not hold a NUL character")
+  .meta({ pattern: "^[^\\u0000]*$" });
 export const Epoch = z
   .number()
   .min(0)
   .max(MAX_EPOCH_SECONDS, "must be in seconds, this looks like milliseconds")
-  .describe("UTC seconds since 1970, fractions allowed");
+  .describe("UTC seconds since 1970, fractions allowed.");
 
-const Named = z.object({ name: z.string().max(MAX_NAME_LENGTH) });
+const Named = z.object({
+  name: z.string().max(MAX_NAME_LENGTH).describe("What entries show of it."),
+});
 /** What look-ups tell of one id. A broken one counts as absent: it costs one entry its name. */
 export const KNOWN = {
-  states: Named.extend({ group: z.enum(STATE_GROUPS).optional().catch(undefined) }),
+  states: Named.extend({
+    group: z
+      .enum(STATE_GROUPS)
+      .optional()
+      .catch(undefined)
+      .describe("What the state means; without it the event leaves the state out."),
+  }),
   labels: Named,
   users: Named,
   estimates: Named.extend({
-    type: z.enum(["points", "categories", "time"]).optional().catch(undefined),
+    type: z
+      .enum(["points", "categories", "time"])
+      .optional()
+      .catch(undefined)
+      .describe("The estimate's scale, by default `points`."),
   }),
   issues: Named,
   cycles: Named,
@@ -88,82 +102,100 @@ export const KNOWN = {
 } as const;
 export type LookupKind = keyof typeof KNOWN;
 
-/**
- * Names by id. Each is judged where an entry needs it, since most of those that a message carries are needed by none;
- * the contract tells their shape all the same.
- */
-function names(kind: LookupKind, description?: string) {
-  const shape = {
-    type: "object",
-    ...(description !== undefined && { description }),
-    // When the contract is made, not when a worker starts.
-    get additionalProperties() {
-      const { $schema: _, ...named } = z.toJSONSchema(KNOWN[kind].nullable(), { io: "input" });
-      return named;
-    },
-  } as const;
-  type Names = Record<string, z.input<(typeof KNOWN)[typeof kind]> | null>;
-  return z.unknown().meta(shape).optional() as unknown as z.ZodOptional<z.ZodType<Names, Names>>;
-}
+/** Names by id. Each is judged where an entry needs it, since most of those that a message carries are needed by none. */
+const names = (kind: LookupKind, description: string) =>
+  describedAs(
+    z.unknown().meta({ type: "object" }) as z.ZodType<Record<string, unknown>>,
+    z
+      .record(z.string(), KNOWN[kind].nullable().catch(null))
+      .meta({ maxProperties: MAX_LOOKUP_NAMES }),
+  )
+    .optional()
+    .describe(description);
 
 const Lookups = z.object({
-  states: names("states"),
-  labels: names("labels"),
-  users: names("users"),
-  estimates: names(
-    "estimates",
-    "The estimate's points by id; `type` is that of the scale, by default `points`",
-  ),
-  issues: names("issues", "`name` is what entries show of another item: IDENT-number"),
-  cycles: names("cycles"),
-  modules: names("modules"),
+  states: names("states", "Names and groups of states, by id."),
+  labels: names("labels", "Names of labels, by id."),
+  users: names("users", "Names of users, by id."),
+  estimates: names("estimates", "Names of the estimate's points, by id."),
+  issues: names("issues", "Names of other items, such as `SHOP-7`, by id."),
+  cycles: names("cycles", "Names of cycles, by id."),
+  modules: names("modules", "Names of modules, by id."),
 });
 
 const LastActivity = z.object({
-  id: Id,
-  field: z.string().nullable().default(null),
-  actorId: Id.nullable().default(null),
+  id: Id.describe("The entry's id."),
+  field: z.string().nullable().default(null).describe("The field that it is about."),
+  actorId: Id.nullable().default(null).describe("Who made it."),
   epoch: Epoch,
 });
 
-// A record would judge each key as well.
-const Values = z.looseObject({});
+const CHANGES_WITH_ISSUE = CHANGE_TYPES.filter((type) => !TYPES_WITHOUT_ISSUE.has(type));
+/** As {@link checkIssue} has it, in JSON Schema's words. */
+const ISSUE_REQUIRED = {
+  if: { required: ["type"], properties: { type: { enum: CHANGES_WITH_ISSUE } } },
+  // biome-ignore lint/suspicious/noThenProperty: it is JSON Schema's
+  then: {
+    anyOf: ["issueId", "issue_id"].map((name) => ({
+      required: [name],
+      properties: { [name]: { type: "string" } },
+    })),
+  },
+};
 
 const Canonical = z
   .object({
-    type: z.enum(CHANGE_TYPES),
+    type: z.enum(CHANGE_TYPES).describe("What kind of change it is, in Plane's words."),
     issueId: Id.nullable()
       .default(null)
-      .describe("Required, except for cycles, modules and reactions to comments"),
-    projectId: Id,
-    workspaceId: Id.nullable().default(null),
-    actorId: Id,
+      .describe("The item. Required, except for cycles, modules and reactions to comments."),
+    projectId: Id.describe("The item's project."),
+    workspaceId: Id.nullable().default(null).describe("The project's workspace; the event has it."),
+    actorId: Id.describe("Who made the change."),
     epoch: Epoch,
-    requested: Values.default({}).describe(
-      "What was asked for: an object, or JSON of one; only known keys count, snake_case or camelCase",
+    requested: alsoAs(
+      Values.default({}).describe(
+        "What was asked for: an object, or JSON of one. Only known keys count.",
+      ),
+      "requested_data",
     ),
-    current: Values.nullable().default(null).describe("The same keys before the change"),
-    lookups: Lookups.default({}),
+    current: alsoAs(
+      Values.nullable()
+        .default(null)
+        .describe("The same keys before the change: an object, or JSON of one."),
+      "current_instance",
+    ),
+    lookups: Lookups.default({}).describe(
+      "Names of what the change is about; all may be left out.",
+    ),
     lastActivity: LastActivity.nullable()
       .default(null)
-      .describe("The item's latest entry: a description edit by the same actor refreshes it"),
+      .describe("The item's latest entry: a description edit by the same actor refreshes it."),
     coalesceWindowMs: z
       .number()
       .min(0)
       .optional()
-      .describe("How old `lastActivity` may be to be refreshed; absent: any age, as in Plane"),
+      .describe(
+        "How old `lastActivity` may be to be refreshed, in milliseconds; absent: any age, as in Plane.",
+      ),
+    keyWarnings: KeyWarnings,
   })
   .superRefine((change, context) => {
-    if (change.issueId === null && !TYPES_WITHOUT_ISSUE.has(change.type))
-      context.addIssue({
-        code: "custom",
-        path: ["issueId"],
-        message: `is required for ${change.type}`,
-      });
+    checkIssue(change, context);
     checkLists(change.requested, "requested", context);
     if (change.current) checkLists(change.current, "current", context);
     checkLookups(change.lookups, context);
-  });
+  })
+  .meta(ISSUE_REQUIRED);
+
+function checkIssue(
+  { issueId, type }: { issueId: string | null; type: ChangeType },
+  context: z.RefinementCtx,
+): void {
+  if (issueId !== null || TYPES_WITHOUT_ISSUE.has(type)) return;
+  const message = `is required for ${type}`;
+  context.addIssue({ code: "custom", path: ["issueId"], message });
+}
 
 function checkLists(values: object, side: string, context: z.RefinementCtx): void {
   for (const [key, value] of Object.entries(values)) {
@@ -194,7 +226,7 @@ export interface Change extends Omit<z.output<typeof Canonical>, "requested" | "
 }
 
 /** Takes Plane's snake_case message as it is sent today, or the camelCase of this schema. */
-export const ChangeSet = z.preprocess(canonicalChangeSet, Canonical) as unknown as z.ZodType<
+export const ChangeSet = anySpelling(Canonical) as unknown as z.ZodType<
   Change,
-  z.input<typeof Canonical>
+  Omit<z.input<typeof Canonical>, "keyWarnings">
 >;

@@ -276,6 +276,25 @@ describe("aliases", () => {
   });
 });
 
+describe("keys one edit away from a known one", () => {
+  test("are warnings, at most 20 of them; everything else is used", () => {
+    const entries = update({ priority: "high", priorit: "low", assigne_ids: [] }, { page: 1 });
+    expect(entries.activities).toMatchObject([{ newValue: "high" }]);
+    expect(codes(entries)).toEqual([
+      ["unknown_key", "requested.priorit"],
+      ["unknown_key", "requested.assigne_ids"],
+    ]);
+    const many = Object.fromEntries(
+      Array.from({ length: 26 }, (_, n) => [`nam${String.fromCharCode(97 + n)}`, 1]),
+    );
+    expect(codes(update({ ...many, name: "b" }, { name: "a" }))).toHaveLength(20);
+  });
+
+  test("Plane's own that are not read are none", () => {
+    expect(codes(update({ priority: "high" }, { module_ids: [], label_ids: [] }))).toEqual([]);
+  });
+});
+
 describe("descriptions", () => {
   const edit = { description_html: "<p>b</p>", name: "b" };
   const current = { description_html: "<p>a</p>", name: "a" };

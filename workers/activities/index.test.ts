@@ -1,24 +1,19 @@
 /** The handler, called directly: what it returns and what it announces. */
+import { runAction } from "@tl-engine/shared/testing/test-job";
 import { describe, expect, test } from "vitest";
 import { ActivityRecorded } from "./activity-recorded.ts";
-import { ChangeSet } from "./change-set.ts";
 import worker from "./index.ts";
 import { planeMessage, STATES } from "./sample-changes.fixture.ts";
 
 const { record } = worker.actions;
-type Job = Parameters<NonNullable<typeof record.handle>>[1];
 
 async function run(...message: Parameters<typeof planeMessage>) {
-  const events: ActivityRecorded[] = [];
-  // All that the handler uses of a job.
-  const job = {
-    emit(type: string, data: unknown) {
-      expect(type).toBe("activity.recorded");
-      events.push(ActivityRecorded.parse(data));
-    },
-  } as Partial<Job> as Job;
-  const output = await record.handle?.(ChangeSet.parse(planeMessage(...message)), job);
-  return { output: record.output.parse(output), events };
+  const { output, job } = await runAction(record, planeMessage(...message) as never);
+  const events = job.emitted.map(({ type, data }) => {
+    expect(type).toBe("activity.recorded");
+    return ActivityRecorded.parse(data);
+  });
+  return { output, events };
 }
 
 test("the definition is data", () => {

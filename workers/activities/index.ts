@@ -3,6 +3,7 @@ import { action, atOnce, defineWorker, inTurns } from "@tl-engine/shared";
 import { ActivityEntries } from "./activity-entries.ts";
 import { ActivityRecorded } from "./activity-recorded.ts";
 import { ChangeSet } from "./change-set.ts";
+import { RECORD_EXAMPLES } from "./examples.ts";
 import { isLong, MAX_OUTPUT_BYTES, recordInSteps } from "./record-in-steps.ts";
 
 const MIB = 1_048_576;
@@ -19,6 +20,7 @@ export default defineWorker({
       version: 1,
       input: ChangeSet,
       output: ActivityEntries,
+      examples: RECORD_EXAMPLES,
       emits: { "activity.recorded": ActivityRecorded },
       // A description of 2 MB before and after, and items by the thousand with their names.
       maxInputBytes: 5 * MIB,

@@ -13,7 +13,8 @@ export function recordsOf(recording: Recording, key: RecordsKey): [string, Data]
   const records: [string, Data][] = [];
   readList(recording, `current.${key}`, sent)?.forEach((record, index) => {
     const field = `current.${key}[${index}]`;
-    if (isObject(record)) records.push([field, record]);
+    // Django's serializer nests them.
+    if (isObject(record)) records.push([field, isObject(record.fields) ? record.fields : record]);
     else warn(recording, "invalid_value", field, `expected an object, got ${kindOf(record)}`);
   });
   return records;

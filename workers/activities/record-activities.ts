@@ -60,8 +60,10 @@ export function recordActivities(
   sameHtml: SameHtml = {},
 ): ActivityEntries {
   const recording = startRecording(change, jobId, sameHtml);
-  for (const key of change.requested.conflicts ?? [])
-    warn(recording, "conflicting_keys", `requested.${key}`, "two spellings of this key disagree");
+  // What Plane's own serializer says twice of an item as it was is no mistake of the caller's.
+  for (const { code, path, message } of change.keyWarnings ?? [])
+    if (code === "unknown_key" || !path.startsWith("current."))
+      warn(recording, code, path, message);
   RECORDERS[change.type](recording);
   const { activities, subscribersAdded, touched, warnings } = recording;
   return { activities, subscribersAdded, touched, warnings };

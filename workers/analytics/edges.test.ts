@@ -293,3 +293,17 @@ test("aging: started and unfinished items, oldest first, without the time in whi
     ],
   });
 });
+
+test("a request in snake_case is the same, and an odd key is a warning", () => {
+  const items = [item("a", "06-01", { state: "released" })];
+  const asOf = "2025-06-10T00:00:00Z";
+  const camel = flowOf(items, { asOf });
+  const snake = flowOf(items, { asOf: null, as_of: asOf, metric: ["burn"], title: null });
+  expect({ ...snake, warnings: [] }).toEqual({ ...camel, warnings: [] });
+  expect(snake.warnings).toContainEqual({
+    code: "unknown_key",
+    message: "metric is no key here; did you mean metrics?",
+    count: 1,
+    itemIds: [],
+  });
+});

@@ -259,3 +259,30 @@ test("a broken envelope is refused", () => {
   expect(() => ingestInputOf(null)).toThrow();
   expect(() => ingestInputOf(event({ activities: "none" }))).toThrow();
 });
+
+test("an input in snake_case is the same, and odd keys are told beside what it says", () => {
+  const at = "2026-01-01T00:00:00Z";
+  const camel = {
+    workspaceId: "w",
+    projectId: "p",
+    items: [{ id: "a", createdAt: at, history: [{ at, field: "points", from: 1, to: 2 }] }],
+  };
+  const snake = {
+    workspace_id: "w",
+    project_id: "p",
+    item: 1,
+    items: [
+      { id: "a", created_at: at, histori: 1, history: [{ at, field: "points", from: 1, to: 2 }] },
+    ],
+  };
+  const { changes, output } = factsOf(IngestInput.parse(snake));
+  expect(changes).toEqual(factsOf(IngestInput.parse(camel)).changes);
+  expect(output).toMatchObject({
+    items: 1,
+    warningsTotal: 2,
+    warnings: [
+      { code: "unknown_key", path: "item" },
+      { code: "unknown_key", path: "items[0].histori" },
+    ],
+  });
+});

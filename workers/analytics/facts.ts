@@ -1,5 +1,6 @@
 /** Turns what `ingest` is given into facts with deterministic ids, leaving out bad elements with a warning. */
 import { createHash } from "node:crypto";
+import { atOnce, type Steps } from "@tl-engine/shared";
 import type { z } from "zod";
 import {
   CEILINGS,
@@ -51,9 +52,13 @@ class Warnings {
   }
 }
 
+/** All facts of a job, for who keeps nobody waiting. */
+export const factsOf = (input: IngestInput): Facts => atOnce(factsIn(input));
+
 /** All facts of a job. A pure function: the same input gives the same facts. */
-export function factsOf(input: IngestInput): Facts {
+export function* factsIn(input: IngestInput): Steps<Facts> {
   const warnings = new Warnings();
+  for (const { code, path, message } of input.keyWarnings ?? []) warnings.add(code, path, message);
   const groupOf: GroupOf = (stateId) => {
     const known = stateId !== null && Object.hasOwn(input.states, stateId);
     const group = known ? input.states[stateId]?.group : null;
@@ -62,6 +67,7 @@ export function factsOf(input: IngestInput): Facts {
   const changes: Change[] = [];
   let items = 0;
   for (const [index, element] of input.items.entries()) {
+    yield;
     const path = `items[${index}]`;
     const { data: item, error } = IngestItem.safeParse(element);
     if (item) {
@@ -70,11 +76,9 @@ export function factsOf(input: IngestInput): Facts {
         changes.push(fact);
     } else warnings.addIssue("bad_item", path, error);
   }
-  const unknown = new Set(
-    changes.flatMap(({ field, to, toGroup }) =>
-      field === "state" && to !== null && !toGroup ? to : [],
-    ),
-  );
+  const unknown = new Set<string>();
+  for (const { field, to, toGroup } of changes)
+    if (field === "state" && to !== null && !toGroup) unknown.add(to);
   for (const stateId of unknown)
     warnings.add(
       "state_group_unknown",

@@ -1,17 +1,17 @@
 /** The largest `flow` that is accepted, on a real Postgres: it ends in time and keeps nobody else waiting. */
 import { randomUUID } from "node:crypto";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createLog } from "@tl-engine/shared/process/log";
 import { openDatabase } from "@tl-engine/shared/stores/database";
 import { migrate, readMigrations } from "@tl-engine/shared/stores/migrate";
+import { watchTurns } from "@tl-engine/shared/testing/longest-turn";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import worker from "./index.ts";
 import { CEILINGS, FlowInput } from "./schemas.ts";
 
 const databaseUrl = process.env.DATABASE_URL;
 const ONE_ITEM = 150_000;
-const OTHER_ITEMS = 100_000;
+const OTHER_ITEMS = 70_000;
 /** One item with 50 changes per instant; others that are done, spread over a year. */
 const FILL = `
   insert into engine_analytics.changes
@@ -64,22 +64,15 @@ describe.skipIf(!databaseUrl)("the largest flow", () => {
     svg: true,
   };
 
-  test("never keeps the event loop for longer than 200 ms", {
-    retry: 2,
-    timeout: 60_000,
-  }, async () => {
-    const delay = monitorEventLoopDelay({ resolution: 5 });
-    delay.enable();
+  test("never keeps the event loop for longer than 200 ms", async () => {
+    const longestMs = watchTurns();
     const output = await run(largest, new AbortController().signal);
-    // A block is measured by the timer that fires after it.
-    await sleep(50);
-    delay.disable();
     expect(output).toMatchObject({
       items: { total: 1 },
       forecast: { simulations: forecast.simulations, historyDays: 180 },
     });
-    expect(delay.max / 1e6).toBeLessThan(200);
-  });
+    expect(longestMs()).toBeLessThan(200);
+  }, 60_000);
 
   test("ends soon after its signal is aborted", async () => {
     const stop = new AbortController();
@@ -92,4 +85,15 @@ describe.skipIf(!databaseUrl)("the largest flow", () => {
     await expect(running).rejects.toThrow("cancelled");
     expect(performance.now() - abortedMs).toBeLessThan(500);
   }, 60_000);
+
+  test("one change more than it may read is refused, with what to do", async () => {
+    const missing = CEILINGS.changesPerFlow - ONE_ITEM - 2 * OTHER_ITEMS;
+    await pool.query(
+      `insert into engine_analytics.changes (project_id, change_id, item_id, at_ms, field, initial)
+      select $1, 'more' || n, 'more', n, 'deleted', false from generate_series(1, ${missing}) n`,
+      [project],
+    );
+    const running = run(largest, new AbortController().signal);
+    await expect(running).rejects.toThrow("ask for fewer projects at a time");
+  });
 });

@@ -3,9 +3,10 @@ import { randomUUID } from "node:crypto";
 import { createLog } from "@tl-engine/shared/process/log";
 import { openDatabase } from "@tl-engine/shared/stores/database";
 import { migrate, readMigrations } from "@tl-engine/shared/stores/migrate";
+import { runAction, runBatch } from "@tl-engine/shared/testing/test-job";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { findHistory, readHistory } from "./history.ts";
 import worker from "./index.ts";
-import { FlowInput, IngestInput } from "./schemas.ts";
 
 const databaseUrl = process.env.DATABASE_URL;
 
@@ -16,9 +17,6 @@ describe.skipIf(!databaseUrl)("on Postgres", () => {
     log,
   );
   const { ingest, flow } = worker.actions;
-  type Jobs = Parameters<NonNullable<typeof ingest.handleBatch>>[0];
-  type Batch = Parameters<NonNullable<typeof ingest.handleBatch>>[1];
-  type Job = Parameters<NonNullable<typeof flow.handle>>[1];
 
   beforeAll(async () => {
     const client = await pool.connect();
@@ -49,21 +47,15 @@ describe.skipIf(!databaseUrl)("on Postgres", () => {
     const client = await pool.connect();
     try {
       await client.query("begin");
-      const jobs = inputs.map((input) => ({ input: IngestInput.parse(input) })) as unknown as Jobs;
-      const outputs = await ingest.handleBatch?.(jobs, { tx: client } as unknown as Batch);
+      const { outputs } = await runBatch(ingest, inputs as never[], { tx: client });
       await client.query("commit");
-      return outputs?.map((output) => ingest.output.parse(output));
+      return outputs;
     } finally {
       client.release();
     }
   }
   const ask = async (input: unknown) =>
-    flow.output.parse(
-      await flow.handle?.(FlowInput.parse(input), {
-        db: pool,
-        signal: new AbortController().signal,
-      } as unknown as Job),
-    );
+    (await runAction(flow, input as never, { db: pool })).output;
   const rowsOf = async (projectId: string) =>
     (
       await pool.query(
@@ -136,6 +128,24 @@ describe.skipIf(!databaseUrl)("on Postgres", () => {
       items: { total: 0 },
       warnings: [{ code: "nothing_recorded" }],
     });
+  });
+
+  test("a history of many pages and many projects is read whole, each fact once", async () => {
+    const [large, ...small] = Array.from({ length: 6 }, () => newProject());
+    const fill = (projectId: string, count: number) =>
+      pool.query(
+        `insert into engine_analytics.changes
+          (project_id, change_id, workspace_id, item_id, at_ms, field, to_value, initial)
+        select $1, 'c' || n, 'w', 'i' || n % 9, n / 3, 'state', 's', false from generate_series(1, ${count}) n`,
+        [projectId],
+      );
+    await fill(large as string, 20_000);
+    for (const projectId of small) await fill(projectId, 4_000);
+    const history = await findHistory(pool, { projectIds: projects.slice(-6) });
+    expect(history.changes).toBe(40_000);
+    const { changes } = await readHistory(pool, history, new AbortController().signal);
+    expect(new Set(changes.map((fact) => `${fact.projectId} ${fact.changeId}`)).size).toBe(40_000);
+    expect(changes).toHaveLength(40_000);
   });
 
   test("workers that add the same facts at once, in other orders, never deadlock", async () => {

@@ -7,9 +7,17 @@ type Say = (line: string) => void;
 export const declareTopology = (env: NodeJS.ProcessEnv, say: Say) => run("topology", env, say);
 export const runMigrations = (env: NodeJS.ProcessEnv, say: Say) => run("migrate", env, say);
 
+/** Writes docs/contract and the client's types anew; says nothing where they are up to date. */
+export const writeContract = (env: NodeJS.ProcessEnv, say: Say) =>
+  run("contract", env, (line) => {
+    if (!line.endsWith("up to date.")) say(line);
+  });
+
+const FOLDER_OF = { topology: "../../operate", migrate: "../../operate", contract: ".." };
+
 /** Rejects when the command fails; what it says then is in the message. */
-async function run(name: "topology" | "migrate", env: NodeJS.ProcessEnv, say: Say): Promise<void> {
-  const script = fileURLToPath(new URL(`../../operate/${name}.ts`, import.meta.url));
+async function run(name: keyof typeof FOLDER_OF, env: NodeJS.ProcessEnv, say: Say): Promise<void> {
+  const script = fileURLToPath(new URL(`${FOLDER_OF[name]}/${name}.ts`, import.meta.url));
   const child = spawn(process.execPath, [script], { env, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   let errors = "";

@@ -12,6 +12,8 @@ export interface ReloadedWorkerOptions {
   name: string;
   repository: string;
   env: NodeJS.ProcessEnv;
+  /** Where the worker's own inspector listens, on this machine alone; undefined for none. */
+  inspectorPort?: number | undefined;
   /** Ends the processes if this one dies without a word. */
   reaper: Pick<Reaper, "watch" | "forget">;
   /** Gets every line that the worker writes. */
@@ -34,6 +36,7 @@ export interface ReloadedWorker {
   kill(): void;
 }
 
+const INSPECTOR = new URL("./inspector.ts", import.meta.url).href;
 const FIRST_RESTART_DELAY_MS = 500;
 const MAX_RESTART_DELAY_MS = 8_000;
 
@@ -73,14 +76,19 @@ export function superviseWorker(options: ReloadedWorkerOptions): ReloadedWorker 
 
 /** @param onFirst gets whether the first process came to take jobs; later calls mean nothing. */
 function keep(options: ReloadedWorkerOptions, onFirst: (ready: boolean) => void): KeptWorker {
-  const { name, repository, env, reaper, onLine } = options;
+  const { name, repository, reaper, onLine, inspectorPort } = options;
+  const isInspected = inspectorPort !== undefined;
+  const env = isInspected ? { ...options.env, INSPECTOR_PORT: String(inspectorPort) } : options.env;
   /** How often this code took jobs, and ended all the same. */
   let crashes = 0;
   let wasReady = false;
   return keepRunning({
     start: () =>
       startWorkerProcess({
-        args: workerArgs(`workers/${name}/index.ts`),
+        args: [
+          ...(isInspected ? ["--import", INSPECTOR] : []),
+          ...workerArgs(`workers/${name}/index.ts`),
+        ],
         cwd: repository,
         env,
         output: onLine,

@@ -29,7 +29,6 @@ export const PARTS: Part[] = [
     template: "sample-job.ts",
     neededBy: "every engine",
   },
-  { path: (engine) => `workers/${engine}/schemas.ts`, template: "schemas.ts", neededBy: "new" },
   {
     path: (engine) => `workers/${engine}/index.test.ts`,
     template: "index.test.ts",

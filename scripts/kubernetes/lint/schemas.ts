@@ -1,5 +1,6 @@
 /** Kubernetes' schemas, and those of the operators that we use, made to refuse what they don't know. */
 import { findPackageJSON } from "node:module";
+import { nearest } from "../../../shared/engine/nearest.ts";
 import type { AppliedObject } from "../kustomize/placed.ts";
 import type { Path, Problem } from "../read/documents.ts";
 
@@ -83,7 +84,7 @@ export async function schemaProblems(object: AppliedObject): Promise<Problem[]> 
   }
   for (const { path, known } of watched.unknown()) {
     if (path.join(".") === LOST[object.kind]) continue;
-    const near = nearest(String(path.at(-1)), known);
+    const near = meant(String(path.at(-1)), known);
     report(
       path,
       "unknown-field",
@@ -93,6 +94,10 @@ export async function schemaProblems(object: AppliedObject): Promise<Problem[]> 
   }
   return problems;
 }
+
+/** A known name that is a letter or two away, of a long one some more. */
+export const meant = (name: string, known: readonly string[]): string | undefined =>
+  nearest(name, known, Math.max(2, Math.floor(name.length / 4)));
 
 const pathOf = (pointer: string): Path =>
   pointer
@@ -170,29 +175,4 @@ function watch(root: unknown): Watched {
             .map((key) => ({ path: [...path, key], known: [...asked] })),
         ),
   };
-}
-
-/** A known name that differs by a letter or two, or by case. */
-export function nearest(name: string, known: readonly string[]): string | undefined {
-  const ranked = known
-    .map((other) => ({ other, distance: distance(name.toLowerCase(), other.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance);
-  const [best] = ranked;
-  return best && best.distance <= Math.max(2, name.length / 4) ? best.other : undefined;
-}
-
-/** Levenshtein's. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next[j] = Math.min(
-        (row[j] ?? 0) + 1,
-        (next[j - 1] ?? 0) + 1,
-        (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1),
-      );
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -2,19 +2,22 @@
 import { DATABASE_STATEMENTS } from "./postgres.ts";
 import type { BrokerRights, Rights } from "./statements.ts";
 
-export const brokerCommands = ({ user, configure, write, read, topic }: BrokerRights): string =>
+export const brokerCommands = ({ user, configure, write, read, topics }: BrokerRights): string =>
   `# RabbitMQ. The vhost is /engine unless AMQP_URL says otherwise. add_user reads the password from its input, and asks
 # for it at a terminal: no argument shows it. lavinmqctl takes it as an argument alone: in LavinMQ make the user on the
 # management page instead, and only the rights with lavinmqctl.
 rabbitmqctl add_user ${user}
-rabbitmqctl set_permissions -p /engine ${user} '${configure}' '${write}' '${read}'${topicCommand(user, topic)}`;
+rabbitmqctl set_permissions -p /engine ${user} '${configure}' '${write}' '${read}'${topicCommands(user, topics)}`;
 
-const topicCommand = (user: string, topic: BrokerRights["topic"]): string =>
-  topic === undefined
-    ? ""
-    : `
-# The events that the engine declares; LavinMQ has no such right, so leave the line out there.
-rabbitmqctl set_topic_permissions -p /engine ${user} ${topic.exchange} '${topic.write}' '${topic.read}'`;
+const topicCommands = (user: string, topics: BrokerRights["topics"]): string =>
+  topics
+    .map(
+      ({ exchange, write, read }) => `
+# Of its topics the keys that are its own: of the events that it declares, or of its replies. LavinMQ has no such
+# right, so leave the line out there.
+rabbitmqctl set_topic_permissions -p /engine ${user} ${exchange} '${write}' '${read}'`,
+    )
+    .join("");
 
 export const postgresCommands = (role: string, statements: string[]): string =>
   `-- Postgres, with psql as the owner of enginedb on the direct server, after make migrate. First, once per database:

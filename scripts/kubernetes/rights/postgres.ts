@@ -30,10 +30,8 @@ export function roleStatements(role: string, schema: string | undefined): string
       : [
           `grant usage on schema ${schema} to ${role};`,
           `grant select, insert, update, delete on all tables in schema ${schema} to ${role};`,
-          `grant usage on all sequences in schema ${schema} to ${role};`,
-          // Tables of later migrations, which the owner makes.
+          // No sequence: a column that is generated as identity asks for none. Tables of later migrations, which the owner makes.
           `alter default privileges in schema ${schema} grant select, insert, update, delete on tables to ${role};`,
-          `alter default privileges in schema ${schema} grant usage on sequences to ${role};`,
         ];
   return [
     `do $$ begin execute format('grant connect on database %I to ${role}', current_database()); end $$;`,

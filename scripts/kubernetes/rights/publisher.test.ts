@@ -7,8 +7,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { action, defineWorker } from "../../../shared/engine/define-worker.ts";
 import { openTestFleet, type TestFleet } from "../../../shared/testing/fleet.ts";
+import { urlAs } from "./apply.ts";
 import { isPublisherName, publisherRights } from "./publisher.ts";
-import { makeBrokerUser, redisAcl, urlAs } from "./testing/users.ts";
+import { makeBrokerUser, redisAcl } from "./testing/users.ts";
 
 const nonce = randomBytes(4).toString("hex");
 const engine = `p${nonce}`;
@@ -23,10 +24,11 @@ const definition = defineWorker({
   actions: {
     run: action({
       version: 1,
-      input: z.object({}),
+      input: z.object({ failures: z.int().default(0) }),
       output: z.object({ done: z.boolean() }),
       emits: { "published.done": z.object({}) },
-      handle(_input, job) {
+      handle({ failures }, job) {
+        if (job.attempt <= failures) throw new Error("as told");
         job.emit("published.done", {});
         return { done: true };
       },
@@ -100,6 +102,12 @@ withUsers("call, events, result, status, cancel and resendUnanswered work with t
   await fleet.until("the event, twice", () => seen.length === 2 || undefined);
   expect(await client.result(`${NAME}-1`, engine)).toMatchObject({ output: { done: true } });
   expect(await client.status(`${NAME}-1`, engine)).toMatchObject({ state: "succeeded" });
+  const { id: failing } = await client.send(engine, "run", { failures: 1 });
+  const waiting = await fleet.until("the wait for its next run", async () => {
+    const now = await client.status(failing, engine);
+    return now.state === "waiting" ? now : undefined;
+  });
+  expect(waiting).toMatchObject({ attempt: 2, lastError: { message: "as told", attempt: 1 } });
   expect(await client.cancel(`${NAME}-1`, engine)).toEqual({ requested: false });
   const jobs = ["1", "2"].map((n) => ({ engine, action: "run", input: {}, id: `${NAME}-${n}` }));
   expect(await client.resendUnanswered(jobs)).toEqual([`${NAME}-2`]);

@@ -1,7 +1,7 @@
 /** The least that one publisher may do: send jobs, hear of them, and read what became of its own. */
 import { brokerNames } from "@tl-engine/shared/wire/names";
 import { redisPublisherRules } from "./redis-rules.ts";
-import { type BrokerRights, escaped, type Rights } from "./statements.ts";
+import { type BrokerRights, escaped, NOTHING, type Rights } from "./statements.ts";
 
 /** Its callers' connections, two each (`@tl-engine/client`), and a few by hand. */
 const CONNECTIONS = 20;
@@ -20,8 +20,8 @@ export interface PublisherOptions {
   /** Those whose jobs it publishes. */
   engines: readonly string[];
   /**
-   * `REPLY_EXCHANGE`; "" is the default exchange. Who may bind a queue to another one may bind it under any name, and
-   * hear the replies to others: it is for publishers who trust each other.
+   * `REPLY_EXCHANGE`; "" is the default exchange. To the other one RabbitMQ lets it bind queues under its own names
+   * alone. LavinMQ checks no names: there it is for publishers who may hear each other's replies.
    */
   replyExchange: string;
 }
@@ -41,13 +41,19 @@ export function publisherRights(options: PublisherOptions): Rights {
 function brokerRights(name: string, prefix: string, replyExchange: string): BrokerRights {
   const names = brokerNames(prefix);
   // Those that the broker names are of one connection: events without a queue of their own.
+  const replies = replyExchange === "" ? [] : [replyExchange];
   const own = `${escaped(name)}\\..*|amq\\.gen.*`;
   return {
     user: name,
     configure: `^(${own})$`,
     // To bind a queue takes the right to write to it, and to read the exchange.
     write: `^(${escaped(names.jobs)}|${own})$`,
-    read: `^(${[names.events, ...(replyExchange === "" ? [] : [replyExchange])].map(escaped).join("|")}|${own})$`,
+    read: `^(${[names.events, ...replies].map(escaped).join("|")}|${own})$`,
+    topics: replies.map((exchange) => ({
+      exchange,
+      write: NOTHING,
+      read: `^${escaped(name)}\\..*$`,
+    })),
   };
 }
 

@@ -108,7 +108,7 @@ describe("an engine", () => {
   let user: string;
   let engine: Redis;
   beforeAll(async () => {
-    user = await login(redisEngineRules(PREFIX, "activities"));
+    user = await login(redisEngineRules(PREFIX, "activities", true));
     engine = await open(user);
   });
 
@@ -182,7 +182,7 @@ describe("an engine", () => {
     ["resetchannels", /psubscribe.*channel/],
     ["resetkeys", /eval.*key/],
   ])("without %s a start says what is missing", async (rule, named) => {
-    const poor = await login([...redisEngineRules(PREFIX, "activities"), rule]);
+    const poor = await login([...redisEngineRules(PREFIX, "activities", true), rule]);
     const start = checkRedis(await open(poor), checkOf(poor, "activities"), log);
     await expect(start).rejects.toMatchObject({
       temporary: false,
@@ -193,10 +193,10 @@ describe("an engine", () => {
 });
 
 test("burials end the claims of every engine, and reach nothing else of theirs", async () => {
-  const user = await login(redisEngineRules(PREFIX, "burials"));
+  const user = await login(redisEngineRules(PREFIX, "burials", false));
   await checkRedis(await open(user), checkOf(user, "burials"), log);
   const job = newJob("analytics");
-  const worker = await claimsOf(await login(redisEngineRules(PREFIX, "analytics")));
+  const worker = await claimsOf(await login(redisEngineRules(PREFIX, "analytics", false)));
   expect((await worker.claim(job, false)).kind).toBe("run");
   await (await claimsOf(user)).unclaim("done", job, undefined);
   expect((await worker.claim(job, false)).kind).toBe("done");
@@ -207,10 +207,10 @@ test("burials end the claims of every engine, and reach nothing else of theirs",
 
 test("an endless script of one engine's leaves the others without Redis, and no longer than it lasts", async () => {
   await admin.config("SET", "busy-reply-threshold", 200);
-  const culprit = await open(await login(redisEngineRules(PREFIX, "activities")));
+  const culprit = await open(await login(redisEngineRules(PREFIX, "activities", true)));
   const skipped: unknown[] = [];
   const claims = createClaims({
-    redis: await open(await login(redisEngineRules(PREFIX, "analytics"))),
+    redis: await open(await login(redisEngineRules(PREFIX, "analytics", false))),
     ...{ prefix: PREFIX, leaseMs: 10_000, ttlMs: 60_000 },
     onSkipped: (_jobs, error) => skipped.push(error),
   });
@@ -237,7 +237,7 @@ describe("a publisher", () => {
   test("asks for its own jobs' state and cancels them, as the client does", async () => {
     // The client of callers without a name: the same rules, cut for "-".
     const user = await login(rules.map((rule) => rule.replaceAll(PUBLISHER, "-")));
-    const worker = await claimsOf(await login(redisEngineRules(PREFIX, "activities")));
+    const worker = await claimsOf(await login(redisEngineRules(PREFIX, "activities", true)));
     const job = { ...newJob("activities"), publisher: undefined };
     const claims = await CallersClaims.open(
       urlOf(user),

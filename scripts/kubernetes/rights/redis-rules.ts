@@ -3,7 +3,7 @@ import { BURIALS, PUBLISHER, redisKeys } from "@tl-engine/shared/wire/names";
 
 /** What the runtime sends, itself and from inside its scripts. Database 0: any other asks for +select. */
 const CLAIMS = [
-  ...["+ping", "+info", "+psubscribe", "+punsubscribe"],
+  ...["+info", "+psubscribe", "+punsubscribe"],
   ...["+eval", "+evalsha", "+time", "+getrange", "+set", "+unlink"],
 ];
 
@@ -17,15 +17,21 @@ const HANDLERS = [
   ...["+expire", "+pexpire", "+expireat", "+pexpireat", "+multi", "+exec", "+discard"],
 ];
 
-/** Of an engine: its claims, what its handlers keep beside them, and the cancellations that it hears. */
-export function redisEngineRules(prefix: string, engine: string): string[] {
-  const own = ["reset", "on", `~${redisKeys.engine(prefix, engine)}*`];
+/** Of an engine: its claims, the cancellations that it hears, and what its handlers keep, where they keep anything. */
+export function redisEngineRules(
+  prefix: string,
+  engine: string,
+  handlersUseRedis: boolean,
+): string[] {
+  const claims = `~${redisKeys.engine(prefix, engine)}claim:*`;
   // PSUBSCRIBE is held against the rule letter by letter.
   const channels = `&${redisKeys.cancel(prefix, engine, "*")}`;
   // Burials end the claims of every engine, and have no handler that asks for more.
-  if (engine === BURIALS) return [...own, `~${prefix}:*:claim:*`, channels, ...CLAIMS];
+  if (engine === BURIALS) return ["reset", "on", `~${prefix}:*:claim:*`, channels, ...CLAIMS];
+  if (!handlersUseRedis) return ["reset", "on", claims, channels, ...CLAIMS];
   // First what takes categories away, or it would take INFO as well.
-  return [...own, channels, ...HANDLERS, ...CLAIMS];
+  const own = `~${redisKeys.engine(prefix, engine)}*`;
+  return ["reset", "on", own, channels, ...HANDLERS, ...CLAIMS];
 }
 
 /**
@@ -42,5 +48,5 @@ export function redisPublisherRules(
     `~${redisKeys.claim(prefix, engine, name, "*")}`,
     `&${redisKeys.cancel(prefix, engine, name)}`,
   ]);
-  return ["reset", "on", ...reach, "+ping", "+time", "+get", "+set", "+eval", "+publish"];
+  return ["reset", "on", ...reach, "+time", "+get", "+set", "+eval", "+publish"];
 }

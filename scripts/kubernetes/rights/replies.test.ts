@@ -1,9 +1,6 @@
 /** Replies through the default exchange and through one of their own, under exactly the rights that are printed for each. */
-import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { action, defineWorker, type WorkerDefinition } from "@tl-engine/shared";
 import { openConnection } from "@tl-engine/shared/broker/connection";
 import { ask } from "@tl-engine/shared/broker/management";
@@ -13,8 +10,10 @@ import { contractOf } from "../../../shared/client/contract-of.ts";
 import { connect } from "../../../shared/client/index.ts";
 import { openTestFleet, type TestFleet } from "../../../shared/testing/fleet.ts";
 import burials from "../../../workers/burials/index.ts";
+import { urlAs } from "./apply.ts";
 import { eventTypesOf, rightsOf } from "./statements.ts";
-import { makeBrokerUser, urlAs } from "./testing/users.ts";
+import { printedRights } from "./testing/printed-rights.ts";
+import { makeBrokerUser } from "./testing/users.ts";
 
 const managementUrl = String(process.env.RABBITMQ_MANAGEMENT_URL);
 const password = randomBytes(12).toString("hex");
@@ -47,11 +46,8 @@ const MODES = [
 ] as const;
 
 test("the commands that are printed name the engine's events, and no default exchange where none is needed", async () => {
-  const script = fileURLToPath(new URL("../rights.ts", import.meta.url));
-  const print = async (NAME: string, REPLY_EXCHANGE: string) => {
-    const env = { ...process.env, NAME, ENGINE_PREFIX: "engine", REPLY_EXCHANGE };
-    return (await promisify(execFile)(process.execPath, [script], { env })).stdout;
-  };
+  const print = (NAME: string, REPLY_EXCHANGE: string) =>
+    printedRights(NAME, { ENGINE_PREFIX: "engine", REPLY_EXCHANGE });
   const [shared, alone] = await Promise.all([
     print("activities", "engine.replies"),
     print("activities", ""),
@@ -81,6 +77,7 @@ describe.runIf(process.env.RABBITMQ_MANAGEMENT_URL).each(MODES)(
         replyExchange,
         emits: eventTypesOf(actions),
         schema: undefined,
+        handlersUseRedis: false,
       });
       users.push(broker.user);
       await makeBrokerUser(managementUrl, fleet.config.AMQP_URL, broker, password);

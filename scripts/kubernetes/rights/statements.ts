@@ -1,7 +1,15 @@
 /** The least that one engine may do in the broker, in Postgres and in Redis. */
 import type { WorkerDefinition } from "@tl-engine/shared";
 import { lanesOf } from "@tl-engine/shared/broker/lanes";
-import { BURIALS, brokerNames, DELAY_TIERS, engineUser } from "@tl-engine/shared/wire/names";
+import {
+  type BrokerNames,
+  BURIALS,
+  brokerNames,
+  DELAY_TIERS,
+  engineUser,
+} from "@tl-engine/shared/wire/names";
+import { nearestTier } from "../../../shared/job/retry.ts";
+import { UNTRIED_DELAY_MS } from "../../../shared/job/turn.ts";
 import { roleStatements } from "./postgres.ts";
 import { redisEngineRules } from "./redis-rules.ts";
 
@@ -11,8 +19,8 @@ export interface BrokerRights {
   configure: string;
   write: string;
   read: string;
-  /** Event types that may be published; undefined for who needs no such limit. LavinMQ knows none. */
-  topic?: { exchange: string; write: string; read: string };
+  /** Keys on topic exchanges, where not every key is due. LavinMQ knows no such right. */
+  topics: { exchange: string; write: string; read: string }[];
 }
 
 export interface Rights {
@@ -33,6 +41,8 @@ export interface RightsOptions {
   emits: readonly string[];
   /** Schema of the engine's own tables; undefined for an engine without any. */
   schema: string | undefined;
+  /** Whether it is defined with `redis: true`. */
+  handlersUseRedis: boolean;
 }
 
 export const escaped = (text: string) => text.replaceAll(/[.\\+*?^$()[\]{}|]/g, "\\$&");
@@ -43,7 +53,7 @@ export const eventTypesOf = (actions: WorkerDefinition["actions"]): string[] =>
   Object.values(actions).flatMap(({ emits = {} }) => Object.keys(emits));
 
 /** None at all, also of the empty name. */
-const NOTHING = "^\\b$";
+export const NOTHING = "^\\b$";
 
 /**
  * The default exchange is amq.default in RabbitMQ and "" in LavinMQ; who may write to it reaches every queue of
@@ -58,10 +68,16 @@ function graves(engine: string, prefix: string): string {
   return `${escaped(prefix)}\\.[a-z0-9-]+\\.dead`;
 }
 
+/** A handler may wait for any of them; burials only send a job back that never ran. */
+const tiersOf = (engine: string, names: BrokerNames) =>
+  (engine === BURIALS ? [nearestTier(UNTRIED_DELAY_MS)] : DELAY_TIERS).map(({ name }) =>
+    names.delay(name),
+  );
+
 export function rightsOf(options: RightsOptions): Rights {
-  const { engine, prefix, replyExchange, emits, schema } = options;
+  const { engine, prefix, replyExchange, emits, schema, handlersUseRedis } = options;
   const names = brokerNames(prefix);
-  const tiers = DELAY_TIERS.map(({ name }) => names.delay(name));
+  const announcing = emits.length === 0 ? [] : [names.events];
   const user = engineUser(prefix, engine);
   const role = `engine_${engine.replaceAll("-", "_")}`;
   return {
@@ -70,18 +86,16 @@ export function rightsOf(options: RightsOptions): Rights {
       // Nothing: the topology's user declares.
       configure: "^$",
       write: `^(${[
-        ...[...replyExchanges(replyExchange), names.events, ...tiers].map(escaped),
+        ...[...replyExchanges(replyExchange), ...announcing, ...tiersOf(engine, names)].map(
+          escaped,
+        ),
         graves(engine, prefix),
       ].join("|")})$`,
       read: anyOf(lanesOf(engine).map((lane) => names.queue(engine, lane))),
-      topic: {
-        exchange: names.events,
-        write: emits.length === 0 ? NOTHING : anyOf([...emits]),
-        read: NOTHING,
-      },
+      topics: announcing.map((exchange) => ({ exchange, write: anyOf([...emits]), read: NOTHING })),
     },
     postgres: { role, statements: roleStatements(role, schema) },
-    redis: { user, rules: redisEngineRules(prefix, engine) },
+    redis: { user, rules: redisEngineRules(prefix, engine, handlersUseRedis) },
   };
 }
 
@@ -92,5 +106,5 @@ export function rightsOf(options: RightsOptions): Rights {
  */
 export function toolsRights(prefix: string, user: string): BrokerRights {
   const own = `^${escaped(prefix)}\\..*$`;
-  return { user, configure: own, write: own, read: own };
+  return { user, configure: own, write: own, read: own, topics: [] };
 }

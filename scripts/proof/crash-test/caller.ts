@@ -1,13 +1,22 @@
 /** The crash test's own callers: each publishes jobs under its name and listens on its own queue. They share no code with the product's. */
 import { setTimeout as sleep } from "node:timers/promises";
 import amqp from "amqplib";
-import type { Copy, History, PlannedJob } from "./history.ts";
+import type { Copy, History, Oddity, PlannedJob } from "./history.ts";
+import { BROKEN, publishRaw } from "./raw-publish.ts";
 
 /** What is said of one message beside its job. */
 export type Sending = Partial<
   Pick<
     Copy,
-    "correlationId" | "replyTo" | "generation" | "isBuried" | "mayExpire" | "isDeaf" | "headers"
+    | "correlationId"
+    | "replyTo"
+    | "generation"
+    | "burial"
+    | "mayExpire"
+    | "isDeaf"
+    | "headers"
+    | "isRefused"
+    | "oddity"
   >
 >;
 
@@ -231,49 +240,75 @@ async function openLink(amqpUrl: string, options: LinkOptions) {
 
 function send(
   channel: amqp.ConfirmChannel,
-  { job, correlationId, replyTo, generation, timestamp, isBuried, mayExpire, ...copy }: Copy,
-  { amqpUrl, prefix, engine }: CallerOptions,
+  copy: Copy,
+  options: CallerOptions,
   settle: (why: string | undefined) => void,
 ): void {
-  const headers = {
-    ...copy.headers,
-    ...(job.deadlineMs === undefined ? {} : { "x-deadline": job.deadlineMs }),
-    ...(generation === 0 ? {} : { "x-replay": generation }),
-    ...(isBuried ? { "x-death": [deathOf(`${prefix}.${engine}`, `${prefix}.jobs`, engine)] } : {}),
+  const { job, correlationId, replyTo, oddity } = copy;
+  const { amqpUrl, prefix, engine } = options;
+  const exchange = copy.burial ? `${prefix}.burials` : `${prefix}.jobs`;
+  const routingKey = job.isBulk ? `${engine}.bulk` : engine;
+  const body = bodyOf(job);
+  const properties = {
+    messageId: job.id,
+    type: `${engine}.${job.action}.v1`,
+    contentType: "application/json",
+    timestamp: copy.timestamp,
+    // Also a replay's, which is believed from a user of the runtime alone: here all but the forger are the same.
+    userId: decodeURIComponent(new URL(amqpUrl).username) || "guest",
+    ...(correlationId === undefined ? {} : { correlationId }),
+    ...(replyTo === undefined ? {} : { replyTo }),
   };
+  const told = (error: Error | null) => settle(error ? "refused by the broker" : undefined);
   try {
-    channel.publish(
-      isBuried ? `${prefix}.burials` : `${prefix}.jobs`,
-      isBulk(job.id) ? `${engine}.bulk` : engine,
-      Buffer.from(JSON.stringify(job.input)),
-      {
-        messageId: job.id,
-        type: `${engine}.${job.action}.v1`,
-        contentType: "application/json",
-        persistent: true,
-        timestamp,
-        // Also a replay's, which is believed from a user of the runtime alone: here all are the same.
-        userId: decodeURIComponent(new URL(amqpUrl).username) || "guest",
-        headers,
-        ...(correlationId === undefined ? {} : { correlationId }),
-        ...(replyTo === undefined ? {} : { replyTo }),
-        ...(mayExpire ? { expiration: 1 } : {}),
-      },
-      (error) => settle(error ? "refused by the broker" : undefined),
-    );
+    if (oddity !== undefined) {
+      const odd = { ...properties, ...ODD_TEXTS[oddity], isNested: oddity === "nested" };
+      publishRaw(channel, { exchange, routingKey, body, ...odd }, told);
+      return;
+    }
+    const own = { headers: headersOf(copy, options), persistent: true };
+    const expiring = copy.mayExpire ? { expiration: 1 } : {};
+    channel.publish(exchange, routingKey, body, { ...properties, ...own, ...expiring }, told);
   } catch (error) {
     settle(String(error));
   }
 }
 
-/** A third of the jobs, and each in the same lane whoever sends it again. */
-const isBulk = (id: string) => id.charCodeAt(id.length - 1) % 3 === 0;
+/** As many bytes as no longer fit into a property once each was replaced by the three of {@link BROKEN}. */
+const BROKEN_TEXT = BROKEN.repeat(90);
+/** What a message with an oddity says beside what its job and its copy say. */
+const ODD_TEXTS: Partial<
+  Record<Oddity, { contentType?: string; replyTo?: string; type?: string }>
+> = {
+  "content-type": { contentType: BROKEN_TEXT },
+  "reply-to": { replyTo: BROKEN_TEXT },
+  type: { type: BROKEN_TEXT },
+};
 
-/** What the broker notes on a message whose expiration has passed. */
-const deathOf = (queue: string, exchange: string, routingKey: string) => ({
-  count: 1,
-  reason: "expired",
-  queue,
-  exchange,
-  "routing-keys": [routingKey],
-});
+/** A heavy job's padding is on the wire alone, not in the history. */
+const bodyOf = ({ input }: PlannedJob): Buffer =>
+  Buffer.from(
+    JSON.stringify(
+      input.padBytes === undefined ? input : { ...input, pad: "x".repeat(Number(input.padBytes)) },
+    ),
+  );
+
+function headersOf(
+  { job: { deadlineMs }, generation, burial, headers }: Copy,
+  { prefix, engine }: CallerOptions,
+) {
+  const death = burial && {
+    count: 1,
+    reason: burial,
+    queue: `${prefix}.${engine}`,
+    exchange: `${prefix}.jobs`,
+    "routing-keys": [engine],
+  };
+  return {
+    ...headers,
+    ...(deadlineMs === undefined ? {} : { "x-deadline": deadlineMs }),
+    ...(generation === 0 ? {} : { "x-replay": generation }),
+    // What the broker notes on what it dead-letters.
+    ...(death && { "x-death": [death] }),
+  };
+}

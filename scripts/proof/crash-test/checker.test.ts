@@ -417,6 +417,16 @@ test("j: two runs at once are right where the first lost its lease", () => {
   expect(rulesOf(elsewhere)).toEqual(["j"]);
 });
 
+test("j: two runs at once are right where the crash test itself stood still, and Redis with it", () => {
+  const run = new MadeUpRun();
+  run.succeed("p", "plain");
+  run.ran("p", "w1", 2_000, 5_000);
+  run.ran("p", "w2", 2_500, 4_000);
+  expectOne(run, "j", "double_effects", /w2 began to run it/);
+  run.entries.push({ at: 2_100, kind: "stall", fromMs: 1_500 });
+  expect(run.check()).toEqual([]);
+});
+
 test("j: a job that succeeded in a run that began after its deadline, or expired before it", () => {
   const late = new MadeUpRun();
   late.publish("d", "ledger", { deadlineMs: 2_000 });

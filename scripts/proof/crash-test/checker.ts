@@ -29,6 +29,7 @@ import {
   oneRunAtOnce,
   unrunJobsDidNotRun,
 } from "./rules/runs.ts";
+import { memoryIsBounded, nobodyIsStarved } from "./rules/shares.ts";
 
 const RULES = [
   everyConfirmedJobEnded,
@@ -51,6 +52,8 @@ const RULES = [
   cancelsAreHonoured,
   deadWorkersAreReplaced,
   unrunJobsDidNotRun,
+  nobodyIsStarved,
+  memoryIsBounded,
   theLoadCameThrough,
   faultsMetLoad,
   workersLive,

@@ -70,6 +70,7 @@ export interface Story {
 export interface Evidence {
   maxAttempts: number;
   leaseMs: number;
+  maxHeldBytes: number;
   /** Every job that may exist: published, or made by the runtime from an event of a row. */
   stories: Map<string, Story>;
   /** Jobs that must have ended: one confirmed publish after the last deletion of the queue. */
@@ -93,6 +94,8 @@ export interface Evidence {
 const CHAINED_EVENT = "crash.chained";
 /** After Redis is back a worker may leave it alone for two seconds, and jobs that began meanwhile go on without a claim. */
 const REDIS_ECHO_MS = 8_000;
+/** The same of a stall: Redis' answers count as lost, and it is left alone for two seconds. */
+export const STALL_ECHO_MS = 4_000;
 /** An engine that exhausts its memory stands still for long before it dies. */
 const DYING_MS = 15_000;
 
@@ -102,7 +105,9 @@ export function indexEvidence(history: readonly Stamped[], end: EndState): Evide
   const copies = of("publish");
   const owedCopies = owedCopiesOf(history);
   const owed = new Set(
-    copies.filter(({ copy }) => owedCopies.has(copy)).map(({ job: { id } }) => id),
+    copies
+      .filter((one) => owedCopies.has(one.copy) && !isNameless(one))
+      .map(({ job: { id } }) => id),
   );
   const wasDeleted = of("queue-deleted").length > 0;
   const chained = end.rows.flatMap(({ events }) =>
@@ -114,6 +119,7 @@ export function indexEvidence(history: readonly Stamped[], end: EndState): Evide
   const evidence: Evidence = {
     maxAttempts: run?.maxAttempts ?? 5,
     leaseMs: run?.leaseMs ?? 2_000,
+    maxHeldBytes: run?.maxHeldBytes ?? Number.POSITIVE_INFINITY,
     stories: new Map(),
     owed,
     owedCopies,
@@ -122,7 +128,7 @@ export function indexEvidence(history: readonly Stamped[], end: EndState): Evide
     of,
     runs,
     stalls: readStalls(end.runs, of("exit")),
-    redisLost: readRedisLost(of("fault")),
+    redisLost: [...readRedisLost(of("fault")), ...readOwnStalls(of("stall"))],
     hasFaults: of("fault").length > 0 || of("exit").some(({ reason }) => reason !== "stop"),
     history,
     end,
@@ -207,6 +213,10 @@ function readRedisLost(faults: StampedOf<"fault">[]): Span[] {
   return spans;
 }
 
+/** A worker that waits too long for Redis' answer does without for a while, and jobs begin unclaimed. */
+const readOwnStalls = (stalls: StampedOf<"stall">[]): Span[] =>
+  stalls.map(({ fromMs, at }) => ({ fromMs, toMs: at + STALL_ECHO_MS }));
+
 export const overlaps = (one: Span, other: Span) =>
   one.fromMs < other.toMs && other.fromMs < one.toMs;
 
@@ -231,12 +241,16 @@ function owedCopiesOf(history: readonly Stamped[]): Set<string> {
   return owed;
 }
 
+/** Without a usable id it can have no row: its dead letter is all there is of it. */
+const isNameless = ({ oddity }: Pick<Copy, "oddity">) => oddity === "message-id";
+
 /** Jobs with a confirmed publish that no later deletion of the queue can have swallowed. */
 export function owedJobs(history: readonly Stamped[]): Set<string> {
   const owed = owedCopiesOf(history);
   const jobs = new Set<string>();
   for (const entry of history)
-    if (entry.kind === "confirm" && owed.has(entry.copy)) jobs.add(entry.jobId);
+    if (entry.kind === "publish" && owed.has(entry.copy) && !isNameless(entry))
+      jobs.add(entry.job.id);
   return jobs;
 }
 

@@ -13,7 +13,7 @@ export type Category =
   | "other";
 
 export interface Finding {
-  rule: "a" | "b" | "c" | "d" | "e" | "f" | "g" | "h" | "i" | "j" | "load" | "exit" | "run";
+  rule: "a" | "b" | "c" | "d" | "e" | "f" | "g" | "h" | "i" | "j" | "k" | "load" | "exit" | "run";
   category: Category;
   jobId?: string;
   message: string;

@@ -15,6 +15,7 @@ export type ActionName =
   | "oom"
   | "blocks"
   | "odd"
+  | "heavy"
   | "consume";
 
 /** A job as one copy of it was published, with what the checker needs to know the only right ending. */
@@ -24,7 +25,20 @@ export interface PlannedJob {
   input: { n: number } & Record<string, unknown>;
   /** Epoch ms; a job with one may end as `expired`. */
   deadlineMs?: number;
+  /** Goes to the bulk lane, whoever sends it. */
+  isBulk?: boolean;
+  /** It must have been answered so long after its confirm: whatever is under way may not starve it. */
+  withinMs?: number;
 }
+
+/** `nested`: a header of tables in tables. The others are texts that are no UTF-8. */
+export type Oddity =
+  | "nested"
+  | "correlation-id"
+  | "content-type"
+  | "reply-to"
+  | "type"
+  | "message-id";
 
 /** One message that was published. */
 export interface Copy {
@@ -40,14 +54,18 @@ export interface Copy {
   generation: number;
   /** Epoch seconds. */
   timestamp: number;
-  /** Sent as the broker sends what it dead-letters itself. */
-  isBuried?: boolean;
+  /** Sent as the broker sends what it dead-letters itself, for this reason. */
+  burial?: "expired" | "delivery_limit";
   /** May be dropped by the broker where no worker takes it at once. */
   mayExpire?: boolean;
   /** Its reply can't arrive: the queue is full or gone. */
   isDeaf?: boolean;
   /** Headers of its own, such as forged ones. */
   headers?: Record<string, unknown>;
+  /** No reader of its properties makes anything of it, or its publisher says what it may not: `invalid_input`. */
+  isRefused?: boolean;
+  /** In what it can't be read as text, or at all; by {@link Caller}s alone that write bytes. */
+  oddity?: Oddity;
 }
 
 export type Entry =
@@ -58,6 +76,8 @@ export type Entry =
       jobs: number;
       maxAttempts: number;
       leaseMs: number;
+      /** Of all bodies that one worker may hold at once; a larger one is held alone. */
+      maxHeldBytes: number;
     }
   | ({ kind: "publish" } & Copy)
   | { kind: "confirm"; copy: string; jobId: string }
@@ -95,6 +115,8 @@ export type Entry =
       touches: readonly string[];
       detail?: string;
     }
+  /** The crash test itself stood still from `fromMs` on, and with it all that goes through its proxies. */
+  | { kind: "stall"; fromMs: number }
   /** The engine's queue was deleted with all that was in it. */
   | { kind: "queue-deleted" }
   | {

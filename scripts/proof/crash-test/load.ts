@@ -1,9 +1,11 @@
 /** The load: a seeded stream of jobs of every kind by several callers, many of them published more than once. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../../show/random.ts";
+import { type Answered, type Asked, hearAnswers } from "./answers.ts";
 import type { Caller, Sending } from "./caller.ts";
 import { ODDITIES } from "./engine/odd.ts";
 import type { ActionName, History, PlannedJob, StampedOf } from "./history.ts";
+import { BROKEN } from "./raw-publish.ts";
 
 type Special =
   | "cancelled-before"
@@ -11,6 +13,7 @@ type Special =
   | "conflict"
   | "late-retry"
   | "buried"
+  | "untried"
   | "may-expire"
   | "long"
   | "forged"
@@ -18,7 +21,7 @@ type Special =
   | "overwrite"
   | "again";
 
-/** Share of each kind in the load, in parts. `oom` and `blocks` come as faults. */
+/** Share of each kind in the load, in parts. `oom`, `blocks` and `heavy` come as faults. */
 const MIX: [ActionName | Special, number][] = [
   ["plain", 26],
   ["ledger", 20],
@@ -33,6 +36,7 @@ const MIX: [ActionName | Special, number][] = [
   ["conflict", 3],
   ["late-retry", 2],
   ["buried", 2],
+  ["untried", 1],
   ["may-expire", 1],
   ["long", 2],
   ["forged", 1],
@@ -41,6 +45,7 @@ const MIX: [ActionName | Special, number][] = [
   ["again", 5],
 ];
 const PADDING = "x".repeat(200);
+const BULK_SHARE = 1 / 3;
 /** A cancellation of a job that runs comes when it has run for a while, and long before its end. */
 const CANCELLED = { afterMs: 800, durationMs: 5_000 };
 const MENDED_AFTER_MS = 1_500;
@@ -61,6 +66,17 @@ export interface LoadOptions {
   lanes: number;
 }
 
+/** A job that its caller alone sends, once. */
+export interface Single {
+  action: ActionName;
+  input?: Record<string, unknown>;
+  /** Default: any of the ordinary ones. */
+  caller?: Caller;
+  /** What else is said of the job. */
+  job?: Pick<PlannedJob, "isBulk" | "withinMs">;
+  sending?: Sending;
+}
+
 export interface Load {
   /** Different jobs that were published so far. */
   jobs(): number;
@@ -73,6 +89,9 @@ export interface Load {
     copies?: number,
     sending?: Sending,
   ): Promise<PlannedJob>;
+  /** Publishes one new job that asks for its reply; resolves when the publish has settled. */
+  single(single: Single): Promise<Asked>;
+  answered: Answered;
   /** Publishes every job again that is not in `told`, as a careful publisher does after a loss. */
   resendUntold(told: ReadonlySet<string>): Promise<void>;
   /** Publishes a job of the past again, for its caller or another one. */
@@ -89,6 +108,7 @@ export function makeLoad(options: LoadOptions): Load {
 
 class MixedLoad implements Load {
   readonly #options: LoadOptions;
+  readonly answered: Answered;
   readonly #published: { job: PlannedJob; caller: Caller }[] = [];
   readonly #byId = new Map<string, PlannedJob>();
   readonly #weighted = MIX.flatMap(([kind, parts]) => Array<typeof kind>(parts).fill(kind));
@@ -101,6 +121,7 @@ class MixedLoad implements Load {
 
   constructor(options: LoadOptions) {
     this.#options = options;
+    this.answered = hearAnswers(options.history);
   }
 
   #track<Value>(work: Promise<Value>): Promise<Value> {
@@ -121,7 +142,7 @@ class MixedLoad implements Load {
       ...inputOf(action, id, random),
       ...extra,
     };
-    const job: PlannedJob = { id, action, input };
+    const job: PlannedJob = { id, action, input, isBulk: random.chance(BULK_SHARE) };
     // Near enough that some of them do expire, when a fault holds them up.
     if (action === "ledger" && random.chance(0.1))
       job.deadlineMs = Date.now() + random.between(50, 20_000);
@@ -205,7 +226,9 @@ class MixedLoad implements Load {
         job.deadlineMs = Date.now() + 950;
         await this.#send(job, 1);
       },
-      buried: () => this.#send(this.#plan("plain"), 1, { isBuried: true }),
+      buried: () => this.#send(this.#plan("plain"), 1, { burial: "expired" }),
+      // The broker counted deliveries with which the job itself had nothing to do.
+      untried: () => this.#send(this.#plan("plain"), 1, { burial: "delivery_limit" }),
       "may-expire": () => this.#send(this.#plan("plain"), 1, { mayExpire: true }),
       // Longer than a lease, with another copy that waits for its end.
       long: () => this.#send(this.#plan("slow", { durationMs: 4_000 }), 2),
@@ -256,6 +279,20 @@ class MixedLoad implements Load {
     return job;
   }
 
+  async single({ action, input, caller, job: more, sending }: Single): Promise<Asked> {
+    const { callers, random } = this.#options;
+    const by = caller ?? random.oneOf(callers);
+    const job: PlannedJob = { ...this.#plan(action, input), ...more };
+    delete job.deadlineMs;
+    // Not among the published, so that nobody sends it again.
+    if (sending?.oddity === "message-id") job.id = `${BROKEN.repeat(3)}${job.id}`;
+    const end = sending?.oddity === "correlation-id" ? BROKEN.repeat(90) : "";
+    const correlationId = `${by.name}.${++this.#correlations}.${job.id}${end}`;
+    const replyTo = UNANSWERED.has(sending?.oddity) ? {} : { replyTo: by.replyQueue };
+    await this.#track(by.publish(job, { correlationId, ...replyTo, ...sending }));
+    return { correlationId };
+  }
+
   async resendUntold(told: ReadonlySet<string>): Promise<void> {
     await Promise.all(
       this.#published
@@ -292,6 +329,9 @@ class MixedLoad implements Load {
     while (this.#open.size > 0) await Promise.all([...this.#open]);
   }
 }
+
+/** Messages that say nothing of where a reply could go, or of which job they are. */
+const UNANSWERED = new Set<Sending["oddity"]>(["reply-to", "type", "message-id"]);
 
 const isLetter = (entry: { kind: string }): entry is StampedOf<"letter"> => entry.kind === "letter";
 
@@ -330,6 +370,8 @@ function inputOf(action: ActionName, id: string, random: Random): Record<string,
       return { notBeforeMs: Date.now() + random.between(200, 2_000) };
     case "blocks":
       return { durationMs: 3_000 };
+    case "heavy":
+      return { durationMs: 300, padBytes: 3_000_000 };
     case "odd":
       return { oddity: random.oneOf(ODDITIES) };
     default:

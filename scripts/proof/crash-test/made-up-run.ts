@@ -23,7 +23,15 @@ export class MadeUpRun {
   #now = 1_000;
 
   constructor() {
-    this.tell({ kind: "run", seed: 1, faults: 1, jobs: 1, maxAttempts: 3, leaseMs: 2_000 });
+    this.tell({
+      kind: "run",
+      seed: 1,
+      faults: 1,
+      jobs: 1,
+      maxAttempts: 3,
+      leaseMs: 2_000,
+      maxHeldBytes: 8_000_000,
+    });
   }
 
   /** Lets time pass. */

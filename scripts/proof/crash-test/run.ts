@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { randomFrom } from "../../show/random.ts";
 import { callerFaults } from "./faults/callers.ts";
 import type { Context, Fault, Heal } from "./faults/fault.ts";
+import { messageFaults } from "./faults/messages.ts";
 import { networkFaults } from "./faults/network.ts";
 import { processFaults } from "./faults/processes.ts";
 import { serviceFaults } from "./faults/services.ts";
@@ -60,6 +61,7 @@ export async function runCrashTest(options: RunOptions): Promise<Outcome> {
     ...networkFaults(),
     ...serviceFaults(),
     ...callerFaults(),
+    ...messageFaults(),
   ];
   const kinds = all.filter(
     ({ needs }) =>

@@ -1,27 +1,47 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { randomFrom } from "../../show/random.ts";
+import { LANED_BUGS, LONE_BUGS } from "./bugs/index.ts";
 import { callerFaults } from "./faults/callers.ts";
+import { messageFaults } from "./faults/messages.ts";
 import { networkFaults } from "./faults/network.ts";
 import { processFaults } from "./faults/processes.ts";
 import { serviceFaults } from "./faults/services.ts";
 import { partOf, scheduleFaults } from "./schedule.ts";
 
-const kinds = [...processFaults(2_000), ...networkFaults(), ...serviceFaults(), ...callerFaults()];
+const kinds = [
+  ...processFaults(2_000),
+  ...networkFaults(),
+  ...serviceFaults(),
+  ...callerFaults(),
+  ...messageFaults(),
+];
 
 test("kinds have distinct names, and there are at least 20, also on services of others", () => {
   expect(new Set(kinds.map(({ kind }) => kind)).size).toBe(kinds.length);
   expect(kinds.filter(({ needs }) => needs === undefined).length).toBeGreaterThanOrEqual(20);
 });
 
-test("a run of 60 faults meets every kind, alone and in pairs that touch different things", () => {
-  const rounds = scheduleFaults(kinds, 60, randomFrom(7));
+test("the handbook and the README tell how many kinds of faults and planted bugs there are", () => {
+  const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8");
+  const bugs = LANED_BUGS.length + LONE_BUGS.length;
+  const handbook = read("docs/infra/fallos.md");
+  expect(handbook).toContain(`Son ${kinds.length} clases`);
+  expect(handbook).toContain(`planta ${bugs} errores conocidos`);
+  expect(read("README.md")).toContain(`${kinds.length} kinds of faults and ${bugs} planted bugs`);
+});
+
+test("a run of 70 faults meets every kind, alone and in pairs that touch different things", () => {
+  const rounds = scheduleFaults(kinds, 70, randomFrom(7));
   const faults = rounds.flat();
-  expect(faults).toHaveLength(60);
+  expect(faults).toHaveLength(70);
   expect(new Set(faults.map(({ kind }) => kind)).size).toBe(kinds.length);
   expect(rounds.some((round) => round.length === 2)).toBe(true);
   for (const [first, second] of rounds)
     if (first && second)
       expect(first.touches.filter((thing) => second.touches.includes(thing))).toEqual([]);
+  for (const round of rounds)
+    if (round.some(({ isAlone }) => isAlone)) expect(round).toHaveLength(1);
 });
 
 test("a short run has as many faults as asked for", () => {

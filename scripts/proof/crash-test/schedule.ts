@@ -37,7 +37,10 @@ export function partOf(rounds: Round[], from: number, to: number): Round[] {
 
 function canPair(first: Fault, second: Fault): boolean {
   return (
-    first.kind !== second.kind && !first.touches.some((thing) => second.touches.includes(thing))
+    first.kind !== second.kind &&
+    !first.isAlone &&
+    !second.isAlone &&
+    !first.touches.some((thing) => second.touches.includes(thing))
   );
 }
 

@@ -13,11 +13,13 @@ import { randomFrom } from "../../show/random.ts";
 import { type Caller, openCaller, openWatcher } from "./caller.ts";
 import { check } from "./checker.ts";
 import { LEDGER_SQL } from "./engine/index.ts";
+import { watchStalls } from "./engine/journal.ts";
 import { STEPS, type Step } from "./engine/steps.ts";
 import { type EndState, toldJobs } from "./evidence.ts";
 import type { Context, ServiceName } from "./faults/fault.ts";
 import type { Finding } from "./finding.ts";
 import { declareTopology, migrateDatabase, removeTopology } from "./fleet.ts";
+import { addForger, FORGER } from "./forger.ts";
 import { type History, openHistory } from "./history.ts";
 import { makeLoad } from "./load.ts";
 import { openObserver } from "./observer.ts";
@@ -31,6 +33,8 @@ const ENGINE = "crash";
 const CALLERS = ["operator", "ada", "bob", "cleo"];
 export const MAX_ATTEMPTS = 3;
 export const LEASE_MS = 2_000;
+/** Room for two of the bodies that the fault `heavy` sends. */
+const MAX_HELD_BYTES = 8_388_608;
 const WORKER_READY_TIMEOUT_MS = 30_000;
 /** Longer than the drain deadline, which derives from the engine's timeout; a planted bug is not waited for. */
 const STOP_GRACE_MS = { clean: 25_000, bug: 1_000 };
@@ -81,10 +85,12 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     jobs: options.jobs,
     maxAttempts: MAX_ATTEMPTS,
     leaseMs: LEASE_MS,
+    maxHeldBytes: MAX_HELD_BYTES,
   });
   options.say(`seed ${seed}: history and logs in ${relative(".", folder)}`);
 
-  const closers: (() => Promise<unknown>)[] = [() => history.close()];
+  const endWatch = watchStalls((fromMs) => history.append({ kind: "stall", fromMs }));
+  const closers: (() => Promise<unknown>)[] = [() => history.close(), async () => endWatch()];
   const close = async () => {
     for (const closer of closers.reverse())
       await closer().catch((error) => options.say(String(error)));
@@ -168,24 +174,35 @@ async function raise(options: StageOptions, ground: Ground): Promise<Stage> {
 }
 
 /** Whoever is not the fleet: those that publish, watch, cancel, and see effects. */
-async function openOutside({ prefix, history, closers, services: { urls } }: Ground) {
+async function openOutside({ prefix, history, closers, services }: Ground) {
+  const { urls } = services;
+  const isOwn = services.own !== undefined;
   const observer = await openObserver(history);
   closers.push(() => observer.close());
   const own = `${prefix}x`;
   const toBroker = { amqpUrl: urls.amqp, prefix, own, engine: ENGINE, history };
   const watcher = await openWatcher(toBroker);
   closers.push(() => watcher.close());
+  const everybody: Caller[] = [];
+  closers.push(() => Promise.all(everybody.map((caller) => caller.close())));
+  const open = async (name: string, amqpUrl = urls.amqp) => {
+    const caller = await openCaller({ ...toBroker, amqpUrl, name });
+    everybody.push(caller);
+    return caller;
+  };
   const callers: Caller[] = [];
-  closers.push(() => Promise.all(callers.map((caller) => caller.close())));
-  for (const name of CALLERS) callers.push(await openCaller({ ...toBroker, name }));
+  for (const name of CALLERS) callers.push(await open(name));
+  const oddCaller = await open("dora");
+  const forger = isOwn ? await open(FORGER, await addForger(urls, prefix, own)) : undefined;
   const claims = await Claims.open(
     urls.redis,
     { prefix, publisher: brokerUserOf(urls.amqp) },
     () => {},
   );
   closers.push(() => claims.close());
-  return { own, observer, watcher, callers, claims };
+  return { own, observer, watcher, callers, oddCaller, forger, everybody, claims };
 }
+
 type Outside = Awaited<ReturnType<typeof openOutside>>;
 
 interface Raised {
@@ -199,7 +216,7 @@ interface Raised {
 function contextOf(options: StageOptions, ground: Ground, raised: Raised): Context {
   const { prefix, history, services } = ground;
   const { outside, proxies, supervisor, reach, stepHits } = raised;
-  const { callers, claims, own } = outside;
+  const { callers, oddCaller, forger, claims, own } = outside;
   const random = randomFrom(options.seed);
   return {
     random,
@@ -223,6 +240,8 @@ function contextOf(options: StageOptions, ground: Ground, raised: Raised): Conte
     burials: supervisor.slots.at(-1) as Slot,
     callersPrefix: own,
     eventsExchange: `${prefix}.events`,
+    oddCaller,
+    forger,
     proxies,
     own: services.own,
     rabbitmqctl: services.rabbitmqctl,
@@ -239,12 +258,12 @@ const wasDeleted = ({ entries }: History) => entries.some(({ kind }) => kind ===
 function restOf(
   options: StageOptions,
   { prefix, history, folder, services }: Ground,
-  { watcher, callers }: Outside,
+  { watcher, everybody }: Outside,
   reach: Raised["reach"],
 ): RestOptions {
   return {
     reach,
-    seen: () => [watcher, ...callers].reduce((sum, { seen }) => sum + seen(), 0),
+    seen: () => [watcher, ...everybody].reduce((sum, { seen }) => sum + seen(), 0),
     runLog: join(folder, "runs.ndjson"),
     history,
     engine: ENGINE,
@@ -294,6 +313,7 @@ function workerEnv(
     REDIS_URL: through("redis"),
     ENGINE_PREFIX: prefix,
     LEASE_MS: String(LEASE_MS),
+    MAX_HELD_BYTES: String(MAX_HELD_BYTES),
     AMQP_HEARTBEAT_S: "2",
     HEALTH_PORT: "0",
     // Workers start again and again.

@@ -288,11 +288,11 @@ export class World {
           if (claim.kind === "run" && claim.token) this.#holders.set(claim.token, worker);
           return claim;
         }),
-      unclaim: (what, job, token, attempt) =>
+      unclaim: (what, job, token, attempt, next) =>
         this.#asStep(worker, `unclaims: ${what}`, async () => {
           // Whoever is through renews its lease no more, whether Redis heard of it or not.
           if (token !== undefined) this.#holders.delete(token);
-          if (!this.#isRedisAway) await claims.unclaim(what, job, token, attempt);
+          if (!this.#isRedisAway) await claims.unclaim(what, job, token, attempt, next);
         }),
     };
   }

@@ -1,6 +1,7 @@
 /** The demo's own eyes: raw subscriptions to replies and events, and the depth of the queues. */
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import { type KeptConnectionOptions, keepConnected } from "./kept-connection.ts";
+import { publisherOf } from "./users.ts";
 
 export interface ObserverOptions extends Pick<KeptConnectionOptions, "amqpUrl" | "onGivenUp"> {
   /** ENGINE_PREFIX */
@@ -30,10 +31,10 @@ const EVENT_TYPE = "activity.recorded";
 const QUEUE = { durable: true, arguments: { "x-expires": 600_000 } };
 const PREFETCH = 500;
 
-/** The queues of a run that hold what the observer has not seen yet. */
+/** The queues of a run that hold what the observer has not seen yet: its publisher's own. */
 export const observedQueues = (runId: string) => ({
-  replies: `demo.${runId}.replies`,
-  events: `demo.${runId}.events`,
+  replies: `${publisherOf(runId)}.replies`,
+  events: `${publisherOf(runId)}.events`,
 });
 
 /**

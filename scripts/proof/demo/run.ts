@@ -18,6 +18,7 @@ import { nothingPublished, publishAll, type Send } from "./publish.ts";
 import { openRows } from "./rows.ts";
 import { sendAgain } from "./send-again.ts";
 import { type Latency, latencyOf } from "./summary.ts";
+import { type DemoUsers, publisherOf } from "./users.ts";
 import { renderFrame, renderLine, type View } from "./view.ts";
 import { startWorkers } from "./workers.ts";
 
@@ -32,6 +33,7 @@ export interface RunOptions {
   issues: Issue[];
   plan: Plan;
   urls: ServiceUrls;
+  users: DemoUsers;
   /** ENGINE_PREFIX */
   prefix: string;
   /** How old the management API's figures can be. */
@@ -99,7 +101,8 @@ export async function runDemo(options: RunOptions): Promise<RunResult> {
 type Stage = Awaited<ReturnType<typeof openStage>>;
 
 async function openStage(options: RunOptions, closers: AsyncDisposableStack) {
-  const { plan, urls, prefix } = options;
+  const { plan, urls, users, prefix } = options;
+  const amqpUrl = users.publisherUrl;
   const failure = new AbortController();
   const onFailure = (error: Error) => failure.abort(error);
   const expectedOutputs = onePass(plan);
@@ -109,12 +112,12 @@ async function openStage(options: RunOptions, closers: AsyncDisposableStack) {
   };
   const rows = closers.adopt(openRows(urls.DATABASE_URL), (it) => it.close());
   const observer = closers.adopt(
-    await openObserver({ ...plan, amqpUrl: urls.AMQP_URL, prefix, onGivenUp: onFailure }),
+    await openObserver({ ...plan, amqpUrl, prefix, onGivenUp: onFailure }),
     (it) => it.close(),
   );
   const contract = contractOf(activities, analytics);
   const client = closers.adopt(
-    await connect({ amqpUrl: urls.AMQP_URL, prefix, appId: "demo", contract }),
+    await connect({ amqpUrl, prefix, appId: publisherOf(plan.runId), contract }),
     (it) => it.close(),
   );
   const published = nothingPublished();
@@ -123,6 +126,7 @@ async function openStage(options: RunOptions, closers: AsyncDisposableStack) {
   const workers = closers.adopt(
     startWorkers({
       urls,
+      users,
       prefix,
       figuresAgeS: options.figuresAgeS,
       logFolder: join(options.outFolder, "logs"),

@@ -1,16 +1,18 @@
 /** The three services, with the fleet's queues and tables in them. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { provideServices, type Services } from "../../../shared/services/index.ts";
+import { provideServices, type Services, type Source } from "../../../shared/services/index.ts";
 import { startReaper } from "../../../shared/services/reaper.ts";
 import { type FleetToRemove, removeAtEnd } from "../../../shared/services/remove-fleet.ts";
 import { workerFolders } from "../../workers.ts";
 import { observedQueues } from "./observe.ts";
 import type { Plan } from "./plan.ts";
 import type { ServiceUrls } from "./run.ts";
+import { type DemoUsers, makeUsers, oneForAll } from "./users.ts";
 
 export interface DemoServices extends AsyncDisposable {
   urls: ServiceUrls;
+  users: DemoUsers;
   /** How old the figures of the management API can be: KEDA's clocks must not run faster than that lets them. */
   figuresAgeS: number;
 }
@@ -30,6 +32,11 @@ export interface SetUpOptions {
   prefix: string;
   /** Leaves it all the same. */
   keep: boolean;
+  /**
+   * Whether every process gets a user of its own, with its printed rights: on servers of the demo's own, which it
+   * then starts. Undefined: where they are its own anyway.
+   */
+  rights: boolean | undefined;
   plan: Pick<Plan, "runId" | "workspaceId">;
   signal: AbortSignal;
   say(text: string): void;
@@ -37,8 +44,8 @@ export interface SetUpOptions {
 
 /** Takes the services that are there or starts its own, which end with it; then declares and migrates. */
 export async function prepareServices(options: SetUpOptions): Promise<DemoServices> {
-  const { repository, prefix, keep, signal, say } = options;
-  const services = await provideServices();
+  const { repository, prefix, keep, rights, plan, signal, say } = options;
+  const services = await provideServices(rights ? { sources: OWN } : {});
   let removeOwn = async () => {};
   const end = async () => {
     try {
@@ -62,22 +69,31 @@ export async function prepareServices(options: SetUpOptions): Promise<DemoServic
       RABBITMQ_MANAGEMENT_URL: services.managementUrl,
     };
     const from = Object.entries(services.sources).map(([name, source]) => `${name} (${source})`);
-    say(`services: ${from.join(", ")}; queues, rows and keys under ${prefix}`);
-    if (areShared(services) && !keep) removeOwn = await removeWhenDone(urls, options);
-    const env = { ...process.env, ...urls, ENGINE_PREFIX: prefix };
-    for (const script of ["scripts/operate/topology.ts", "scripts/operate/migrate.ts"])
-      await runScript(script, { cwd: repository, env, signal });
+    const isShared = areShared(services);
+    const hasUsers = rights ?? !isShared;
+    const as = hasUsers ? ", each process under its printed rights" : "";
+    say(`services: ${from.join(", ")}; queues, rows and keys under ${prefix}${as}`);
+    if (isShared && !keep) removeOwn = await removeWhenDone(urls, options);
+    const prepare = async (AMQP_URL: string) => {
+      const env = { ...process.env, ...urls, AMQP_URL, ENGINE_PREFIX: prefix };
+      for (const script of ["scripts/operate/topology.ts", "scripts/operate/migrate.ts"])
+        await runScript(script, { cwd: repository, env, signal });
+    };
+    const made = { urls, prefix, runId: plan.runId };
+    const users = hasUsers ? await makeUsers(made, prepare) : oneForAll(urls);
+    if (!hasUsers) await prepare(urls.AMQP_URL);
     const figuresAgeS = services.sources.rabbitmq === "native" ? OWN_FIGURES_AGE_S : FIGURES_AGE_S;
-    return { urls, figuresAgeS, [Symbol.asyncDispose]: end };
+    return { urls, users, figuresAgeS, [Symbol.asyncDispose]: end };
   } catch (error) {
     await end();
     throw error;
   }
 }
 
-/** Servers of our own end with all that is in them. */
+/** Servers from there end with the demo, with all that is in them. */
+const OWN: readonly Source[] = ["docker", "native"];
 const areShared = ({ sources }: Services) =>
-  Object.values(sources).some((source) => source === "environment" || source === "kept");
+  Object.values(sources).some((source) => !OWN.includes(source));
 
 async function removeWhenDone(
   urls: ServiceUrls,

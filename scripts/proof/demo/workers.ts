@@ -9,6 +9,7 @@ import { readKeda } from "../../scaling/fleet/read-keda.ts";
 import { askTrigger } from "../../scaling/keda/management.ts";
 import type { RabbitMqTrigger } from "../../scaling/keda/scaled-object.ts";
 import type { ServiceUrls } from "./run.ts";
+import type { DemoUsers } from "./users.ts";
 
 export interface Workers {
   /** Worker processes of an engine that were asked for. */
@@ -26,6 +27,7 @@ export interface Workers {
 
 export interface WorkersOptions {
   urls: ServiceUrls;
+  users: Pick<DemoUsers, "envOf">;
   /** ENGINE_PREFIX */
   prefix: string;
   /** How old the management API's figures can be. */
@@ -68,6 +70,7 @@ export function startWorkers(options: WorkersOptions): Workers {
   const fleet = createFleet({
     scaledObjects,
     env: { ...process.env, ...urls, ENGINE_PREFIX: prefix, WORKER_ID: prefix },
+    envOf: options.users.envOf,
     logFolder,
     repository,
     timeScale,

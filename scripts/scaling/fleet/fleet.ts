@@ -12,6 +12,8 @@ export interface FleetOptions {
   scaledObjects: readonly ScaledObject[];
   /** The environment of the workers; a WORKER_ID in it comes before the name of each. */
   env: NodeJS.ProcessEnv;
+  /** What those of one engine have beside it, or instead. */
+  envOf?: (engine: string) => NodeJS.ProcessEnv;
   /** Where each worker's log goes, one file a pod. It is emptied first. */
   logFolder: string;
   repository: string;
@@ -57,7 +59,7 @@ export function createFleet(options: FleetOptions): Fleet {
     startWorkerProcess({
       args: workerArgs(`workers/${engine}/index.ts`),
       cwd: repository,
-      env: { ...env, HEALTH_PORT: "0", WORKER_ID: workerId(name) },
+      env: { ...env, ...options.envOf?.(engine), HEALTH_PORT: "0", WORKER_ID: workerId(name) },
       output: { file: join(logFolder, `${name}.log`) },
       reaper,
     });

@@ -9,6 +9,8 @@ export interface StandIn {
   readonly arrivals: Map<string, number>;
   /** The routing key that each job id came with. */
   readonly routingKeys: Map<string, string>;
+  /** The body that each job id came with. */
+  readonly bodies: Map<string, unknown>;
   /** Announces an event. */
   announce(type: string, body: unknown, id: string): Promise<void>;
   close(): Promise<void>;
@@ -57,6 +59,7 @@ export async function startStandIn(url: string, prefix: string, engine = "echo")
   channel.on("error", () => {});
   const arrivals = new Map<string, number>();
   const routingKeys = new Map<string, string>();
+  const bodies = new Map<string, unknown>();
   await channel.prefetch(500);
   const send = (queue: string, body: unknown, properties: amqplib.Options.Publish) =>
     channel.sendToQueue(queue, Buffer.from(JSON.stringify(body)), {
@@ -69,7 +72,9 @@ export async function startStandIn(url: string, prefix: string, engine = "echo")
     const { messageId: id, replyTo, correlationId } = message.properties;
     routingKeys.set(id, message.fields.routingKey);
     arrivals.set(id, (arrivals.get(id) ?? 0) + 1);
-    const { value, answer: how }: EchoInput = JSON.parse(message.content.toString());
+    const sent: EchoInput = JSON.parse(message.content.toString());
+    const { value, answer: how } = sent;
+    bodies.set(id, sent);
     const failed = how === "fail";
     const details = [{ path: "answer", message: "it was told to fail" }];
     const error = { code: "rejected", message: "no", retriable: false, attempt: 1, details };
@@ -90,6 +95,7 @@ export async function startStandIn(url: string, prefix: string, engine = "echo")
   return {
     arrivals,
     routingKeys,
+    bodies,
     async announce(type, body, messageId) {
       const content = Buffer.from(JSON.stringify(body));
       channel.publish(names.events, type, content, { type, messageId, persistent: true });

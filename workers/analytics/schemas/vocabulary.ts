@@ -11,11 +11,13 @@ export const CEILINGS = {
   historyPerItem: 5_000,
   changesPerJob: 50_000,
   idsPerItem: 5_000,
+  /** Labels and cycles of all items of a job together. */
+  idsPerJob: 50_000,
   statesPerJob: 5_000,
   projectsPerFlow: 200,
   daysPerWindow: 3_660,
-  /** Stored changes that one `flow` reads; more is `rejected`: ask for fewer projects. */
-  changesPerFlow: 500_000,
+  /** Stored changes that one `flow` reads, about 130 MB of heap; more is `rejected`: ask for fewer projects. */
+  changesPerFlow: 300_000,
   /** Simulations times the days that each may walk (1,826 where no `until` is asked about): about 2 s of CPU. More is `rejected`. */
   simulatedDays: 50_000_000,
   /** Items listed one by one in an output, newest or oldest first; percentiles always see all. */
@@ -28,11 +30,12 @@ export const storable = (maxLength: number) =>
   z
     .string()
     .max(maxLength)
-    .refine((text) => !text.includes("\0"), "must not hold a NUL character");
+    .refine((text) => !text.includes("\0"), "must not hold a NUL character")
+    .meta({ pattern: "^[^\\u0000]*$" });
 /** An opaque id of the tracker's, as long as `activities` announces them. */
 export const Id = storable(255).min(1);
 export const Group = z.enum(STATE_GROUPS);
-/** A local calendar day, YYYY-MM-DD. */
-export const CalendarDay = z.iso.date();
-/** An instant in ISO-8601 with `Z` or an offset. */
-export const Instant = z.iso.datetime({ offset: true });
+export const CalendarDay = z.iso.date().describe("A local calendar day, YYYY-MM-DD.");
+export const Instant = z.iso
+  .datetime({ offset: true })
+  .describe("An instant in ISO-8601, with `Z` or an offset.");

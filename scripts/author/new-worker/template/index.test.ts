@@ -1,17 +1,23 @@
 /** The actions of `template`, called directly. */
-import type { Job } from "@tl-engine/shared";
+import { basename } from "node:path";
+import { Reject } from "@tl-engine/shared";
+import { sampleInputs } from "@tl-engine/shared/testing/schema-arbitrary";
+import { runAction } from "@tl-engine/shared/testing/test-job";
 import { expect, test } from "vitest";
 import worker from "./index.ts";
 
-const { greet } = worker.actions;
-/** This handler uses nothing of the job; one that does gets what it uses here. */
-const job = { id: "job-1", attempt: 1 } as Job;
-
-test("greets by name", async () => {
-  const input = greet.input.parse({ name: "Ada" });
-  expect(await greet.handle?.(input, job)).toEqual({ greeting: "Hello, Ada!" });
+test("the engine is called like its folder", () => {
+  expect(worker.name).toBe(basename(import.meta.dirname));
 });
 
-test("refuses a name that is empty", () => {
-  expect(greet.input.safeParse({ name: "" }).success).toBe(false);
-});
+test.each(Object.entries(worker.actions))(
+  "%s answers what its schema lets in",
+  async (_, action) => {
+    for (const input of sampleInputs(action.input)) {
+      // It may refuse an input; after any other error the same job would be tried again, in vain.
+      await runAction(action, input as never).catch((error) =>
+        expect(error).toBeInstanceOf(Reject),
+      );
+    }
+  },
+);

@@ -1,6 +1,7 @@
 /** The engine `template`: what it does, in one sentence. */
-import { action, defineWorker } from "@tl-engine/shared";
-import { GreetInput, GreetOutput } from "./schemas.ts";
+import { action, anySpelling, defineWorker } from "@tl-engine/shared";
+import { z } from "zod";
+import sampleJobs from "./sample-job.ts";
 
 export default defineWorker({
   name: "template",
@@ -10,8 +11,11 @@ export default defineWorker({
     /** An example to replace. */
     greet: action({
       version: 1,
-      input: GreetInput,
-      output: GreetOutput,
+      input: anySpelling(
+        z.object({ name: z.string().min(1).max(200).describe("Who is greeted.") }),
+      ),
+      output: z.object({ greeting: z.string().describe("What to say to them.") }),
+      examples: [{ title: "Greets Ada.", input: (n) => sampleJobs(n, []).input }],
       handle({ name }) {
         return { greeting: `Hello, ${name}!` };
       },

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { openTestFleet, type TestFleet } from "../../../../shared/testing/fleet.ts";
 import { openOwnServers } from "../../../../shared/testing/own-servers.ts";
 import { type FoundWorker, loadWorkers } from "../../../workers.ts";
-import { applyToPostgres, printedRights } from "./printed-rights.ts";
+import { applyWithPsql, printedRights } from "./printed-rights.ts";
 
 export interface RoleFleet {
   fleet: TestFleet;
@@ -39,7 +39,11 @@ export async function openRoleFleet(): Promise<RoleFleet> {
   await pool.query("alter system set log_statement = 'all'");
   await pool.query("select pg_reload_conf()");
   for (const { name } of definitions)
-    await applyToPostgres(printedRights(name, config.ENGINE_PREFIX), databaseUrl, password);
+    await applyWithPsql(
+      await printedRights(name, { ENGINE_PREFIX: config.ENGINE_PREFIX }),
+      databaseUrl,
+      password,
+    );
 
   const urlOf = (engine: string) => {
     const url = new URL(config.DATABASE_URL);

@@ -5,14 +5,6 @@ import { createLog } from "@tl-engine/shared/process/log";
 import { openRedis } from "@tl-engine/shared/stores/redis";
 import type { BrokerRights } from "../statements.ts";
 
-/** The same address as another user. */
-export function urlAs(url: string, user: string, password: string): string {
-  const given = new URL(url);
-  given.username = user;
-  given.password = password;
-  return given.href;
-}
-
 /** Runs `ACL …` as the user of the URL. */
 export async function redisAcl(redisUrl: string, ...words: string[]): Promise<void> {
   const redis = openRedis(redisUrl, createLog({}, "silent"), { enableOfflineQueue: true });
@@ -27,12 +19,12 @@ export async function redisAcl(redisUrl: string, ...words: string[]): Promise<vo
 export async function makeBrokerUser(
   managementUrl: string,
   amqpUrl: string,
-  { user, configure, write, read, topic }: BrokerRights,
+  { user, configure, write, read, topics }: BrokerRights,
   password: string,
 ): Promise<void> {
   const vhost = vhostOf(amqpUrl);
   await ask(managementUrl, "PUT", ["users", user], { password, tags: "" });
   await ask(managementUrl, "PUT", ["permissions", vhost, user], { configure, write, read });
-  if (topic !== undefined)
+  for (const topic of topics)
     await ask(managementUrl, "PUT", ["topic-permissions", vhost, user], topic);
 }

@@ -8,8 +8,11 @@ import type { ReceivedJob } from "../../../../shared/job/receive.ts";
 import type { ResultRow } from "../../../../shared/job/result-rows.ts";
 import type { Parts } from "../../../../shared/worker.ts";
 
-/** Wraps a part of the runtime in a mistake that people make. */
-export type Bug = (parts: Parts) => Parts;
+/**
+ * Wraps a part of the runtime in a mistake that people make. `isMine` says which jobs to harm, by their ids, where
+ * that is not in a part.
+ */
+export type Bug = (parts: Parts, isMine: (jobId: unknown) => boolean) => Parts;
 
 /** Where a message goes, told by its address as the contract has it. */
 export const isTier = ({ exchange }: Outgoing) => exchange.includes(".delay.");

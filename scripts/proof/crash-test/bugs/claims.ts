@@ -7,7 +7,6 @@ import { type ClaimRecord, readRecord, writeRecord } from "../../../../shared/wi
 import { redisKeys } from "../../../../shared/wire/names.ts";
 import type { Parts } from "../../../../shared/worker.ts";
 import { type Bug, changes, claims, isReply, isTier, settles } from "./bug.ts";
-import { laneOf } from "./lanes.ts";
 
 const LEASE_MS = Number(process.env.LEASE_MS ?? 2_000);
 
@@ -135,6 +134,23 @@ export const CRASH_BUGS: Record<string, Bug> = {
     claims(parts, (claim) =>
       claim.kind === "run" && claim.crashes > 0 ? { ...claim, crashes: 100 } : claim,
     ),
+  /** Takes a lease that ran out for the job's own crash: its worker may only have stood still. */
+  "stall-counts-as-crash": (parts) => ({
+    ...parts,
+    claims: {
+      ...parts.claims,
+      async claim(job, ...how) {
+        let hasRunOut = false;
+        const look = ({ token, leaseEndMs }: ClaimRecord) => {
+          hasRunOut = token !== undefined && leaseEndMs < Date.now();
+          return false;
+        };
+        await change(job, look, () => {});
+        const claim = await parts.claims.claim(job, ...how);
+        return claim.kind === "run" && hasRunOut ? { ...claim, crashes: 100 } : claim;
+      },
+    },
+  }),
   /** Quarantines the job that came after the one that was there at a crash. */
   "neighbour-quarantined": (parts) => {
     let isNext = false;
@@ -167,11 +183,10 @@ export const CANCEL_BUGS: Record<string, Bug> = {
         : claim,
     ),
   /** Neither the message nor the heartbeat ends a run. */
-  "cancel-ignored": (parts) => {
+  "cancel-ignored": (parts, isMine) => {
     const { abort } = JobContext.prototype;
-    const lane = Number(process.env.CRASH_TEST_LANE_OF_CANCEL ?? -1);
     JobContext.prototype.abort = function (reason) {
-      if (reason.why === "cancelled" && (lane < 0 || laneOf(this.id) === lane)) return;
+      if (reason.why === "cancelled" && isMine(this.id)) return;
       Reflect.apply(abort, this, [reason]);
     };
     return parts;

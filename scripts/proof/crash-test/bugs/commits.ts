@@ -181,10 +181,10 @@ export const COMMIT_BUGS: Record<string, Bug> = {
 };
 
 const isBurials = process.env.CRASH_TEST_ENGINE === "burials";
-const inBurials =
+export const inBurials =
   (bug: Bug): Bug =>
-  (parts) =>
-    isBurials ? bug(parts) : parts;
+  (parts, isMine) =>
+    isBurials ? bug(parts, isMine) : parts;
 
 export const BURIAL_BUGS: Record<string, Bug> = {
   "burials-without-row": inBurials((parts) => ({

@@ -23,8 +23,8 @@ export function byLane(lanes: readonly Parts[]): Parts {
     ...clean,
     receive: (delivery) => of(String(delivery.message.properties.messageId)).receive(delivery),
     claims: {
-      claim: (job, alone) => of(job.id).claims.claim(job, alone),
-      unclaim: (what, job, token, attempt) => of(job.id).claims.unclaim(what, job, token, attempt),
+      claim: (job, ...how) => of(job.id).claims.claim(job, ...how),
+      unclaim: (what, job, ...how) => of(job.id).claims.unclaim(what, job, ...how),
       heartbeat: (jobs) => beat(jobs, of),
     },
     commits: {

@@ -208,6 +208,17 @@ const definition = defineWorker({
         return answer(job, input);
       },
     }),
+    /** Its input is large, and held while it waits. */
+    heavy: action({
+      ...base,
+      input: Input.extend({ durationMs: z.int() }),
+      maxInputBytes: 8_388_608,
+      async handle(input, job) {
+        await enter(await job.tx(), [job]);
+        await pause(input.durationMs, job.signal);
+        return answer(job, input);
+      },
+    }),
     /** What an event of `ledger` runs. */
     consume: action({
       version: 1,

@@ -37,14 +37,17 @@ const LOOK_MS = 100;
 /** Shorter ones cost no lease. */
 const STALL_MS = 400;
 
-/** Notes when the event loop stood still. */
-export function watchStalls(): void {
+const noteStall = (from: number, at: number) => note({ kind: "stall", at, worker, from });
+
+/** Tells when the event loop stood still. Returns the function that ends it. */
+export function watchStalls(tell = noteStall): () => void {
   let last = steadyNowMs();
-  setInterval(() => {
+  const timer = setInterval(() => {
     const at = steadyNowMs();
-    if (at - last > STALL_MS) note({ kind: "stall", at, worker, from: last });
+    if (at - last > STALL_MS) tell(last, at);
     last = at;
   }, LOOK_MS).unref();
+  return () => clearInterval(timer);
 }
 
 function began({ id, attempt }: { id: string; attempt: number }) {

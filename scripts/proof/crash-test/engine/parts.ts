@@ -37,13 +37,13 @@ export function withSteps(parts: Parts): Parts {
     },
     claims: {
       ...claims,
-      async claim(job, alone) {
-        const claim = await claims.claim(job, alone);
+      async claim(job, ...how) {
+        const claim = await claims.claim(job, ...how);
         if (claim.kind === "run") await reach("claimed", job.id);
         return claim;
       },
-      async unclaim(what, job, token, attempt) {
-        await claims.unclaim(what, job, token, attempt);
+      async unclaim(what, job, token, attempt, next) {
+        await claims.unclaim(what, job, token, attempt, next);
         if (what === "done") await reach("marked-done", job.id);
         if (what === "retry") await reach("attempt-recorded", job.id);
       },

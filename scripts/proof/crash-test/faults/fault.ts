@@ -1,6 +1,7 @@
 /** What a fault is, and what it may lay its hands on. */
 import type { ServiceProxy, Toxic } from "../../../../shared/testing/proxy.ts";
 import type { Random } from "../../../show/random.ts";
+import type { Caller } from "../caller.ts";
 import type { Step } from "../engine/steps.ts";
 import type { History } from "../history.ts";
 import type { Load } from "../load.ts";
@@ -40,6 +41,10 @@ export interface Context {
   /** Prefix of the callers' own queues. */
   callersPrefix: string;
   eventsExchange: string;
+  /** Publishes what can't be read; nothing else, and nobody else does. */
+  oddCaller: Caller;
+  /** Publishes as a user of its own, where there is an own broker. */
+  forger: Caller | undefined;
   note(detail: string): void;
 }
 
@@ -52,6 +57,8 @@ export interface Fault {
   needs?: "own services" | "management";
   /** Two faults of a pair never touch the same thing. */
   touches: (ServiceName | "workers")[];
+  /** Never one of a pair, since what it asks for can't be had while something else is broken. */
+  isAlone?: boolean;
   /** How often it comes, beside the others; 0 only when KINDS names it. */
   weight: number;
   /** How long it lasts between injection and healing, milliseconds. */

@@ -146,7 +146,8 @@ function kills(): Fault[] {
         const step = random.oneOf(["received", "committed", "reply-sent", "letter-sent"] as const);
         const exited = burials.nextExit();
         burials.order({ step, signal: "SIGKILL", nth: 2 }, `SIGKILL at ${step}`);
-        for (let count = 0; count < 6; count++) void load.one("plain", {}, 1, { isBuried: true });
+        for (let count = 0; count < 6; count++)
+          void load.one("plain", {}, 1, { burial: "expired" });
         if (await inTime(exited, STEP_TIMEOUT_MS)) return undefined;
         burials.disarm();
         context.note(`${step} was not reached in time`);
@@ -220,13 +221,20 @@ function stops(): Fault[] {
 function greed(past: number): Fault[] {
   return [
     {
+      // Past the lease, and past what the broker waits for a heartbeat. Copies elsewhere find the lease run out.
       kind: "loop-blocked",
       touches: ["workers"],
-      weight: 1,
-      holdMs: 0,
+      weight: 2,
+      // As long as one worker may have to do with it; what comes meanwhile is taken by the others.
+      holdMs: 6_000,
       async inject(context) {
-        await context.load.one("blocks", { durationMs: past }, 2);
-        await context.load.burst(20);
+        void context.load.one("slow", { durationMs: 1_000 }, 3);
+        await Promise.all([
+          ...[2_000, past, 5_000].map((durationMs) =>
+            context.load.one("blocks", { durationMs }, 2),
+          ),
+          context.load.burst(20),
+        ]);
         return undefined;
       },
     },

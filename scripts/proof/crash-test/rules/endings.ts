@@ -12,6 +12,7 @@ const WRITES_LEDGER = new Set([
   "external",
   "later",
   "blocks",
+  "heavy",
   "consume",
   "oom",
 ]);

@@ -17,8 +17,12 @@ const FINE_ODDITIES = new Set(["thenable"]);
 /** Every right ending of a job that neither expires nor is cancelled. */
 export function rightEndings(story: Story, { maxAttempts }: Evidence): Ending[] {
   const { job, copies } = story;
-  const right = copies.some(({ isBuried }) => !isBuried) ? endingsOf(job, maxAttempts) : [];
-  if (copies.some(({ isBuried, mayExpire }) => isBuried || mayExpire))
+  if (copies.some(({ isRefused }) => isRefused)) return [failed("invalid_input", 0)];
+  // What the broker's delivery limit took has not run: it has its turn after all.
+  const right = copies.some(({ burial }) => burial !== "expired")
+    ? endingsOf(job, maxAttempts)
+    : [];
+  if (copies.some(({ burial, mayExpire }) => burial === "expired" || mayExpire))
     right.push(failed("expired", 0));
   return right;
 }

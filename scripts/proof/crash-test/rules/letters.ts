@@ -21,7 +21,15 @@ export function failuresHaveLetters({ stories, owedCopies }: Evidence): Finding[
         message: `failed (${row.code}), yet no dead letter says so`,
       });
     for (const copy of copies) {
-      if (!owedCopies.has(copy.copy) || !isConflict(story, copy.job)) continue;
+      if (!owedCopies.has(copy.copy)) continue;
+      if (copy.isRefused && row === undefined && letters.length === 0)
+        findings.push({
+          rule: "i",
+          category: "lost",
+          jobId,
+          message: `what nobody can take (${copy.oddity}) has no dead letter`,
+        });
+      if (!isConflict(story, copy.job)) continue;
       const body = JSON.stringify(copy.job.input);
       if (!letters.some((letter) => codeOf(letter) === CONFLICT && letter.body === body))
         findings.push({
@@ -66,9 +74,13 @@ function difference(letter: Letter, copy: Copy): string | undefined {
   const { headers } = letter;
   if (letter.body !== JSON.stringify(copy.job.input))
     return `with the body ${letter.body.slice(0, 100)}`;
-  if (letter.type !== `crash.${copy.job.action}.v1`) return `of the type ${letter.type}`;
+  const { oddity } = copy;
+  if (letter.type !== (oddity === "type" ? "undefined" : `crash.${copy.job.action}.v1`))
+    return `of the type ${letter.type}`;
   if (letter.replyTo !== copy.replyTo) return `with the reply_to ${letter.replyTo}`;
-  if (letter.contentType !== "application/json") return `of content type ${letter.contentType}`;
+  // What is no text is told as bytes that are nothing special.
+  const contentType = oddity === "content-type" ? "application/octet-stream" : "application/json";
+  if (letter.contentType !== contentType) return `of content type ${letter.contentType}`;
   if (letter.timestamp !== copy.timestamp) return `with the timestamp ${letter.timestamp}`;
   if ((headers["x-replay"] ?? 0) !== copy.generation) return `of generation ${headers["x-replay"]}`;
   return undefined;
@@ -85,6 +97,8 @@ function wrongCode(letter: Letter, story: Story, evidence: Evidence): string | u
     return attempt === row.attempt
       ? undefined
       : `of attempt ${attempt}, the row is of ${row.attempt}`;
+  if (row === undefined && copies.every(({ oddity }) => oddity === "message-id"))
+    return code === "invalid_input" ? undefined : `of a ${code}, yet it says no id`;
   // How it ended before it was replayed.
   const isEarlier = row !== undefined && row.generation > 0;
   const isPossible =

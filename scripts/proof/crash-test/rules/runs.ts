@@ -1,5 +1,5 @@
 /** Rule j: who may run a job, and when: one worker at a time, in time, and not once it was cancelled. */
-import { type Evidence, overlaps, type Run, type Story } from "../evidence.ts";
+import { type Evidence, overlaps, type Run, STALL_ECHO_MS, type Story } from "../evidence.ts";
 import type { Finding } from "../finding.ts";
 
 /** Processes need a moment between what they do and what they note. */
@@ -11,9 +11,6 @@ const CANCEL_REACH_MS = 3_000;
  * at two crashes waits for its turn alone, again in each worker that is killed meanwhile.
  */
 const TAKEOVER_MS = 90_000;
-
-/** A worker that stood still takes Redis' answers for lost, and does without for two seconds. */
-const STALL_ECHO_MS = 4_000;
 
 /** Whether a worker may have gone without claims, or lost one. */
 function mayGoUnclaimed(evidence: Evidence, worker: string, fromMs: number, toMs: number) {
@@ -143,7 +140,7 @@ export function deadWorkersAreReplaced({ stories, of }: Evidence): Finding[] {
 export function unrunJobsDidNotRun({ stories }: Evidence): Finding[] {
   const isUnrun = ({ row, copies }: Story) =>
     row?.status === "failed" &&
-    (row.code === "invalid_input" || copies.every(({ isBuried }) => isBuried));
+    (row.code === "invalid_input" || copies.every(({ burial }) => burial === "expired"));
   return [...stories.values()]
     .filter((story) => isUnrun(story) && story.runs.length > 0)
     .map(({ id, row }) => ({
