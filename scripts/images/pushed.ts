@@ -23,19 +23,19 @@ export async function pushedDigest(image: string): Promise<string> {
 }
 
 /** In the form of sha256sum, which the provenance takes its subjects from. */
-export function writePushed(images: readonly string[]): void {
+export function writePushed(images: readonly string[], file = PUSHED): void {
   const lines = images.map((image) => {
     const [repository, digest] = image.split("@sha256:");
     return `${digest}  ${repository}\n`;
   });
-  writeFileSync(PUSHED, lines.join(""));
+  writeFileSync(file, lines.join(""));
 }
 
 /** @throws {BadImageRequest} when nothing was pushed from here. */
-export function readPushed(): { name: string; image: string }[] {
+export function readPushed(file = PUSHED): { name: string; image: string }[] {
   let text = "";
   try {
-    text = readFileSync(PUSHED, "utf8");
+    text = readFileSync(file, "utf8");
   } catch {
     throw new BadImageRequest(
       "Nothing was pushed from here: make images PUSH=1 REGISTRY=… comes first.",
