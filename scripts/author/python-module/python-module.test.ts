@@ -47,14 +47,13 @@ describe.skipIf(!hasPython)("on a fleet", () => {
     const shown = await runPython(
       `
 with client() as engine:
-    data = {"value": json.loads(sys.stdin.readline() or "null")}
     for _ in range(3):
         show(engine.call("python", "echo", {"value": ${JSON.stringify(value.text)}}, id="${id}", timeout_s=20))
     show(failure(lambda: engine.call("python", "echo", {"value": 2}, id="${id}", timeout_s=20)))
     show(engine.call("python", "echo", {"value": "\\ud800", "half": 1}, timeout_s=20))
     show(engine.publish("python", "echo", {"value": 1}, id="${id}-bulk", lane="bulk"))
     show(troubles)
-`.replace('    data = {"value": json.loads(sys.stdin.readline() or "null")}\n', ""),
+`,
       options(),
     );
     const output = { value: value.text };
@@ -197,7 +196,6 @@ show(troubles)
       ["publish('python', 'echo', {}, id=7)", { code: "invalid_id" }],
       ["publish('nobody', 'echo', {})", { code: "unknown_engine" }],
       ["publish('python', 'sing', {})", { code: "unknown_action" }],
-      ["publish('absent', 'echo', {'value': 1})", { name: "Unroutable" }],
       ["publish('python', 'echo', {}, reply_to='mine')", { code: "invalid_option" }],
       ["publish('python', 'echo', {}, lane='fast')", { code: "invalid_option" }],
       ["publish('python', 'echo', {}, traceparent='00')", { code: "invalid_option" }],
@@ -287,7 +285,11 @@ show(failure(lambda: engine.publish("python", "echo", {"value": 1})))
     );
     cases.forEach(([given, code], index) => {
       const [error, tookS] = shown[index] as [unknown, number];
-      expect(error, given).toMatchObject({ name: "BrokerUnavailable", code, maybe_accepted: false });
+      expect(error, given).toMatchObject({
+        name: "BrokerUnavailable",
+        code,
+        maybe_accepted: false,
+      });
       expect(tookS).toBeLessThan(8);
     });
   });
@@ -347,6 +349,7 @@ class SoftTimeLimitExceeded(Exception): pass
 def interrupt(*_): raise SoftTimeLimitExceeded
 signal.signal(signal.SIGALRM, interrupt)
 engine = client()
+engine.call("python", "echo", {"value": "before"})
 interrupted = 0
 for n in range(200):
     signal.setitimer(signal.ITIMER_REAL, 0.0002 + (n % 40) * 0.0002)
