@@ -1183,7 +1183,8 @@ class Client:
         if deadline is not None:
             if not isinstance(deadline, datetime.datetime) or deadline.tzinfo is None:
                 _refuse("deadline must be a datetime with a time zone")
-            headers["x-deadline"] = int(deadline.timestamp() * 1_000)
+            # A double, which holds it: py-amqp's tag for a 64-bit integer is one that other libraries can't read.
+            headers["x-deadline"] = float(int(deadline.timestamp() * 1_000))
         type_ = f"{engine}.{action}.v{facts['version']}"
         properties = {
             "message_id": id,
