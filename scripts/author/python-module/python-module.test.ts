@@ -32,6 +32,17 @@ test.skipIf(mypy === undefined)("its types hold from Python 3.9 on", () => {
   expect(stdout).toContain("Success");
 });
 
+test.skipIf(!hasPython)("the code on its page is Python", () => {
+  const page = readFileSync(join(MODULE_FOLDER, "../celery.md"), "utf8");
+  const blocks = [...page.matchAll(/```python\n([\s\S]*?)```/g)].map(([, code]) => code);
+  expect(blocks.length).toBeGreaterThan(4);
+  for (const code of blocks) {
+    const parse = ["-c", "import ast, sys; ast.parse(sys.stdin.read(), feature_version=(3, 9))"];
+    const { stderr } = spawnSync("python3", parse, { input: code, encoding: "utf8" });
+    expect(stderr, code).toBe("");
+  }
+});
+
 describe.skipIf(!hasPython)("on a fleet", () => {
   let fleet: TestFleet;
   const options = (more: object = {}) => ({ ...clientOptions(fleet), ...more });
