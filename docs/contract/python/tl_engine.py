@@ -852,7 +852,8 @@ class Client:
         redis_url          Redis with the claims, for `cancel` and `status`.
         prefix             the workers' ENGINE_PREFIX.
         publisher          whether jobs carry the broker user as `user_id`: jobs, results and claims are then its own.
-        reply_queue        a durable queue `*.replies` or `*.replies.*`: where replies to `publish` go, for `replies`.
+        reply_queue        a durable queue `*.replies` or `*.replies.*`: where replies to `publish` go, for `replies`,
+                           which makes it: run that once before the first publish.
         reply_exchange     the workers' REPLY_EXCHANGE, where they have one.
         publish_timeout_s  how long a publish may go unconfirmed.
         on_trouble         told what no caller can be told; by default it is logged as a warning.

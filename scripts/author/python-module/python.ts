@@ -41,6 +41,12 @@ def failure(ask):
 troubles = []
 `;
 
+/** A test that fails in the middle leaves none behind. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 export interface Program {
   process: ChildProcess;
   /** The next line that it shows, in order. */
@@ -60,6 +66,8 @@ export function startPython(code: string, options: object): Program {
     CLIENT: JSON.stringify(options),
   };
   const child = spawn(String(found), ["-c", PRELUDE + code], { env, stdio: "pipe" });
+  running.add(child);
+  child.on("close", () => running.delete(child));
   const lines: string[] = [];
   const waiting: ((line: string) => void)[] = [];
   forEachLine(child.stdout, (line) => {

@@ -110,7 +110,7 @@ withUsers("call, events, result, status, cancel and resendUnanswered work with t
 });
 
 test.skipIf(managementUrl === undefined || !hasPython)("so does the Python module", async () => {
-  const [output, result, state, cancelled, events] = await runPython(
+  const [output, result, state, cancelled, events, replied] = await runPython(
     `
 engine = client(reply_queue="${NAME}.replies.python")
 stop, seen = threading.Event(), []
@@ -129,10 +129,17 @@ show(engine.result("${NAME}-python", "${engine}"))
 show(engine.status("${NAME}-python", "${engine}").state)
 show(engine.cancel("${NAME}-python", "${engine}"))
 show(seen)
-engine.publish("${engine}", "run", {})
 stop.clear()
-engine.replies(lambda reply: stop.set(), stop=stop)
+reading = threading.Thread(target=engine.replies, args=(lambda reply: stop.set(),), kwargs={"stop": stop})
+reading.start()
+for _ in range(300):
+    if not stop.is_set():
+        engine.publish("${engine}", "run", {})
+        time.sleep(0.1)
+show(stop.is_set())
 engine.close()
+sys.stdout.flush()
+os._exit(0)
 `,
     {
       amqp_url: as(fleet.config.AMQP_URL, rights.broker.user),
@@ -146,6 +153,7 @@ engine.close()
   expect(output).toEqual({ done: true });
   expect(result).toMatchObject({ status: "succeeded", output: { done: true } });
   expect([state, cancelled, events]).toEqual(["succeeded", false, ["published.done"]]);
+  expect(replied).toBe(true);
   await fleet.channel.deleteQueue(`${NAME}.replies.python`);
 });
 
