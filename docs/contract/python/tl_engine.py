@@ -172,7 +172,7 @@ class BrokerUnavailable(EngineError):
         )
         super().__init__(code, f"{code}{why}: {_BROKER_ERRORS[code]}; {again}")
         self.maybe_accepted = maybe_accepted
-        self.__cause__ = cause
+        self.cause = cause
 
 
 class CallTimeout(EngineError):
@@ -514,7 +514,7 @@ class _Publisher:
         last = self._last
         if last is None:
             return BrokerUnavailable("confirm_timeout", maybe)
-        return BrokerUnavailable(last.code, maybe, last.__cause__)
+        return BrokerUnavailable(last.code, maybe, last.cause)
 
     def _on_return(self, *_: Any) -> None:
         self._returned = True

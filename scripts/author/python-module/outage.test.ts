@@ -51,6 +51,33 @@ show(engine.call("echo", "say", {"value": 2}))
     ]);
   });
 
+  test("a Celery task's time limit interrupts it anywhere: no confirm is taken for another's", async () => {
+    const program = startPython(
+      `
+import signal
+class SoftTimeLimitExceeded(Exception): pass
+def interrupt(*_): raise SoftTimeLimitExceeded
+signal.signal(signal.SIGALRM, interrupt)
+engine = client()
+engine.call("echo", "say", {"value": "before"})
+interrupted, unroutable = 0, 0
+for n in range(150):
+    signal.setitimer(signal.ITIMER_REAL, 0.0002 + (n % 30) * 0.0001)
+    try:
+        engine.publish("echo", "say", {"value": n})
+    except SoftTimeLimitExceeded:
+        interrupted += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    unroutable += failure(lambda: engine.publish("absent", "say", {"value": n})).get("name") == "Unroutable"
+show([interrupted > 0, unroutable])
+show(engine.call("echo", "say", {"value": "after"}))
+`,
+      options(),
+    );
+    expect(await program.end()).toEqual([[true, 150], { value: "after" }]);
+  });
+
   test("the broker restarts during calls: each gets its reply, and so do later ones", async () => {
     const program = startPython(
       `

@@ -352,32 +352,6 @@ show(failure(lambda: client().status("a", "python")))
     }
   });
 
-  test("in a Celery task's time limit, which interrupts it anywhere, the client stays good", async () => {
-    const shown = await runPython(
-      `
-import signal
-class SoftTimeLimitExceeded(Exception): pass
-def interrupt(*_): raise SoftTimeLimitExceeded
-signal.signal(signal.SIGALRM, interrupt)
-engine = client()
-engine.call("python", "echo", {"value": "before"})
-interrupted = 0
-for n in range(200):
-    signal.setitimer(signal.ITIMER_REAL, 0.0002 + (n % 40) * 0.0002)
-    try:
-        engine.publish("python", "echo", {"value": n})
-    except SoftTimeLimitExceeded:
-        interrupted += 1
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-show(interrupted > 0)
-show(engine.call("python", "echo", {"value": "after"}))
-`,
-      options(),
-    );
-    expect(shown).toEqual([true, { value: "after" }]);
-  });
-
   test("a job that was published with pika has the same id, and the same result", async () => {
     const id = fleet.newId();
     const program = startPython(
