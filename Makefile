@@ -28,7 +28,7 @@ RUN := node
 WITH_SERVICES := node scripts/author/services.ts with --
 
 .PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck fleet dev worker example new-worker remove-worker contract client \
-	send dead-letters replay topology migrate lint-manifests rights images pin-images try-image render deploy-dev deploy-staging stop-all resume \
+	send test-connections dead-letters replay topology migrate lint-manifests rights images pin-images try-image render deploy-dev deploy-staging stop-all resume \
 	services-up services-down services-status format clean
 
 help: ## Show this list
@@ -111,6 +111,9 @@ send: setup ## Publish a job: NAME=activities ACTION=record FILE=job.json (- is 
 	@$(call needs,ACTION)
 	@$(if $(EXAMPLE),,$(call needs,FILE))
 	@$(WITH_SERVICES) node scripts/author/send.ts
+
+test-connections: setup ## Look whether every server is there and fit, with cause and next command [ENV=dev] [JSON=1]
+	@sh scripts/test-connections.sh
 
 dead-letters: setup ## Show jobs that ended without success, by code, and those for no engine [NAME=activities|unrouted] [LIMIT=n]
 	@$(WITH_SERVICES) node scripts/operate/dead-letters.ts
