@@ -15,7 +15,7 @@ export const memory: Check<Redis> = {
       return skipped("it does not say");
     if (max === 0) return ok("no limit");
     const share = used / max;
-    const found = `${Math.round(share * 100)} % of ${(max / 2 ** 20).toFixed(0)} MiB`;
+    const found = `${Math.round(share * 100)} % of ${(max / 2 ** 20).toFixed(1)} MiB`;
     if (share < WARNING) return ok(found);
     return (share >= 1 ? failure : warning)(
       found,
