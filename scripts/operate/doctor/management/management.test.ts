@@ -332,7 +332,7 @@ describe.runIf(hasOwnBroker)("a broker of its own", () => {
     await expect
       .poll(found, { timeout: 30_000, interval: 500 })
       .toMatch(
-        /^failure: 1 queues give nothing; engine\.activities is \w+: .*; restart the broker/,
+        /^failure: 1 queues give nothing; engine\.activities is (?:down|without a leader): .*; restart the broker/,
       );
   });
 });
@@ -341,17 +341,22 @@ test("a queue that is half full is told", async () => {
   // What fills 128 MiB of a real one takes minutes.
   const server: Server = createServer((request, response) => {
     const isQueues = request.url?.startsWith("/api/queues");
+    const isVhosts = request.url?.startsWith("/api/vhosts");
     const queue = {
       name: "engine.activities.dead",
       message_bytes: 200 * 2 ** 20,
       arguments: { "x-max-length-bytes": 256 * 2 ** 20 },
     };
-    response.end(JSON.stringify(isQueues ? [queue] : {}));
+    response.end(JSON.stringify(isQueues ? [queue] : isVhosts ? [{ name: "/engine" }] : {}));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   try {
-    const env = { RABBITMQ_MANAGEMENT_URL: `http://127.0.0.1:${port}`, ENGINE_PREFIX: "engine" };
+    const env = {
+      AMQP_URL: "amqp://127.0.0.1/%2Fengine",
+      ENGINE_PREFIX: "engine",
+      RABBITMQ_MANAGEMENT_URL: `http://127.0.0.1:${port}`,
+    };
     expect(told(await examine(management, { env }), "management.filling")).toMatch(
       /^warning: 1 queues fill up; engine\.activities\.dead holds \d+ of \d+ bytes: .*; make dead-letters$/,
     );
