@@ -61,7 +61,7 @@ export interface Opened<Source> {
 export interface Part<Source> {
   name: string;
   /** The command that asks it by hand. Secrets stand in it as variables. */
-  byHand: string;
+  byHand(config: DoctorConfig): string;
   /** Reaches it and logs in; a finding where there is none to reach. */
   open(fleet: Fleet): Promise<Opened<Source> | Finding>;
   checks: readonly Check<Source>[];

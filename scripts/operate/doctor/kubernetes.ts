@@ -107,7 +107,7 @@ const keda: Check<Cluster> = {
 /** @param environment ENV; undefined where no cluster is asked for. */
 export const kubernetes = (environment: string | undefined): Part<Cluster> => ({
   name: "kubernetes",
-  byHand: BY_HAND,
+  byHand: () => BY_HAND,
   open: () => open(environment),
   checks: [rights, keda],
 });

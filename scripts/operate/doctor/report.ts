@@ -59,7 +59,7 @@ export const jsonOf = (diagnosis: Diagnosis): string =>
       counts: diagnosis.counts,
       seconds: Number(diagnosis.seconds.toFixed(3)),
       checks: diagnosis.results.map(({ looksAt, ms, ...rest }) => ({
-        ...rest,
+        ...spelt(rest),
         looks_at: looksAt,
         ms: Math.round(ms),
       })),
@@ -67,6 +67,10 @@ export const jsonOf = (diagnosis: Diagnosis): string =>
     undefined,
     2,
   );
+
+/** Servers' own words may end on a terminal from here, too. */
+const spelt = (texts: Record<string, string>) =>
+  Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, printable(text)]));
 
 /** Nothing was looked at: the environment or the options are wrong. */
 export const jsonOfMisconfigured = (message: string): string =>

@@ -39,7 +39,9 @@ export async function runPart<Source>(part: Part<Source>, options: RunOptions): 
   const startedAt = performance.now();
   const named = { check: `${part.name}.reach`, looksAt: REACH };
   const opening = part.open(fleet);
-  const opened = await within(limitMs, opening).catch((error) => thrown(error, part.byHand, true));
+  const opened = await within(limitMs, opening).catch((error) =>
+    thrown(error, part.byHand(fleet.config), true),
+  );
   const reached = { ...named, ms: performance.now() - startedAt };
   if ("level" in opened) {
     opening.then(close, () => {});
@@ -77,7 +79,9 @@ async function runCheck<Source>(
 ): Promise<Result[]> {
   const startedAt = performance.now();
   const run = async () => check.run(source, fleet);
-  const found = await within(limitMs, run()).catch((error) => thrown(error, part.byHand, false));
+  const found = await within(limitMs, run()).catch((error) =>
+    thrown(error, part.byHand(fleet.config), false),
+  );
   const ms = performance.now() - startedAt;
   const named = { check: `${part.name}.${check.name}`, looksAt: check.looksAt, ms };
   return [found].flat().map((finding) => ({ ...finding, ...named }));

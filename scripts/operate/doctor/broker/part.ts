@@ -6,13 +6,17 @@ import {
   openFirstConnection,
 } from "@tl-engine/shared/broker/connection";
 import type { Fleet, Opened, Part } from "../check.ts";
+import type { DoctorConfig } from "../environment.ts";
 import { judgeLatency } from "../latency.ts";
 import { tls } from "./tls.ts";
 import { topology } from "./topology.ts";
 import { url } from "./url.ts";
 
-const BY_HAND =
-  "nc -vz <host> <port> of AMQP_URL; rabbitmqctl authenticate_user <user>; rabbitmqctl list_permissions -p /engine";
+/** No client of AMQP for the shell comes with either broker. */
+function byHand({ AMQP_URL }: DoctorConfig): string {
+  const { protocol, hostname, port } = new URL(AMQP_URL);
+  return `nc -vz ${hostname} ${port || (protocol === "amqps:" ? 5671 : 5672)}`;
+}
 
 async function open({ config }: Fleet): Promise<Opened<Connection>> {
   const connection = await openFirstConnection(config, "tl-engine doctor");
@@ -21,7 +25,7 @@ async function open({ config }: Fleet): Promise<Opened<Connection>> {
   const close = () => closeConnection(model);
   try {
     const ask = async () => closeChannel(await model.createChannel());
-    const found = await judgeLatency(`${profile.product} ${version}`, ask, BY_HAND);
+    const found = await judgeLatency(`${profile.product} ${version}`, ask, byHand(config));
     return { source: connection, found, close };
   } catch (error) {
     await close();
@@ -31,7 +35,7 @@ async function open({ config }: Fleet): Promise<Opened<Connection>> {
 
 export const broker: Part<Connection> = {
   name: "broker",
-  byHand: BY_HAND,
+  byHand,
   open,
   checks: [url, topology, tls],
 };

@@ -97,7 +97,7 @@ function explain({ status, message }: ManagementError): string {
 
 export const management: Part<Management> = {
   name: "management",
-  byHand: BY_HAND,
+  byHand: () => BY_HAND,
   open,
   checks: [
     ...[queueArguments, policies, replies, orphans, leaders, unread, filling],

@@ -34,7 +34,7 @@ async function open({ config }: Fleet): Promise<Opened<Pool>> {
 
 export const postgres: Part<Pool> = {
   name: "postgres",
-  byHand: BY_HAND,
+  byHand: () => BY_HAND,
   open,
   checks: [schema, rights, connections, pooler, prepared, tls, channelBinding, clock],
 };

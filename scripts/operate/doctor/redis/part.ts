@@ -44,7 +44,7 @@ async function open({ config }: Fleet): Promise<Opened<Redis>> {
 
 export const redis: Part<Redis> = {
   name: "redis",
-  byHand: BY_HAND,
+  byHand: () => BY_HAND,
   open,
   checks: [eviction, memory, persistence, connections, rights, tls, clock],
 };
