@@ -19,7 +19,11 @@ function secretsOf(config: DoctorConfig): string[] {
   const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_HEADERS: headers = "" } =
     config;
   const urls = [AMQP_URL, DATABASE_URL, REDIS_URL, RABBITMQ_MANAGEMENT_URL, endpoint];
-  const passwords = urls.flatMap((url) => (url === undefined ? [] : [new URL(url).password]));
+  const passwords = urls.flatMap((url) => {
+    const { username, password } = new URL(url ?? "none:");
+    // As guest's is: what is told then is the name.
+    return password === username ? [] : [password];
+  });
   const values = headers.split(",").map((pair) => pair.slice(pair.indexOf("=") + 1).trim());
   return [...passwords, ...values]
     .flatMap((secret) => [secret, decoded(secret)])
@@ -27,7 +31,6 @@ function secretsOf(config: DoctorConfig): string[] {
     .toSorted((a, b) => b.length - a.length);
 }
 
-/** A user may be called like his password, as guest is: then the name goes too, in what servers say. */
 export function withoutSecrets(result: Result, config: DoctorConfig): Result {
   const secrets = secretsOf(config);
   const clean = (text: string) =>

@@ -87,6 +87,12 @@ describe.runIf(process.env.RABBITMQ_MANAGEMENT_URL)("in a vhost of its own", () 
       );
     });
 
+    test("that is empty: missing is told once", async () => {
+      const env = { ENGINE_PREFIX: `none${suffix}` };
+      expect(await byApi("arguments", env)).toMatch(/^failure: \d+ queues are missing; /);
+      expect(await byApi("policies", env)).toMatch(/^skipped: the fleet has no queues yet/);
+    });
+
     test("that is not there", async () => {
       const AMQP_URL = vhostUrl(`doctor-${suffix}`);
       expect(await byAmqp("reach", { AMQP_URL })).toMatch(

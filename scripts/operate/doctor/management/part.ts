@@ -3,7 +3,15 @@ import { vhostOf } from "@tl-engine/shared/broker/address";
 import type { BrokerProfile } from "@tl-engine/shared/broker/connection";
 import { ask, ManagementError } from "@tl-engine/shared/broker/management";
 import { type Topology, topologyOf } from "@tl-engine/shared/broker/topology";
-import { type Finding, type Fleet, failure, type Opened, type Part, skipped } from "../check.ts";
+import {
+  type Check,
+  type Finding,
+  type Fleet,
+  failure,
+  type Opened,
+  type Part,
+  skipped,
+} from "../check.ts";
 import { judgeLatency } from "../latency.ts";
 import { queueArguments } from "./arguments.ts";
 import { clock } from "./clock.ts";
@@ -95,12 +103,22 @@ function explain({ status, message }: ManagementError): string {
   return `RABBITMQ_MANAGEMENT_URL gives no answer of a management API: host and port (15672, with TLS 443 or 15671), or the plugin is off (${message})`;
 }
 
+/** Before `make topology` nothing would be wrong with any of none. */
+const whereThereAreQueues = (check: Check<Management>): Check<Management> => ({
+  ...check,
+  run: async (source, fleet) =>
+    source.queues.length === 0
+      ? skipped("the fleet has no queues yet: see management.arguments")
+      : check.run(source, fleet),
+});
+
 export const management: Part<Management> = {
   name: "management",
   byHand: () => BY_HAND,
   open,
   checks: [
-    ...[queueArguments, policies, replies, orphans, leaders, unread, filling],
-    ...[consumerTimeout, connections, rights, clock],
+    ...[queueArguments, replies, orphans],
+    ...[policies, leaders, unread, filling, consumerTimeout].map(whereThereAreQueues),
+    ...[connections, rights, clock],
   ],
 };

@@ -59,7 +59,7 @@ describe("schema", () => {
   test("none", async () => {
     const results = await examine(postgres, at(change({ pathname: "/empty" })));
     expect(told(results, "postgres.schema")).toMatch(
-      /^failure: .*no engine schema; .*make migrate/,
+      /^failure: migrations are missing; .*no engine schema; .*; make migrate$/,
     );
     expect(told(results, "postgres.rights")).toMatch(/^failure: engine may too little; /);
   });
@@ -115,6 +115,9 @@ describe("rights and limits", () => {
       /^failure: 7 allowed, \d+ at most; the role engine_activities lets 7 .*; make rights NAME=activities$/,
     );
     await admin.query("alter role engine_activities connection limit -1");
+    await admin.query("alter database enginedb connection limit 5");
+    expect(await limit()).toMatch(/^failure: 5 allowed, \d+ at most; the database lets 5 /);
+    await admin.query("alter database enginedb connection limit -1");
   });
 });
 
