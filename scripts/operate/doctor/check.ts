@@ -62,6 +62,8 @@ export interface Part<Source> {
   name: string;
   /** The command that asks it by hand. Secrets stand in it as variables. */
   byHand(config: DoctorConfig): string;
+  /** What a check met on the way, in the words of a start that fails. */
+  explain?(error: unknown, config: DoctorConfig): Error;
   /** Reaches it and logs in; a finding where there is none to reach. */
   open(fleet: Fleet): Promise<Opened<Source> | Finding>;
   checks: readonly Check<Source>[];

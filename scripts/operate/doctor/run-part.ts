@@ -79,8 +79,10 @@ async function runCheck<Source>(
 ): Promise<Result[]> {
   const startedAt = performance.now();
   const run = async () => check.run(source, fleet);
+  const explain = (error: unknown) =>
+    error instanceof TooSlow ? error : (part.explain?.(error, fleet.config) ?? error);
   const found = await within(limitMs, run()).catch((error) =>
-    thrown(error, part.byHand(fleet.config), false),
+    thrown(explain(error), part.byHand(fleet.config), false),
   );
   const ms = performance.now() - startedAt;
   const named = { check: `${part.name}.${check.name}`, looksAt: check.looksAt, ms };

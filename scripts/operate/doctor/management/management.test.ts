@@ -302,7 +302,7 @@ describe.runIf(process.env.RABBITMQ_MANAGEMENT_URL)("in a vhost of its own", () 
     test("a clock that goes wrong", async () => {
       const wrong = { ...given(), now: () => Date.now() - 60_000 };
       expect(told(await examine(management, wrong), "management.clock")).toMatch(
-        /^failure: (?:60|59)\.\d s ahead of ours; /,
+        /^failure: (?:60|59|58)\.\d s ahead of ours; /,
       );
     });
   });

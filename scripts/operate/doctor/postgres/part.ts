@@ -14,8 +14,8 @@ import { schema } from "./schema.ts";
 import { tls } from "./tls.ts";
 
 const BY_HAND = `psql "$DATABASE_URL" -c 'select version()'`;
-/** Two checks take two each, and the others must not wait for them. */
-const CONNECTIONS = 6;
+/** Two for who looks at the pooler, one for a check that hangs, and one for the rest: a plan may have few. */
+const CONNECTIONS = 4;
 
 async function open({ config }: Fleet): Promise<Opened<Pool>> {
   const { DATABASE_URL: databaseUrl } = config;
@@ -35,6 +35,7 @@ async function open({ config }: Fleet): Promise<Opened<Pool>> {
 export const postgres: Part<Pool> = {
   name: "postgres",
   byHand: () => BY_HAND,
+  explain: (error, { DATABASE_URL }) => explainPostgres(error, DATABASE_URL),
   open,
   checks: [schema, rights, connections, pooler, prepared, tls, channelBinding, clock],
 };

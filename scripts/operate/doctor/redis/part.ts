@@ -45,6 +45,7 @@ async function open({ config }: Fleet): Promise<Opened<Redis>> {
 export const redis: Part<Redis> = {
   name: "redis",
   byHand: () => BY_HAND,
+  explain: (error, { REDIS_URL }) => explainRedis(error, REDIS_URL),
   open,
   checks: [eviction, memory, persistence, connections, rights, tls, clock],
 };
