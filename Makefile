@@ -29,7 +29,7 @@ RUN := node
 WITH_SERVICES := node scripts/author/services.ts with --
 
 .PHONY: help setup node demo test check release trend bench simulate cost crash-test crash-test-selfcheck fleet dev worker example new-worker remove-worker contract client \
-	send compare-activities dead-letters replay topology migrate lint-manifests rights images pin-images sign-images verify-images try-image render deploy-dev deploy-staging stop-all resume \
+	send test-connections compare-activities dead-letters replay topology migrate lint-manifests rights images pin-images sign-images verify-images try-image render deploy-dev deploy-staging stop-all resume \
 	services-up services-down services-status format clean
 
 help: ## Show this list
@@ -127,6 +127,9 @@ compare-activities: setup ## Where the engine's entries differ from Plane's rows
 	@$(call needs,PLANE)
 	@$(call needs,ENGINE)
 	@$(RUN) scripts/operate/compare-activities.ts
+
+test-connections: setup ## Look whether every server is there and fit, with cause and next command [ENV=dev] [JSON=1]
+	@sh scripts/test-connections.sh
 
 dead-letters: setup ## Show jobs that ended without success, by code, and those for no engine [NAME=activities|unrouted] [LIMIT=n]
 	@$(WITH_SERVICES) node scripts/operate/dead-letters.ts

@@ -40,8 +40,8 @@ async function refusePolicies(
     const info = await ask(managementUrl, "GET", ["queues", vhost, queue], undefined, {
       timeoutMs: TIMEOUT_MS,
     });
-    const { policy, effective_policy_definition: effective } = info as QueueInfo;
-    const bad = Object.keys(effective ?? {}).filter((key) => FORBIDDEN.includes(key));
+    const { policy } = info as QueueInfo;
+    const bad = overridesIn(info as QueueInfo);
     if (bad.length > 0)
       throw new PolicyOverride(
         `the policy ${JSON.stringify(policy)} sets ${bad.join(", ")} on ${queue}; exclude ${names.prefix}.* from its pattern`,
@@ -51,10 +51,16 @@ async function refusePolicies(
   await Promise.all(queues.map(refuse));
 }
 
+/** A queue, as the management API shows it. */
 interface QueueInfo {
-  policy?: string;
-  effective_policy_definition?: Record<string, unknown>;
+  policy?: string | null;
+  effective_policy_definition?: Record<string, unknown> | null;
 }
+
+/** What its policy sets on a queue and must not. */
+export const overridesIn = ({ effective_policy_definition: effective }: QueueInfo): string[] =>
+  Object.keys(effective ?? {}).filter((key) => FORBIDDEN.includes(key));
+
 /**
  * Only warns where the management API does not say.
  * @throws {PolicyOverride}

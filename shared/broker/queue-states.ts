@@ -4,7 +4,7 @@ import { ask } from "./management.ts";
 
 export interface ClosedQueue {
   name: string;
-  /** The broker's own word. */
+  /** The broker's own word, or `without a leader`. */
   state: string;
   /** What to do. */
   repair: string;
@@ -13,9 +13,17 @@ export interface ClosedQueue {
 /** LavinMQ closes a queue after a torn write; RabbitMQ's stops, crashes, or has no leader (`down`). */
 const GIVEN_UP = new Set(["closed", "stopped", "crashed", "down"]);
 
+/** RabbitMQ goes on saying `running`, as it last heard, of a quorum queue that has lost its leader. */
+const stateOf = ({ state, type, leader }: SeenQueue): string =>
+  type === "quorum" && !leader && !GIVEN_UP.has(String(state)) ? WITHOUT_LEADER : String(state);
+const WITHOUT_LEADER = "without a leader";
+
 interface SeenQueue {
   name: string;
   state?: string;
+  type?: string;
+  /** Of a quorum queue: its node. */
+  leader?: string;
   message_bytes?: number;
   arguments?: Record<string, unknown>;
 }
@@ -63,15 +71,12 @@ export async function closedQueues(
 ): Promise<ClosedQueue[]> {
   const vhost = vhostOf(amqpUrl);
   return (await queuesOf(managementUrl, amqpUrl, queues))
-    .filter(({ state }) => GIVEN_UP.has(String(state)))
-    .map(({ name, state }) => ({
-      name,
-      state: String(state),
-      repair: repairOf(vhost, name, state),
-    }));
+    .map((queue) => ({ name: queue.name, state: stateOf(queue) }))
+    .filter(({ state }) => state === WITHOUT_LEADER || GIVEN_UP.has(state))
+    .map(({ name, state }) => ({ name, state, repair: repairOf(vhost, name, state) }));
 }
 
-function repairOf(vhost: string, name: string, state: string | undefined): string {
+function repairOf(vhost: string, name: string, state: string): string {
   if (state !== "closed") return "restart the broker, or see its log";
   const path = ["queues", vhost, name].map(encodeURIComponent).join("/");
   return `curl -X PUT "$RABBITMQ_MANAGEMENT_URL/api/${path}/restart", or restart the broker`;

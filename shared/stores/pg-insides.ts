@@ -67,3 +67,10 @@ export function assertPg(Client: typeof pg.Client = pg.Client): void {
       `this release of pg has no ${missing.join(", ")}: install the version that package.json pins (npm ci)`,
     );
 }
+
+/** Whether a pooler answers: it hands out numbers of its own where the server would give its process. */
+export async function behindPooler(client: Pick<pg.ClientBase, "query">): Promise<boolean> {
+  const { processID } = client as { processID?: number | null };
+  const { rows } = await client.query("select pg_backend_pid() as pid");
+  return rows[0].pid !== processID;
+}

@@ -52,11 +52,9 @@ export async function checkRedis(redis: Redis, check: RedisCheck, log: Logger): 
     await untilReady(redis);
     // ioredis goes on in database 0 when the one that was asked for does not exist.
     if (redis.options.db) await redis.select(redis.options.db);
-    await refuseEviction(redis, log);
-    await redis.eval(TRIAL, check.keys.length, ...check.keys);
-    await redis.evalsha(TRIAL_SHA, check.keys.length, ...check.keys);
-    await redis.psubscribe(check.channels);
-    await redis.punsubscribe(check.channels);
+    if (!(await refuseEviction(redis)))
+      log.warn("redis does not say whether it evicts; make sure that eviction is off");
+    await tryClaims(redis, check);
   } catch (error) {
     const failure = explainRedis(error, check.redisUrl);
     if (!failure.temporary) throw failure;
@@ -75,8 +73,20 @@ function untilReady(redis: Redis): Promise<void> {
   });
 }
 
-/** One INFO, which also the servers answer that refuse CONFIG. */
-async function refuseEviction(redis: Redis, log: Logger): Promise<void> {
+/** Rejects with Redis' own error where the user may not what claims and cancellations need. */
+export async function tryClaims(redis: Redis, { keys, channels }: RedisCheck): Promise<void> {
+  await redis.eval(TRIAL, keys.length, ...keys);
+  await redis.evalsha(TRIAL_SHA, keys.length, ...keys);
+  await redis.psubscribe(channels);
+  await redis.punsubscribe(channels);
+}
+
+/**
+ * One INFO, which also the servers answer that refuse CONFIG.
+ * @returns whether the server said how it evicts.
+ * @throws {RedisMayEvict}
+ */
+export async function refuseEviction(redis: Redis): Promise<boolean> {
   let info: string;
   try {
     info = await redis.info();
@@ -87,7 +97,6 @@ async function refuseEviction(redis: Redis, log: Logger): Promise<void> {
   }
   if (/^cluster_enabled:1/m.test(info)) throw new Error("CROSSSLOT: the server is in cluster mode");
   const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
-  if (policy === undefined)
-    log.warn("redis does not say whether it evicts; make sure that eviction is off");
-  else if (policy !== "noeviction") throw new RedisMayEvict(policy);
+  if (policy !== undefined && policy !== "noeviction") throw new RedisMayEvict(policy);
+  return policy !== undefined;
 }
