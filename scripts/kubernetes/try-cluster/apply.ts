@@ -19,8 +19,12 @@ export async function applyTry(
   const { say } = patience;
   const of = (...kinds: string[]) => fleet.filter(({ kind }) => kinds.includes(kind));
   const before = fleet.filter(({ kind }) => kind !== "Job" && !AFTER_SETUP.includes(kind));
-  await apply(cluster, of("Namespace"));
-  await apply(cluster, before.filter(({ kind }) => kind !== "Namespace"));
+  // Created, not applied: one that came to be meanwhile is somebody's.
+  await cluster.run(["create", "-f", "-"], { input: toYaml(of("Namespace")) });
+  await apply(
+    cluster,
+    before.filter(({ kind }) => kind !== "Namespace"),
+  );
   // By standard input: what is on a command line, every process list shows.
   const secrets = secretsYaml(fleet, cluster.namespace, passwords);
   await cluster.run(["create", "-f", "-"], { input: secrets });
@@ -37,8 +41,7 @@ export async function applyTry(
 }
 
 async function apply(cluster: TriedCluster, objects: readonly SourceObject[]): Promise<void> {
-  if (objects.length > 0)
-    await cluster.run(["apply", "-f", "-"], { input: toYaml([...objects]) });
+  if (objects.length > 0) await cluster.run(["apply", "-f", "-"], { input: toYaml([...objects]) });
 }
 
 interface WithConditions {
@@ -52,10 +55,9 @@ async function untilDone(cluster: TriedCluster, job: SourceObject, patience: Pat
       status?.conditions?.some((it) => it.type === type && it.status === "True");
     if (is("Complete")) return true;
     if (is("Failed")) {
-      const log = await cluster.run(
-        ["logs", `job/${job.name}`, "--all-containers", "--tail=30"],
-        { ok: [0, 1] },
-      );
+      const log = await cluster.run(["logs", `job/${job.name}`, "--all-containers", "--tail=30"], {
+        ok: [0, 1],
+      });
       throw new TryError(
         "crashing",
         `The Job ${job.name} (migrations, topology) failed.\n${log.trim()}\nLook: ${cluster.command("describe", `job/${job.name}`)}`,
@@ -66,7 +68,12 @@ async function untilDone(cluster: TriedCluster, job: SourceObject, patience: Pat
     if (trouble && !["unschedulable", "crashing"].includes(trouble.code)) throw trouble;
     return undefined;
   };
-  await until(`the Job ${job.name}`, patience, probe, cluster.command("describe", `job/${job.name}`));
+  await until(
+    `the Job ${job.name}`,
+    patience,
+    probe,
+    cluster.command("describe", `job/${job.name}`),
+  );
 }
 
 /** KEDA has made the HPAs: only then does a queue's depth mean anything. */

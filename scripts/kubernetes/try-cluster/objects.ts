@@ -8,6 +8,7 @@ import { ONLY_FOR_TRIES } from "../lint/rules/tries.ts";
 import { readObjects, type SourceObject } from "../read/documents.ts";
 import { valueAt } from "../read/value-at.ts";
 import { containersOf } from "../read/workload.ts";
+import { RUN_LABEL } from "./remove.ts";
 import { TryError } from "./try-error.ts";
 
 /** Kinds of operators that a try does without: it makes the Secrets itself, and nobody reads the metrics. */
@@ -37,7 +38,11 @@ export interface ImageChoice {
 }
 
 /** @throws {DeployError} for an overlay that does not render. */
-export function tryObjects(environment: Environment, choice: ImageChoice): TryObjects {
+export function tryObjects(
+  environment: Environment,
+  choice: ImageChoice,
+  runId: string,
+): TryObjects {
   const { objects } = render(environment);
   const skipped = [...LEFT_OUT, ...NOT_STARTED];
   const fleet = objects.filter(({ kind }) => !skipped.includes(kind));
@@ -50,7 +55,7 @@ export function tryObjects(environment: Environment, choice: ImageChoice): TryOb
       images.add(container.image);
     }
     // What is outside of the namespace is known by this to be the try's.
-    if (["Namespace", "PriorityClass"].includes(object.kind)) label(object);
+    if (["Namespace", "PriorityClass"].includes(object.kind)) label(object, runId);
   }
   const services = readServices();
   return {
@@ -70,9 +75,9 @@ function imageOf(image: string, { registry, tag }: ImageChoice): string {
   return `${registry === undefined ? folder : `${registry}/`}${name}:${tag ?? written ?? "missing"}`;
 }
 
-function label({ value }: SourceObject): void {
+function label({ value }: SourceObject, runId: string): void {
   const metadata = value.metadata as { labels?: Record<string, string> };
-  metadata.labels = { ...metadata.labels, [ONLY_FOR_TRIES]: "tries" };
+  metadata.labels = { ...metadata.labels, [ONLY_FOR_TRIES]: "tries", [RUN_LABEL]: runId };
 }
 
 function readServices(): SourceObject[] {

@@ -23,7 +23,8 @@ export function allowedContext(environment: Environment): string {
   }
 }
 
-const INSTALL = "Install it: make cluster-up does in a cluster of its own, or https://keda.sh/docs/latest/deploy/";
+const INSTALL =
+  "Install it: make cluster-up does in a cluster of its own, or https://keda.sh/docs/latest/deploy/";
 
 interface Crd {
   spec?: { versions?: { name?: string; served?: boolean }[] };
@@ -64,7 +65,24 @@ export async function expectKeda(cluster: TriedCluster): Promise<string> {
   const version = /:v?(\d+\.\d+\.\d+)/.exec(image)?.[1] ?? "unknown";
   if (isOlder(version, LEAST_KEDA))
     throw unfit(`KEDA ${version} is older than ${LEAST_KEDA}, which keda/*.yaml needs. ${INSTALL}`);
+  await expectMetrics(cluster);
   return version;
+}
+
+/** What the HPA asks for a queue's depth: without it KEDA wakes an engine, and it stays at one replica. */
+async function expectMetrics(cluster: TriedCluster): Promise<void> {
+  const name = "v1beta1.external.metrics.k8s.io";
+  const found = await cluster.run(["get", "apiservice", name, "--ignore-not-found", "-o", "json"]);
+  const { status } = JSON.parse(found.trim() || "{}") as {
+    status?: { conditions?: { type: string; status: string; message?: string }[] };
+  };
+  const available = status?.conditions?.find(({ type }) => type === "Available");
+  if (available?.status !== "True")
+    throw new TryError(
+      "cluster_unfit",
+      `KEDA's metrics are not served (${available?.message ?? "no APIService"}), so nothing would scale past one replica.
+Look: kubectl --context=${cluster.context} describe apiservice ${name}`,
+    );
 }
 
 /** An unknown version is none to refuse for: an image may be named by its digest alone. */
