@@ -45,6 +45,7 @@ async function tryCluster(
   if (areLoaded) loadImages(context, objects.images);
   const patience = { timeoutMs: STEP_TIMEOUT_MS, pollMs: POLL_MS, signal: interrupted, say };
   const passwords = newPasswords();
+  isBegun = true;
   try {
     await applyTry(cluster, objects, passwords, patience);
     const { prefix } = objects;
@@ -83,6 +84,8 @@ function tell(outcome: Outcome, jobs: number): number {
   return lost + doubled + failed > 0 || zeroAfterS === undefined ? EXIT_FAILED : 0;
 }
 
+/** From then on there is something to remove; what is refused before is for a person to put right. */
+let isBegun = false;
 /** Written when all is removed, which has a word to say, too. */
 let lastLine: string | undefined;
 const stop = new AbortController();
@@ -100,12 +103,7 @@ try {
     stop.signal.aborted && !(error instanceof TryError) ? stop.signal.reason : error;
   if (!(reason instanceof TryError || reason instanceof DeployError)) throw error;
   say(reason.message);
-  const isMisuse = ["misused", "context_refused", "bad_environment", "kubectl_missing"].includes(
-    reason.code,
-  );
-  const isEarly =
-    ["cluster_unfit", "namespace_taken"].includes(reason.code) && lastLine === undefined;
   if (stop.signal.aborted) process.exitCode = EXIT_INTERRUPTED;
-  else process.exitCode = isMisuse || isEarly ? EXIT_MISUSED : EXIT_FAILED;
+  else process.exitCode = isBegun ? EXIT_FAILED : EXIT_MISUSED;
 }
 if (lastLine !== undefined) console.log(lastLine);

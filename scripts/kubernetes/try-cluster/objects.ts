@@ -61,7 +61,9 @@ export function tryObjects(
   return {
     fleet,
     services,
-    leftOut: [...new Set(objects.map(({ kind }) => kind))].filter((it) => skipped.includes(it)),
+    leftOut: [...new Set(objects.map(({ kind }) => kind))]
+      .filter((it) => skipped.includes(it))
+      .sort(),
     images: [...images].sort(),
     prefix: prefixOf(fleet),
   };

@@ -6,6 +6,7 @@ import { loadWorkers } from "../../workers.ts";
 import { type Burst, ENGINE, publishBurst } from "./burst.ts";
 import { check, type Verdict } from "./check.ts";
 import { type Simulated, simulateBurst } from "./compare.ts";
+import { findTrouble } from "./diagnose.ts";
 import { type Killed, killPodInTheMiddle } from "./kill-pod.ts";
 import type { TriedCluster } from "./kubectl.ts";
 import { openPortForward } from "./port-forward.ts";
@@ -58,7 +59,11 @@ export async function runTrial(trial: Trial): Promise<Outcome> {
   const forward = async (service: string, port: number) =>
     opened.adopt(await openPortForward(cluster, service, port, { say }), (it) => it.close());
   const look = cluster.command("get", "scaledobjects,deployments");
-  const isAtRest = async () => isAtZero(await sampleReplicas(cluster)) || undefined;
+  const isAtRest = async () => {
+    if (isAtZero(await sampleReplicas(cluster))) return true;
+    await expectNoTrouble(cluster);
+    return undefined;
+  };
   await until("KEDA to bring the idle fleet to zero", patience, isAtRest, look);
 
   const [broker, database] = [await forward("rabbitmq", 5_672), await forward("postgres", 5_432)];
@@ -77,13 +82,18 @@ export async function runTrial(trial: Trial): Promise<Outcome> {
   const ids = Array.from({ length: jobs }, (_, n) => `${idPrefix}${n}`);
   say(`Publishing ${jobs.toLocaleString("en-US")} jobs of ${ENGINE} through a port-forward …`);
   const killOptions = { engine: ENGINE, jobs, pollMs: KILL_POLL_MS, timeoutMs: KILL_TIMEOUT_MS };
-  const [burst, killed] = await Promise.all([
-    publishBurst({
-      ...{ amqpUrl: urls.amqpUrl, prefix, ids, workspaceId: runId, signal },
-      replyQueue: observer.replyQueue,
-    }),
-    killPodInTheMiddle(cluster, results, { ...killOptions, signal, say }),
-  ]);
+  const failed = new AbortController();
+  const together = AbortSignal.any([signal, failed.signal]);
+  const publishing = publishBurst({
+    ...{ amqpUrl: urls.amqpUrl, prefix, ids, workspaceId: runId, signal: together },
+    replyQueue: observer.replyQueue,
+  });
+  const killing = killPodInTheMiddle(cluster, results, { ...killOptions, signal: together, say });
+  // One that failed ends the other, which would go on for minutes.
+  const [burst, killed] = await Promise.all([publishing, killing]).catch((error: unknown) => {
+    failed.abort(error);
+    throw error;
+  });
   if (!killed) say(`No pod of ${ENGINE} was at work long enough to be killed: try more JOBS.`);
   await untilZeroAgain(cluster, watch.samples, patience);
   await lastMessages(observer, jobs, signal);
@@ -97,6 +107,12 @@ export async function runTrial(trial: Trial): Promise<Outcome> {
   };
 }
 
+/** A pod for which there is no room yet may find some; all else stays as it is. */
+async function expectNoTrouble(cluster: TriedCluster): Promise<void> {
+  const trouble = await findTrouble(cluster);
+  if (trouble && trouble.code !== "unschedulable") throw trouble;
+}
+
 /** One that does not come to zero is told, after what happened to its jobs is known. */
 async function untilZeroAgain(
   cluster: TriedCluster,
@@ -106,7 +122,9 @@ async function untilZeroAgain(
   const isDone = async () => {
     const last = samples.at(-1);
     const hasRun = peakOf(samples, ENGINE) > 0;
-    return (hasRun && last !== undefined && isAtZero(last)) || undefined;
+    if (hasRun && last !== undefined && isAtZero(last)) return true;
+    await expectNoTrouble(cluster);
+    return undefined;
   };
   const longer = { ...patience, timeoutMs: Math.max(patience.timeoutMs, ZERO_TIMEOUT_MS) };
   const look = cluster.command("describe", "scaledobjects.keda.sh");
