@@ -1,4 +1,5 @@
 /** The burst: sample jobs of one engine, published as a caller would, through a way that may break in its middle. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { connect, InvalidArgument } from "../../../shared/client/index.ts";
 import { loadSampleJobs } from "../../workers.ts";
 import { TryError } from "./try-error.ts";
@@ -8,6 +9,8 @@ export const ENGINE = "activities";
 /** Publishes under way at once: as many as one channel confirms in one go. */
 const IN_FLIGHT = 500;
 const TIMEOUT_MS = 300_000;
+const CONNECT_TRIES = 20;
+const RETRY_MS = 1_000;
 
 export interface BurstOptions {
   amqpUrl: string;
@@ -31,10 +34,10 @@ export interface Burst {
 export async function publishBurst(options: BurstOptions): Promise<Burst> {
   const { amqpUrl, prefix, ids, workspaceId, replyQueue, signal } = options;
   const sampleJobs = await loadSampleJobs(ENGINE);
-  const client = await connect({ amqpUrl, prefix, appId: "try-cluster" });
+  const startedAtMs = Date.now();
+  const client = await connectPatiently(amqpUrl, prefix, signal);
   // The types of the contract know no job whose input is made by a file.
   const send = client.send.bind(client) as (...args: unknown[]) => Promise<unknown>;
-  const startedAtMs = Date.now();
   let [next, repeated] = [0, 0];
   const publish = async (id: string, index: number) => {
     const { type, input } = sampleJobs(index, []);
@@ -57,6 +60,7 @@ export async function publishBurst(options: BurstOptions): Promise<Burst> {
             { cause: error },
           );
         repeated++;
+        await sleep(RETRY_MS, undefined, { signal });
       }
     }
   };
@@ -71,5 +75,17 @@ export async function publishBurst(options: BurstOptions): Promise<Burst> {
     return { startedAtMs, seconds: (Date.now() - startedAtMs) / 1_000, repeated };
   } finally {
     await client.close();
+  }
+}
+
+/** Once connected, the client comes back by itself; the first connection may meet a broken way as well. */
+async function connectPatiently(amqpUrl: string, prefix: string, signal: AbortSignal) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await connect({ amqpUrl, prefix, appId: "try-cluster" });
+    } catch (error) {
+      if (error instanceof InvalidArgument || tries >= CONNECT_TRIES) throw error;
+      await sleep(RETRY_MS, undefined, { signal });
+    }
   }
 }
