@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { removeFleet } from "../../shared/services/remove-fleet.ts";
 import { openTestFleet, type TestFleet } from "../../shared/testing/fleet.ts";
 import { loadWorkers } from "../workers.ts";
 import type { Answer } from "./deploy/testing/fake-kubectl.ts";
@@ -11,6 +12,8 @@ import { type StandIn, startStandIn } from "./try-cluster/testing/stand-in.ts";
 
 let fleet: TestFleet;
 let standIn: StandIn | undefined;
+/** Names of the tries that there were. */
+const runs: string[] = [];
 
 beforeAll(async () => {
   const workers = await loadWorkers();
@@ -25,6 +28,10 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await fleet.close();
+  // Each try's work items are in a workspace of its own.
+  const { AMQP_URL = "", DATABASE_URL = "", REDIS_URL = "" } = process.env;
+  const urls = { AMQP_URL, DATABASE_URL, REDIS_URL };
+  await removeFleet({ urls, prefix: fleet.config.ENGINE_PREFIX, engines: [], workspaces: runs });
 }, 60_000);
 
 interface Running {
@@ -47,7 +54,10 @@ async function start(
     stdio: ["ignore", "pipe", "pipe"],
   });
   const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]).then(
-    ([stdout, stderr, [status]]) => ({ status, stdout, stderr }),
+    ([stdout, stderr, [status]]) => {
+      runs.push(...(/(?<=, run )try-\w+/.exec(stderr) ?? []));
+      return { status, stdout, stderr };
+    },
   );
   return { standIn: started, interrupt: () => child.kill("SIGINT"), ended };
 }

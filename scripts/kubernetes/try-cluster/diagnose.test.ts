@@ -78,6 +78,13 @@ describe("it tells", () => {
   });
 });
 
+test.each([
+  "forbidden: status unknown for quota: tl-engine, resources: pods",
+  'forbidden: error looking up service account tl-engine-dev/default: serviceaccount "default" not found',
+])("what a new namespace has not got yet is no trouble: %s", async (message) => {
+  expect(await findTrouble(clusterWith([], [refusal(message)]))).toBeUndefined();
+});
+
 test("a pod that still starts is no trouble", async () => {
   const pods = [waitingPod("ContainerCreating"), waitingPod("PodInitializing")];
   expect(await findTrouble(clusterWith(pods, [{ reason: "Scheduled" }]))).toBeUndefined();

@@ -34,6 +34,8 @@ const NO_IMAGE = [
   "InvalidImageName",
   "RegistryUnavailable",
 ];
+/** What a namespace has not got in its first moments; the controller tries again. */
+const OF_A_NEW_NAMESPACE = /status unknown for quota|service ?account.*not found/;
 /** The first crash may be that of a server which is not there yet. */
 const CRASHES = 2;
 
@@ -47,7 +49,9 @@ export async function findTrouble(cluster: TriedCluster): Promise<TryError | und
   const { items: events } = await cluster.read<{ items: KubernetesEvent[] }>(["get", "events"]);
   const refused = events.find(
     ({ reason, message }) =>
-      reason === "FailedCreate" && /exceeded quota|forbidden/.test(message ?? ""),
+      reason === "FailedCreate" &&
+      /exceeded quota|forbidden/.test(message ?? "") &&
+      !OF_A_NEW_NAMESPACE.test(message ?? ""),
   );
   if (!refused) return undefined;
   const { kind = "", name = "" } = refused.involvedObject ?? {};

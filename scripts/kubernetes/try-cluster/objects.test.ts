@@ -1,8 +1,12 @@
 /** What a try changes of an overlay, and what it never does. */
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
+import { loadWorkers } from "../../workers.ts";
 import { toYaml } from "../deploy/render.ts";
 import { environmentOf } from "../deploy/target.ts";
+import { compose } from "../kustomize/compose.ts";
+import { repositoryFiles } from "../kustomize/files.ts";
+import { CAPACITY_RULES } from "../lint/rules/capacity.ts";
 import { type ImageChoice, tryObjects } from "./objects.ts";
 import { newPasswords, secretsYaml } from "./secrets.ts";
 
@@ -12,6 +16,20 @@ if (isMissing) console.log("kubectl is not installed: what a try applies is not 
 const AS_WRITTEN: ImageChoice = { registry: undefined, tag: undefined, areLoaded: false };
 const objectsOf = (choice: Partial<ImageChoice> = {}) =>
   tryObjects(environmentOf("dev"), { ...AS_WRITTEN, ...choice }, "try-1");
+
+test("the servers find room in the quota beside the environment's worst case", async () => {
+  const files = repositoryFiles();
+  const objects = ["manifests/overlays/dev", "manifests/addons/try-services"].flatMap(
+    (folder) => compose(files, folder).objects,
+  );
+  const engines = (await loadWorkers()).map(({ definition }) => definition);
+  const told: string[] = [];
+  const world = { environment: "dev", namespace: "tl-engine-dev", objects, engines, files };
+  for (const { name, check } of CAPACITY_RULES)
+    if (["worst-case-quota", "limit-range"].includes(name))
+      check({ ...world, target: undefined }, (_, message) => told.push(message));
+  expect(told).toEqual([]);
+});
 
 describe.skipIf(isMissing)("the objects of a try", () => {
   test("are the overlay's without its operators', and the servers'", () => {

@@ -21,7 +21,11 @@ export interface Results {
 
 const PATIENCE_MS = 60_000;
 const RETRY_MS = 500;
+/** A way that is half broken says nothing at all. */
+const QUERY_TIMEOUT_MS = 30_000;
 const OF_BURST = "from engine.results where engine = $1 and starts_with(job_id, $2)";
+/** Their bodies are many times as large, and a port-forward is narrow. */
+const EVENT_IDS = "(select json_agg(event->>'id') from json_array_elements(events) as event)";
 
 /** @param idPrefix how the ids of the burst begin. */
 export function openResults(databaseUrl: string, idPrefix: string, signal: AbortSignal): Results {
@@ -29,6 +33,7 @@ export function openResults(databaseUrl: string, idPrefix: string, signal: Abort
     connectionString: databaseUrl,
     max: 2,
     connectionTimeoutMillis: 5_000,
+    query_timeout: QUERY_TIMEOUT_MS,
   });
   // A lost idle connection is replaced at the next query; without a listener it would end the process.
   pool.on("error", () => {});
@@ -53,11 +58,11 @@ export function openResults(databaseUrl: string, idPrefix: string, signal: Abort
       return row?.count ?? 0;
     },
     async read(engine) {
-      const rows = await ask<{ jobId: string; status: string; events: { id: string }[] | null }>(
-        `select job_id as "jobId", status, events ${OF_BURST}`,
+      const rows = await ask<ResultRow & { events: string[] | null }>(
+        `select job_id as "jobId", status, ${EVENT_IDS} as events ${OF_BURST}`,
         [engine, idPrefix],
       );
-      return rows.map((row) => ({ ...row, events: row.events?.map(({ id }) => id) ?? [] }));
+      return rows.map((row) => ({ ...row, events: row.events ?? [] }));
     },
     async idsOf(engine, ids) {
       const rows = await ask<{ id: string }>(

@@ -42,6 +42,7 @@ export class StandInState {
   readonly #prefix: string;
   readonly #logs = mkdtempSync(join(tmpdir(), "tl-stand-in-logs-"));
   #fleet: Fleet | undefined;
+  #brokerUser: string | undefined;
 
   constructor(prefix: string) {
     this.#prefix = prefix;
@@ -67,6 +68,7 @@ export class StandInState {
 
   async close(): Promise<void> {
     await this.#fleet?.stop();
+    if (this.#brokerUser !== undefined) await askBroker("DELETE", `users/${this.#brokerUser}`);
     rmSync(this.#logs, { recursive: true, force: true });
   }
 
@@ -82,8 +84,11 @@ export class StandInState {
   async #take(input: string): Promise<Reply> {
     for (const object of readObjects("stdin", input).objects) {
       this.objects.set(`${object.kind}/${object.name}`, object);
-      if (object.kind === "Secret" && object.name === "try-services")
-        await addBrokerUser(object.value.stringData as Record<string, string>);
+      if (object.kind === "Secret" && object.name === "try-services") {
+        const secret = object.value.stringData as Record<string, string>;
+        await addBrokerUser(secret);
+        this.#brokerUser = secret.amqpUser;
+      }
       if (object.kind === "ScaledObject" && !this.#fleet) this.#startFleet();
     }
     return told("");
@@ -208,20 +213,21 @@ const keda = (version: string) => [
 
 /** The broker of the tests makes the user that the try's own would make of its Secret. */
 async function addBrokerUser({ amqpUser = "", amqpPassword }: Record<string, string>) {
-  const { username, password, origin } = new URL(process.env.RABBITMQ_MANAGEMENT_URL ?? "");
-  const put = async (path: string, body: object) => {
-    const response = await fetch(`${origin}/api/${path}`, {
-      method: "PUT",
-      headers: {
-        authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`,
-        "content-type": "application/json",
-      },
-      body: JSON.stringify(body),
-    });
-    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
-  };
   const vhost = new URL(process.env.AMQP_URL ?? "").pathname.slice(1);
-  await put(`users/${amqpUser}`, { password: amqpPassword, tags: "" });
+  await askBroker("PUT", `users/${amqpUser}`, { password: amqpPassword, tags: "" });
   const all = { configure: ".*", write: ".*", read: ".*" };
-  await put(`permissions/${vhost}/${amqpUser}`, all);
+  await askBroker("PUT", `permissions/${vhost}/${amqpUser}`, all);
+}
+
+async function askBroker(method: "PUT" | "DELETE", path: string, body?: object): Promise<void> {
+  const { username, password, origin } = new URL(process.env.RABBITMQ_MANAGEMENT_URL ?? "");
+  const response = await fetch(`${origin}/api/${path}`, {
+    method,
+    headers: {
+      authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`,
+      "content-type": "application/json",
+    },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
 }
