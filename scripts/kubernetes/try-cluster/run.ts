@@ -53,51 +53,20 @@ const LAST_MESSAGES_MS = 15_000;
 export const newRunId = () => `try-${randomBytes(5).toString("hex")}`;
 
 export async function runTrial(trial: Trial): Promise<Outcome> {
-  const { cluster, prefix, runId, passwords, jobs, patience } = trial;
+  const { cluster, jobs, patience } = trial;
   const { signal, say, pollMs } = patience;
+  await untilAtRest(cluster, patience);
   await using opened = new AsyncDisposableStack();
-  const forward = async (service: string, port: number) =>
-    opened.adopt(await openPortForward(cluster, service, port, { say }), (it) => it.close());
-  const look = cluster.command("get", "scaledobjects,deployments");
-  const isAtRest = async () => {
-    if (isAtZero(await sampleReplicas(cluster))) return true;
-    await expectNoTrouble(cluster);
-    return undefined;
-  };
-  await until("KEDA to bring the idle fleet to zero", patience, isAtRest, look);
-
-  const [broker, database] = [await forward("rabbitmq", 5_672), await forward("postgres", 5_432)];
-  const urls = urlsOf(passwords, { amqp: broker.address, postgres: database.address });
-  // Ids begin with the prefix, as those of every caller do that shares a database.
-  const idPrefix = `${prefix}-${runId}-`;
-  const results = opened.adopt(openResults(urls.databaseUrl, idPrefix, signal), (it) => it.close());
-  const observer = opened.adopt(
-    await openObserver({
-      ...{ amqpUrl: urls.amqpUrl, prefix, runId, workspaceId: runId },
-      onGivenUp: ({ message }) => say(message),
-    }),
-    (it) => it.close(),
-  );
+  const ways = await openWays(trial, opened);
+  const { observer, results, idPrefix } = ways;
   const watch = opened.adopt(watchReplicas(cluster, pollMs), (it) => it.stop());
+  const { samples } = watch;
   const ids = Array.from({ length: jobs }, (_, n) => `${idPrefix}${n}`);
   say(`Publishing ${jobs.toLocaleString("en-US")} jobs of ${ENGINE} through a port-forward …`);
-  const killOptions = { engine: ENGINE, jobs, pollMs: KILL_POLL_MS, timeoutMs: KILL_TIMEOUT_MS };
-  const failed = new AbortController();
-  const together = AbortSignal.any([signal, failed.signal]);
-  const publishing = publishBurst({
-    ...{ amqpUrl: urls.amqpUrl, prefix, ids, workspaceId: runId, signal: together },
-    replyQueue: observer.replyQueue,
-  });
-  const killing = killPodInTheMiddle(cluster, results, { ...killOptions, signal: together, say });
-  // One that failed ends the other, which would go on for minutes.
-  const [burst, killed] = await Promise.all([publishing, killing]).catch((error: unknown) => {
-    failed.abort(error);
-    throw error;
-  });
+  const { burst, killed } = await publishAndKill(trial, ways, ids);
   if (!killed) say(`No pod of ${ENGINE} was at work long enough to be killed: try more JOBS.`);
-  await untilZeroAgain(cluster, watch.samples, patience);
+  await untilZeroAgain(cluster, samples, patience);
   await lastMessages(observer, jobs, signal);
-  const { samples } = watch;
   return {
     ...{ burst, killed, samples },
     verdict: check(await evidenceOf(ids, results, observer)),
@@ -105,6 +74,72 @@ export async function runTrial(trial: Trial): Promise<Outcome> {
     zeroAfterS: zeroAfterS(samples, ENGINE, burst.startedAtMs),
     simulated: await simulateBurst(ENGINE, jobs, burst.seconds),
   };
+}
+
+/** A new Deployment has one replica until KEDA has looked at its queue. */
+async function untilAtRest(cluster: TriedCluster, patience: Patience): Promise<void> {
+  const isAtRest = async () => {
+    if (isAtZero(await sampleReplicas(cluster))) return true;
+    await expectNoTrouble(cluster);
+    return undefined;
+  };
+  const look = cluster.command("get", "scaledobjects,deployments");
+  await until("KEDA to bring the idle fleet to zero", patience, isAtRest, look);
+}
+
+interface Ways {
+  amqpUrl: string;
+  results: Results;
+  observer: Observer;
+  /** How the ids of the burst begin. */
+  idPrefix: string;
+}
+
+/** Port-forwards to the broker and the database, and who listens at their ends. */
+async function openWays(trial: Trial, opened: AsyncDisposableStack): Promise<Ways> {
+  const { cluster, prefix, runId, passwords, patience } = trial;
+  const { signal, say } = patience;
+  const forward = async (service: string, port: number) =>
+    opened.adopt(await openPortForward(cluster, service, port, { say }), (it) => it.close());
+  const [broker, database] = [await forward("rabbitmq", 5_672), await forward("postgres", 5_432)];
+  const urls = urlsOf(passwords, { amqp: broker.address, postgres: database.address });
+  // As those of every caller do that shares a database.
+  const idPrefix = `${prefix}-${runId}-`;
+  const { amqpUrl, databaseUrl } = urls;
+  const results = opened.adopt(openResults(databaseUrl, idPrefix, signal), (it) => it.close());
+  const observer = opened.adopt(
+    await openObserver({
+      ...{ amqpUrl, prefix, runId, workspaceId: runId },
+      onGivenUp: ({ message }) => say(message),
+    }),
+    (it) => it.close(),
+  );
+  return { amqpUrl, results, observer, idPrefix };
+}
+
+async function publishAndKill(
+  { cluster, prefix, runId, jobs, patience }: Trial,
+  { amqpUrl, results, observer }: Ways,
+  ids: readonly string[],
+): Promise<{ burst: Burst; killed: Killed | undefined }> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([patience.signal, failed.signal]);
+  const { replyQueue } = observer;
+  const publishing = publishBurst({
+    ...{ amqpUrl, prefix, ids, workspaceId: runId, replyQueue, signal },
+  });
+  const killing = killPodInTheMiddle(cluster, results, {
+    ...{ engine: ENGINE, jobs, pollMs: KILL_POLL_MS, timeoutMs: KILL_TIMEOUT_MS },
+    ...{ signal, say: patience.say },
+  });
+  try {
+    const [burst, killed] = await Promise.all([publishing, killing]);
+    return { burst, killed };
+  } catch (error) {
+    // The other one would go on for minutes.
+    failed.abort(error);
+    throw error;
+  }
 }
 
 /** A pod for which there is no room yet may find some; all else stays as it is. */
