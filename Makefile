@@ -30,6 +30,7 @@ WITH_SERVICES := node scripts/author/services.ts with --
 
 .PHONY: help setup node demo test check release trend bench simulate cost crash-test crash-test-selfcheck fleet dev worker example new-worker remove-worker contract client \
 	send test-connections compare-activities dead-letters replay topology migrate lint-manifests rights images pin-images sign-images verify-images try-image render deploy-dev deploy-staging stop-all resume \
+	cluster-up cluster-down try-cluster \
 	services-up services-down services-status format clean
 
 help: ## Show this list
@@ -162,6 +163,15 @@ stop-all: setup ## Bring all engines to zero and keep them there [ENV=dev]
 
 resume: setup ## Let KEDA scale again after stop-all [ENV=dev]
 	@$(RUN) scripts/kubernetes/stop-all.ts resume
+
+cluster-up: setup ## Make a cluster for tries with kind or k3d, with KEDA in it
+	@$(RUN) scripts/kubernetes/cluster.ts up
+
+cluster-down: setup ## Remove that cluster
+	@$(RUN) scripts/kubernetes/cluster.ts down
+
+try-cluster: setup ## Try an environment in a cluster: burst, killed pod, back to zero, all removed [ENV=dev] [JOBS=n] [REGISTRY=…] [TAG=…] [KEEP=1]
+	@$(RUN) scripts/kubernetes/try-cluster.ts
 
 services-up: setup ## Start RabbitMQ, Postgres and Redis, and keep them between runs
 	@$(RUN) scripts/author/services.ts up

@@ -19,6 +19,8 @@ export const Target = z.strictObject({
   amqpConnections: z.number().int().positive(),
   /** Messages without an ack past which the broker cuts a connection. */
   unackedMessagesPerConnection: z.number().int().positive(),
+  /** Whether `make try-cluster` may make this environment's namespace, and remove it. */
+  allowsTries: z.boolean().default(false),
 });
 type Target = z.output<typeof Target>;
 

@@ -76,11 +76,32 @@ function roots(files: Files): Root[] {
     });
 }
 
+const TRY_SERVICES = "manifests/addons/try-services";
+
 /** Rules for what is applied by itself; keda/ goes to dev where no overlay says otherwise. */
-const rulesOutsideOf = (folder: string) =>
-  folder === "keda"
-    ? ["namespace", "object-name", "secret-in-git"]
-    : ["argo-replicas", "object-name", "secret-in-git"];
+function rulesOutsideOf(folder: string): string[] {
+  const everywhere = ["object-name", "secret-in-git"];
+  if (folder === "keda") return ["namespace", ...everywhere];
+  if (folder === TRY_SERVICES) return [...everywhere, ...TRY_SERVICE_RULES];
+  return ["argo-replicas", ...everywhere];
+}
+
+/**
+ * The servers of a try obey what guards the cluster and its bill. They are left out of the rest: their images
+ * are others', of a tag that a try may hold for its half hour (pull-policy, image-digest); they answer no
+ * /healthz (probes) and no Prometheus (network-metrics); their namespace, release, Secret and PriorityClass
+ * come with the overlay that they are applied beside (common-labels, references, default-deny); and
+ * the quota's worst case is the environment's, beside which they find room.
+ */
+const TRY_SERVICE_RULES = [
+  "image-pinned",
+  "resources",
+  "ephemeral-storage",
+  "pod-security-restricted",
+  "read-only-root",
+  "no-token",
+  "network-egress-ports",
+];
 
 async function objectProblems(objects: AppliedObject[]): Promise<Problem[]> {
   const found = await Promise.all(objects.map(schemaProblems));

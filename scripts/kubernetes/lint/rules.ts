@@ -13,6 +13,7 @@ import { REFERENCE_RULES } from "./rules/references.ts";
 import { SCALING_RULES } from "./rules/scaling.ts";
 import { SECRET_RULES } from "./rules/secret-keys.ts";
 import { STORAGE_RULES } from "./rules/storage.ts";
+import { TRY_RULES } from "./rules/tries.ts";
 import type { Rule } from "./world.ts";
 
 export const RULES: Rule[] = [
@@ -30,6 +31,7 @@ export const RULES: Rule[] = [
   ...CONFIGURATION_RULES,
   ...REFERENCE_RULES,
   ...SECRET_RULES,
+  ...TRY_RULES,
 ];
 
 /** What the readers refuse before any rule looks. */
