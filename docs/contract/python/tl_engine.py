@@ -53,7 +53,7 @@ _REPLY_QUEUE = re.compile(r"[^*#]+\.replies(\..+)?", re.S)
 _REPLY_TYPE = re.compile(r".*\.(?:result|error)", re.S)
 _JOB_TYPE = re.compile(r"[a-z][a-z0-9-]*\.([a-z][a-z0-9-]*)\.v\d+\.")
 _TOO_LARGE = re.compile(r"size \d+ (?:is )?larger than (?:configured )?max size (\d+)")
-_CLAIM = re.compile(r"(\S+) (\d{1,6}) (\d{1,6}) (\d{1,6}) ([01]) ([01]) (\d{1,15}) (.*)", re.S)
+_CLAIM = re.compile(r"(\S+) (\d{1,6}) (\d{1,6}) (\d{1,6}) ([01]) ([01]) (\d{1,15}) ([^\n]*)\n?(.*)", re.S)
 
 _CALL_TIMEOUT_S = 30.0
 _PUBLISH_TIMEOUT_S = 4.5
@@ -70,24 +70,25 @@ _REMEMBERED = 10_000
 _PREFETCH = 100
 
 #: The record of shared/wire/claim-record.ts, and its cancellation in one command.
-CANCEL_LUA = """
+CANCEL_LUA = r"""
 local function read(text)
   if not text then return nil end
-  local token, generation, attempt, crashes, done, cancelled, leaseEnd, progress =
-    string.match(text, '^(%S+) (%d+) (%d+) (%d+) ([01]) ([01]) (%d+) (.*)$')
+  local token, generation, attempt, crashes, done, cancelled, leaseEnd, progress, failure =
+    string.match(text, '^(%S+) (%d+) (%d+) (%d+) ([01]) ([01]) (%d+) ([^\n]*)\n?(.*)$')
   if not token or #generation > 6 or #attempt > 6 or #crashes > 6 or #leaseEnd > 15 then return nil end
   return { token = token ~= '-' and token, generation = tonumber(generation), attempt = tonumber(attempt),
     crashes = tonumber(crashes), done = done == '1', cancelled = cancelled == '1', leaseEnd = leaseEnd,
-    progress = progress }
+    progress = progress, failure = failure }
 end
 
 local function blank()
-  return { generation = 0, attempt = 0, crashes = 0, leaseEnd = '0', progress = '' }
+  return { generation = 0, attempt = 0, crashes = 0, leaseEnd = '0', progress = '', failure = '' }
 end
 
 local function text(r)
   return (r.token or '-') .. ' ' .. r.generation .. ' ' .. r.attempt .. ' ' .. r.crashes ..
-    (r.done and ' 1' or ' 0') .. (r.cancelled and ' 1 ' or ' 0 ') .. r.leaseEnd .. ' ' .. r.progress
+    (r.done and ' 1' or ' 0') .. (r.cancelled and ' 1 ' or ' 0 ') .. r.leaseEnd .. ' ' .. r.progress ..
+    (r.failure == '' and '' or '\n' .. r.failure)
 end
 
 local r = read(redis.call('GET', KEYS[1]))
@@ -255,6 +256,12 @@ class Status:
     #: As last reported by the handler: `fraction` from 0 to 1, `at` in epoch ms, perhaps `note`.
     progress: Optional[Dict[str, Any]] = None
     error: Optional[Dict[str, Any]] = None
+    #: The counted run that goes on, or comes next; 0 where nobody knows.
+    attempt: int = 0
+    #: Why the last counted run failed: `code`, `message`, `attempt`; while the job still comes back.
+    last_error: Optional[Dict[str, Any]] = None
+    #: Epoch ms at which it runs next, about; None where nobody knows.
+    next_run_at: Optional[int] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -1033,7 +1040,11 @@ class Client:
         is_replay = result is not None and claim is not None and claim.generation > result.generation
         if result is not None and not (is_replay and claim is not None and claim.state == "running"):
             return Status(id, engine, result.status, cancelled, progress, result.error)
-        return Status(id, engine, "unknown" if claim is None else claim.state, cancelled, progress)
+        if claim is None:
+            return Status(id, engine, "unknown")
+        return Status(
+            id, engine, claim.state, cancelled, progress, None, claim.attempt, claim.last_error, claim.next_run_at
+        )
 
     def cancel(self, id: str, engine: str) -> bool:
         """Asks for the job's end: one that runs is aborted, one that waits ends unrun. False when it had ended."""
@@ -1239,8 +1250,8 @@ class Client:
         (seconds, micros), found = self._redis(lambda redis: (redis.time(), redis.get(key)))
         record = _CLAIM.fullmatch((found or b"").decode("utf-8", "replace"))
         if record is None:
-            return _Claim("unknown", 0, False, None)
-        token, generation, attempt, _, done, cancelled, lease_end_ms, progress = record.groups()
+            return _Claim("unknown", 0, False, None, 0, None, None)
+        token, generation, attempt, _, done, cancelled, lease_end_ms, progress, failure = record.groups()
         if done == "1":
             state = "ended"
         elif token != "-":
@@ -1248,7 +1259,16 @@ class Client:
         else:
             # A cancellation can come before any worker has seen the job.
             state = "unknown" if int(attempt) == 0 else "waiting"
-        return _Claim(state, int(generation), cancelled == "1", _progress(progress))
+        is_due = state == "waiting" and token == "-" and int(lease_end_ms) > 0
+        return _Claim(
+            state,
+            int(generation),
+            cancelled == "1",
+            _object(progress),
+            int(attempt),
+            None if state == "ended" else _object(failure),
+            int(lease_end_ms) if is_due else None,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -1257,9 +1277,12 @@ class _Claim:
     generation: int
     cancelled: bool
     progress: Optional[Dict[str, Any]]
+    attempt: int
+    last_error: Optional[Dict[str, Any]]
+    next_run_at: Optional[int]
 
 
-def _progress(text: str) -> Optional[Dict[str, Any]]:
+def _object(text: str) -> Optional[Dict[str, Any]]:
     try:
         found = json.loads(text)
     except ValueError:

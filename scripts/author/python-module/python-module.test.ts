@@ -12,7 +12,7 @@ import { hasPython, MODULE_FOLDER, runPython, startPython } from "./python.ts";
 const source = readFileSync(join(MODULE_FOLDER, "tl_engine.py"), "utf8");
 
 test("its script on claims is the client's, without what that does not use", () => {
-  const [, lua = ""] = /CANCEL_LUA = """([\s\S]*?)"""/.exec(source) ?? [];
+  const [, lua = ""] = /CANCEL_LUA = r"""([\s\S]*?)"""/.exec(source) ?? [];
   const get = /local function get[\s\S]*?\nend\n\n/;
   const squeezed = (script: string) => script.replaceAll(/\s+/g, " ").trim();
   expect(squeezed(lua)).toBe(squeezed(CANCEL.replace(get, "")));
