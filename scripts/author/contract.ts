@@ -17,6 +17,7 @@ import { longestReplyMs } from "../../shared/job/retry.ts";
 import { ERROR_CODES } from "../../shared/wire/error-codes.ts";
 import { jobType } from "../../shared/wire/names.ts";
 import { loadWorkers } from "../workers.ts";
+import { asyncapiDocument } from "./contract/asyncapi.ts";
 import { contractPage } from "./contract-page.ts";
 import { contractReadme } from "./contract-readme.ts";
 import { contractSource } from "./contract-types.ts";
@@ -24,6 +25,7 @@ import { contractSource } from "./contract-types.ts";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const DOCS = "docs/contract";
 const TYPES = "shared/client/contract.ts";
+const ASYNCAPI = `${DOCS}/asyncapi.json`;
 
 export interface ActionContract {
   type: string;
@@ -117,6 +119,7 @@ export async function contractFiles(definitions: WorkerDefinition[]): Promise<Ma
     const page = `${DOCS}/${engine.engine}.md`;
     files.set(page, formatted(page, contractPage(engine, definition)));
   }
+  files.set(ASYNCAPI, formatted(ASYNCAPI, JSON.stringify(asyncapiDocument(engines))));
   const readme = `${DOCS}/README.md`;
   files.set(readme, formatted(readme, contractReadme(engines)));
   files.set(TYPES, formatted(TYPES, await contractSource(callable)));
