@@ -18,6 +18,7 @@ import { ERROR_CODES } from "../../shared/wire/error-codes.ts";
 import { jobType } from "../../shared/wire/names.ts";
 import { loadWorkers } from "../workers.ts";
 import { asyncapiDocument } from "./contract/asyncapi.ts";
+import { compatibilityReport, writeBaseline } from "./contract/compatibility/baseline.ts";
 import { contractPage } from "./contract-page.ts";
 import { contractReadme } from "./contract-readme.ts";
 import { contractSource } from "./contract-types.ts";
@@ -133,17 +134,30 @@ async function staleFiles(files: Map<string, string>): Promise<string[]> {
     const present = await readFile(join(ROOT, file), "utf8").catch(() => undefined);
     if (present !== text) stale.push(file);
   }
-  const left = await readdir(join(ROOT, DOCS)).catch(() => []);
-  return [...stale, ...left.map((name) => `${DOCS}/${name}`).filter((file) => !files.has(file))];
+  const left = await readdir(join(ROOT, DOCS), { withFileTypes: true }).catch(() => []);
+  // Folders beside them, as that of the baseline, are none of what is generated here.
+  const paths = left.filter((one) => one.isFile()).map(({ name }) => `${DOCS}/${name}`);
+  return [...stale, ...paths.filter((file) => !files.has(file))];
+}
+
+/** Says what breaks callers since the last release, and that it must not stay so. */
+async function checkCompatibility(engines: EngineContract[]): Promise<void> {
+  const { lines, breaks } = await compatibilityReport(ROOT, engines);
+  for (const line of lines) console.error(line);
+  if (breaks > 0) process.exitCode = 1;
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { check: { type: "boolean" } } });
-  const files = await contractFiles((await loadWorkers()).map(({ definition }) => definition));
+  const options = { check: { type: "boolean" }, baseline: { type: "boolean" } } as const;
+  const { values } = parseArgs({ options });
+  const definitions = (await loadWorkers()).map(({ definition }) => definition);
+  const engines = definitions.map(engineContract).filter((engine) => engine !== undefined);
+  const files = await contractFiles(definitions);
   const stale = await staleFiles(files);
   if (values.check) {
     for (const file of stale) console.error(`${file} is stale; run: make contract`);
-    process.exitCode = stale.length > 0 ? 1 : 0;
+    if (stale.length > 0) process.exitCode = 1;
+    await checkCompatibility(engines);
     return;
   }
   for (const file of stale) {
@@ -154,6 +168,9 @@ async function main(): Promise<void> {
     console.log(`${text === undefined ? "removed" : "written"}: ${file}`);
   }
   if (stale.length === 0) console.log("The contract is up to date.");
+  if (!values.baseline) return;
+  const names = engines.map(({ engine }) => engine);
+  for (const file of await writeBaseline(ROOT, names)) console.log(`baseline: ${file}`);
 }
 
 if (import.meta.main) await main();

@@ -214,7 +214,8 @@ function impliesParts(known: Known, demand: Demand, keyword: string): boolean {
   }
 }
 
-const namesOf = (known: Known): Known => {
+/** Of an object's keys. */
+export const namesOf = (known: Known): Known => {
   const names = said(known.facts, "propertyNames") as Schema[];
   return { ...known, facts: [{ type: "string" }, ...names.flatMap(flat)], place: [] };
 };

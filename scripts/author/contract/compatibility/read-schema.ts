@@ -16,15 +16,28 @@ const DATA = new Set(["const", "enum", "required", "dependentRequired", "type", 
 const places = new WeakMap<object, string>();
 const texts = new WeakMap<object, string>();
 
+/** Without alternatives that take anything: those are how a contract says that the rest is left out. */
+export const readWithoutTolerance = (schema: unknown, pointer: string) =>
+  readSchema(schema, pointer, (parts) => {
+    const strict = parts.filter((part) => textOf(part) !== "{}");
+    return strict.length > 0 ? strict : parts;
+  });
+
 /** @param pointer of the schema in its file, as JSON Pointer. */
-export function readSchema(schema: unknown, pointer: string): Schema {
+export function readSchema(
+  schema: unknown,
+  pointer: string,
+  choose = (parts: Schema[]) => parts,
+): Schema {
   const root = schema as Parts;
   const defs = (root.$defs ?? {}) as Record<string, Parts>;
 
   const value = (key: string, part: unknown, at: string, open: string[]): unknown => {
     if (typeof part !== "object" || part === null || DATA.has(key)) return part;
-    if (Array.isArray(part))
-      return part.map((one, index) => value("", one, `${at}/${index}`, open));
+    if (Array.isArray(part)) {
+      const parts = part.map((one, index) => value("", one, `${at}/${index}`, open));
+      return key === "anyOf" ? choose(parts as Schema[]) : parts;
+    }
     if (!NAMED.has(key)) return read(part as Parts, at, open);
     const entries = Object.entries(part);
     return Object.fromEntries(

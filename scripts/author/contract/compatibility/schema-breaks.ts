@@ -1,5 +1,5 @@
 /** What in a newer schema breaks those who keep to the older one, each with its place. */
-import { type Conjunct, conjunctsOf, flat, has, list } from "./conjuncts.ts";
+import { type Conjunct, conjunctsOf, flat, has, isSame, list, without } from "./conjuncts.ts";
 import {
   and,
   elementsOf,
@@ -8,10 +8,17 @@ import {
   impliesAll,
   type Known,
   knownFrom,
+  namesOf,
   othersOf,
 } from "./entails.ts";
 import { namesAt, ofElements, ofField, ofOthers, type Place, placeOf, said } from "./places.ts";
-import { escaped, pointerOf, readSchema, type Schema } from "./read-schema.ts";
+import {
+  escaped,
+  pointerOf,
+  readSchema,
+  readWithoutTolerance,
+  type Schema,
+} from "./read-schema.ts";
 import { isCheckable, isValid, typesOf } from "./values.ts";
 
 /** `input`: what was taken must be taken still. `output`: what comes must be what was promised. */
@@ -35,15 +42,30 @@ export interface Placed {
 }
 
 export function schemaBreaks(older: Placed, newer: Placed, direction: Direction): SchemaBreak[] {
-  const was = readSchema(older.schema, older.pointer);
-  const is = readSchema(newer.schema, newer.pointer);
+  const refused = between(older, newer, direction, readSchema);
+  // What an engine leaves out instead of refusing it is lost on it all the same.
+  const leftOut = between(older, newer, direction, readWithoutTolerance).map((one) => ({
+    ...one,
+    what: `${one.what} (it would be left out in silence)`,
+  }));
+  const told = new Set(refused.map(({ pointer, field }) => `${field} ${pointer}`));
+  return [...refused, ...leftOut.filter(({ pointer, field }) => !told.has(`${field} ${pointer}`))];
+}
+
+function between(
+  older: Placed,
+  newer: Placed,
+  direction: Direction,
+  read: typeof readSchema,
+): SchemaBreak[] {
+  const was = read(older.schema, older.pointer);
+  const is = read(newer.schema, newer.pointer);
   const isOutput = direction === "output";
   const [known, demanded] = isOutput ? [is, was] : [was, is];
-  const found = [
+  return distinct([
     ...lost(placeOf(flat(was)), placeOf(flat(is)), "", direction),
     ...unmet(knownFrom(known, isOutput), demanded, ""),
-  ];
-  return distinct(found);
+  ]);
 }
 
 function distinct(found: SchemaBreak[]): SchemaBreak[] {
@@ -128,10 +150,12 @@ function unmetWithin(known: Known, { demand, keyword }: Conjunct, field: string)
       return demand.additionalProperties === false
         ? []
         : unmet(othersOf(known), demand.additionalProperties as Schema, below(field, "<id>"));
+    case "propertyNames":
+      return unmet(namesOf(known), demand.propertyNames as Schema, below(field, "<id>"));
     case "if":
       return [
-        ...unmet(and(known, demand.if as Schema), (demand.then ?? true) as Schema, field),
-        ...unmet(and(known, { not: demand.if }), (demand.else ?? true) as Schema, field),
+        ...unmet(assuming(known, demand, "then"), (demand.then ?? true) as Schema, field),
+        ...unmet(assuming(known, demand, "else"), (demand.else ?? true) as Schema, field),
       ];
     case "anyOf":
       return unmetChoice(known, demand.anyOf as Schema[], field);
@@ -139,6 +163,28 @@ function unmetWithin(known: Known, { demand, keyword }: Conjunct, field: string)
       return [];
   }
 }
+
+/** What is known once the condition holds, or does not: what the same condition says among the facts, too. */
+function assuming(known: Known, demand: Conjunct["demand"], way: "then" | "else"): Known {
+  const condition = demand.if as Schema;
+  const said = known.facts.flatMap((fact): Schema[] =>
+    typeof fact === "object" && has(fact, "if") && isSame(fact.if as Schema, condition)
+      ? [without(fact, "if", "then", "else"), (fact[way] ?? true) as Schema]
+      : [fact],
+  );
+  return and(
+    { ...known, facts: said.flatMap(flat) },
+    way === "then" ? condition : { not: condition },
+  );
+}
+
+/** Alternatives, those of an alternative among them. */
+const alternatives = (parts: Schema[]): Schema[] =>
+  parts.flatMap((part) =>
+    conjunctsOf(part).length === 1 && has(part, "anyOf")
+      ? alternatives(list(part, "anyOf"))
+      : [part],
+  );
 
 /** Each thing that was possible against the one alternative that is of its kind. */
 function unmetChoice(known: Known, parts: Schema[], field: string): SchemaBreak[] {
@@ -152,7 +198,9 @@ function unmetChoice(known: Known, parts: Schema[], field: string): SchemaBreak[
     const one: Known = { ...known, facts };
     if (parts.some((part) => impliesAll(one, part))) return [];
     const types = typesOf(facts);
-    const alike = parts.filter((part) => [...typesOf(flat(part))].some((type) => types.has(type)));
+    const alike = alternatives(parts).filter((part) =>
+      [...typesOf(flat(part))].some((type) => types.has(type)),
+    );
     return alike.length === 1 ? unmet(one, alike[0] as Schema, field) : [];
   });
 }
