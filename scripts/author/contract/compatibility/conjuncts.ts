@@ -1,5 +1,5 @@
 /** A schema taken apart into what it demands, one demand at a time: a value is valid if it meets each. */
-import { isAnnotation, type Schema, textOf } from "./read-schema.ts";
+import { isAnnotation, placedAs, type Schema, textOf } from "./read-schema.ts";
 
 export type Demand = Readonly<Record<string, unknown>>;
 
@@ -75,7 +75,8 @@ function takenApart(schema: Exclude<Schema, boolean>): Conjunct[] {
 export function flat(schema: Schema): Schema[] {
   if (typeof schema === "boolean") return [schema];
   const { allOf, ...rest } = schema;
-  return allOf === undefined ? [schema] : [rest, ...(allOf as Schema[]).flatMap(flat)];
+  if (allOf === undefined) return [schema];
+  return [placedAs(rest, schema), ...(allOf as Schema[]).flatMap(flat)];
 }
 
 export const isSame = (one: Schema, other: Schema) =>
@@ -94,5 +95,6 @@ export const has = (schema: Schema, key: string) =>
 /** The same without some of its keywords. */
 export function without(schema: Schema, ...keys: string[]): Schema {
   if (typeof schema === "boolean") return schema;
-  return Object.fromEntries(Object.entries(schema).filter(([key]) => !keys.includes(key)));
+  const kept = Object.entries(schema).filter(([key]) => !keys.includes(key));
+  return placedAs(Object.fromEntries(kept), schema);
 }

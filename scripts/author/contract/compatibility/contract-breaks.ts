@@ -126,7 +126,10 @@ function codeBreaks(was: string[], is: string[]): Finding[] {
       ...gone("", "error codes", "/errorCodes", `the error code ${code} is gone`),
       todo: ANNOUNCED,
     })),
-    ...added.map((code) => warning("", "/errorCodes", `the error code ${code} is new`)),
+    ...added.map((code) => ({
+      ...warning("", "/errorCodes", `the error code ${code} is new`),
+      part: "error codes",
+    })),
   ];
 }
 

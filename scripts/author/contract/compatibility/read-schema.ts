@@ -79,6 +79,10 @@ function placed<T extends object>(schema: T, at: string): T {
 export const pointerOf = (schema: Schema) =>
   (typeof schema === "object" ? places.get(schema) : undefined) ?? "";
 
+/** A part of a schema, at its place. */
+export const placedAs = <T extends object>(part: T, schema: Schema): T =>
+  placed(part, pointerOf(schema));
+
 export const escaped = (name: string) => name.replaceAll("~", "~0").replaceAll("/", "~1");
 
 export const isAnnotation = (key: string) => ANNOTATIONS.has(key);
