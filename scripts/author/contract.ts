@@ -19,6 +19,7 @@ import { jobType } from "../../shared/wire/names.ts";
 import { loadWorkers } from "../workers.ts";
 import { asyncapiDocument } from "./contract/asyncapi.ts";
 import { compatibilityReport, writeBaseline } from "./contract/compatibility/baseline.ts";
+import { contractHtml, type Documented } from "./contract/html/page.ts";
 import { contractPage } from "./contract-page.ts";
 import { contractReadme } from "./contract-readme.ts";
 import { contractSource } from "./contract-types.ts";
@@ -27,6 +28,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const DOCS = "docs/contract";
 const TYPES = "shared/client/contract.ts";
 const ASYNCAPI = `${DOCS}/asyncapi.json`;
+const HTML = `${DOCS}/index.html`;
 
 export interface ActionContract {
   type: string;
@@ -109,18 +111,20 @@ function formatted(file: string, text: string): string {
 /** All generated files, by their path in the repository. */
 export async function contractFiles(definitions: WorkerDefinition[]): Promise<Map<string, string>> {
   const callable = definitions.filter(({ actions }) => Object.keys(actions).length > 0);
-  const engines: EngineContract[] = [];
+  const documented = callable.flatMap((definition): Documented[] => {
+    const contract = engineContract(definition);
+    return contract ? [{ contract, definition }] : [];
+  });
+  const engines = documented.map(({ contract }) => contract);
   const files = new Map<string, string>();
-  for (const definition of callable) {
-    const engine = engineContract(definition);
-    if (!engine) continue;
-    engines.push(engine);
-    const file = `${DOCS}/${engine.engine}.json`;
-    files.set(file, formatted(file, JSON.stringify(engine, null, 2)));
-    const page = `${DOCS}/${engine.engine}.md`;
-    files.set(page, formatted(page, contractPage(engine, definition)));
+  for (const { contract, definition } of documented) {
+    const file = `${DOCS}/${contract.engine}.json`;
+    files.set(file, formatted(file, JSON.stringify(contract, null, 2)));
+    const page = `${DOCS}/${contract.engine}.md`;
+    files.set(page, formatted(page, contractPage(contract, definition)));
   }
   files.set(ASYNCAPI, formatted(ASYNCAPI, JSON.stringify(asyncapiDocument(engines))));
+  files.set(HTML, contractHtml(documented));
   const readme = `${DOCS}/README.md`;
   files.set(readme, formatted(readme, contractReadme(engines)));
   files.set(TYPES, formatted(TYPES, await contractSource(callable)));
