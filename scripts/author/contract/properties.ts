@@ -37,7 +37,7 @@ export const JOB_PROPERTIES: Property[] = [
   {
     name: "type",
     isRequired: true,
-    rule: "required: from the table above",
+    rule: "required: the action and its version, `<engine>.<action>.v<N>`",
     schema: { type: "string", maxLength: 255 },
   },
   {

@@ -26,7 +26,6 @@ ${Object.entries(contract.actions).map(([name, facts]) =>
 function actionPart(engine: string, name: string, facts: ActionContract, action: Action): Html {
   const id = idOf(engine, name);
   const input = inputSchema(action.input, "types");
-  const isTyped = validatorOf(input);
   const announces = facts.emits.map(
     (type, index) =>
       html`${index > 0 && ", "}<a href="#${idOf("event", type)}"><code>${type}</code></a>`,
@@ -39,7 +38,7 @@ ${facts.examples.map(({ title, input: sent }, index) =>
   tabs(`${id}-example${index + 1}`, title, [
     { name: "JSON", content: block(asJson(sent), `${title} JSON`) },
     { name: "Python", content: block(asPython(engine, facts.type, sent), `${title} Python`) },
-    typescriptTab(engine, name, title, sent, isTyped(sent)),
+    typescriptTab(engine, name, title, typedInput(action, input, sent)),
   ]),
 )}
 ${heading(4, `${id}-input`, "Input")}
@@ -51,40 +50,25 @@ ${fieldTable(fieldRows(outputSchema(action.output)), false)}
 `;
 }
 
-/** Whether an input is as the client's types want it. */
-function validatorOf(schema: JsonSchema): (value: unknown) => boolean {
-  const ajv = new Ajv2020({ strict: false, validateFormats: false });
-  const validate = ajv.compile(schema);
-  return (value) => validate(value) && !hasOtherSpelling(value, spellingsIn(schema));
+/** An input as the client's types want it: as the engine reads it, without what is so by default. */
+function typedInput({ input }: Action, schema: JsonSchema, sent: unknown): object | undefined {
+  const read = (value: unknown) => JSON.stringify(input.safeParse(value).data);
+  const whole = read(sent);
+  if (whole === undefined) return undefined;
+  const typed = JSON.parse(whole) as Record<string, unknown>;
+  for (const key of Object.keys(typed)) {
+    const { [key]: _, ...others } = typed;
+    if (read(others) === whole) delete typed[key];
+  }
+  const isTyped = new Ajv2020({ strict: false, validateFormats: false }).validate(schema, typed);
+  return isTyped && read(typed) === whole ? typed : undefined;
 }
 
-function spellingsIn(schema: unknown): Set<string> {
-  const found = new Set<string>();
-  JSON.stringify(schema, (key, value) => {
-    if (key === "spellings") for (const name of value as string[]) found.add(name);
-    return value;
-  });
-  return found;
-}
-
-const hasOtherSpelling = (value: unknown, spellings: Set<string>): boolean =>
-  typeof value === "object" &&
-  value !== null &&
-  Object.entries(value).some(
-    ([key, part]) => spellings.has(key) || hasOtherSpelling(part, spellings),
-  );
-
-const typescriptTab = (
-  engine: string,
-  name: string,
-  title: string,
-  sent: unknown,
-  isTyped: boolean,
-): Tab => ({
+const typescriptTab = (engine: string, name: string, title: string, typed?: object): Tab => ({
   name: "TypeScript",
-  content: isTyped
-    ? block(asTypeScript(engine, name, sent), `${title} TypeScript`)
-    : html`<p class="note">The client’s types know the preferred spellings alone, and values as they are, not as JSON in strings: write this one as the <a href="#${idOf(engine, name, "input")}">table of fields</a> has it.</p>`,
+  content: typed
+    ? block(asTypeScript(engine, name, typed), `${title} TypeScript`)
+    : html`<p class="note">The client’s types know the preferred spellings alone: write this one as the <a href="#${idOf(engine, name, "input")}">table of fields</a> has it.</p>`,
 });
 
 const spellingsNote = (input: JsonSchema) =>
@@ -103,7 +87,6 @@ const rowOf = ({ path: at, also, type, isRequired, description, values, bounds }
   html`<tr><th scope="row">${path(at)}${isRequired && html` <span class="tag must">required</span>`}${also.length > 0 && html`<span class="also">also ${also.map((name) => html`<code>${name}</code> `)}</span>`}</th><td class="type">${type}${bounds.length > 0 && html`<span class="bounds">${bounds.join(", ")}</span>`}</td><td>${words(description)}${values.length > 0 && html`<details class="values"><summary>${values.length} values</summary>${values.map((value) => html`<code>${JSON.stringify(value)}</code> `)}</details>`}</td></tr>
 `;
 
-/** @param hasOptional whether a field without a mark may be left out. */
 const fieldTable = (rows: Row[], isInput: boolean): Html =>
   html`<table class="fields"><thead><tr><th scope="col">Field</th><th scope="col">Type</th><th scope="col">${isInput ? "What it is" : "What it says"}</th></tr></thead>
 <tbody>${rows.map(rowOf)}</tbody></table>`;
