@@ -87,21 +87,26 @@ function valuesOf(field: JsonSchema, of: Table): unknown[] {
   return values.length > MOST_VALUES ? values : [];
 }
 
+const number = (limit: number) => limit.toLocaleString("en-US");
+const many = (limit: number, what: string) => `${number(limit)} ${what}${limit === 1 ? "" : "s"}`;
+
 /** What each bound is called; of a number that nobody would send the bound is not told. */
 const BOUNDS: [keyword: string, words: (limit: number) => string][] = [
-  ["minLength", (limit) => `at least ${limit} characters`],
-  ["maxLength", (limit) => `at most ${limit} characters`],
-  ["minItems", (limit) => `at least ${limit} elements`],
-  ["maxItems", (limit) => `at most ${limit} elements`],
-  ["maxProperties", (limit) => `at most ${limit} keys`],
-  ["minimum", (limit) => `from ${limit}`],
-  ["maximum", (limit) => `up to ${limit}`],
-  ["exclusiveMinimum", (limit) => `above ${limit}`],
-  ["exclusiveMaximum", (limit) => `below ${limit}`],
+  ["minLength", (limit) => `at least ${many(limit, "character")}`],
+  ["maxLength", (limit) => `at most ${many(limit, "character")}`],
+  ["minItems", (limit) => `at least ${many(limit, "element")}`],
+  ["maxItems", (limit) => `at most ${many(limit, "element")}`],
+  ["maxProperties", (limit) => `at most ${many(limit, "key")}`],
+  ["minimum", (limit) => `from ${number(limit)}`],
+  ["maximum", (limit) => `up to ${number(limit)}`],
+  ["exclusiveMinimum", (limit) => `above ${number(limit)}`],
+  ["exclusiveMaximum", (limit) => `below ${number(limit)}`],
 ];
 
 function boundsOf(field: JsonSchema, of: Table): string[] {
   const part = partOf(field, of);
+  // Where a value may be anything, its bounds say little.
+  if (part.type === undefined) return [];
   const own = BOUNDS.flatMap(([keyword, words]) => {
     const limit = part[keyword];
     if (typeof limit !== "number" || Math.abs(limit) >= Number.MAX_SAFE_INTEGER) return [];

@@ -34,14 +34,15 @@ export function styleSheet(css: string): Html {
   return new Html(`<style>\n${css}</style>`);
 }
 
-/** The Markdown that the contract's words use: `code`, **bold** and [links](#here). */
+/** The Markdown that the contract's words use: `code`, **bold**, *emphasis* and [links](#here). */
 export function words(markdown: string): Html {
-  const parts = markdown.split(/(`[^`]+`|\*\*[^*]+\*\*|\[[^\]]+\]\(#[\w-]+\))/);
+  const parts = markdown.split(/(`[^`]+`|\*\*[^*]+\*\*|\*[^\s*][^*]*\*|\[[^\]]+\]\(#[\w-]+\))/);
   return html`${parts.map((part): Html => {
     const [, to] = /\]\(#([\w-]+)\)$/.exec(part) ?? [];
     if (to !== undefined) return html`<a href="#${to}">${part.slice(1, part.indexOf("]"))}</a>`;
     if (/^`.+`$/s.test(part)) return html`<code>${part.slice(1, -1)}</code>`;
     if (/^\*\*.+\*\*$/s.test(part)) return html`<strong>${part.slice(2, -2)}</strong>`;
+    if (/^\*.+\*$/s.test(part)) return html`<em>${part.slice(1, -1)}</em>`;
     return html`${part}`;
   })}`;
 }
