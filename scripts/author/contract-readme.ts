@@ -61,7 +61,11 @@ export function contractReadme(engines: EngineContract[]): string {
 How to publish jobs from any language. A program needs an AMQP 0-9-1 client and nothing of ours; for
 TypeScript there is \`@tl-engine/client\`, with types. Each engine has a page with examples and every
 field, and its schemas as JSON Schema 2020-12 in the file of the same name: they accept what the engine
-accepts, other spellings included.
+accepts, other spellings included. All of it as one page to read is [index.html](index.html), and for tools
+[asyncapi.json](asyncapi.json), AsyncAPI 3.
+
+What a version takes, it goes on taking: the contract of the last release stands in \`baseline/\`, and
+\`make check\` fails on a change that would break callers of it.
 
 ## Engines
 

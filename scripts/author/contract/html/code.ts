@@ -41,8 +41,17 @@ function literal(value: unknown, language: Language, at = ""): string {
 /** As one would write it by hand: what fits stands on one line. */
 export const asJson = (value: unknown) => json(value, "");
 
+function onOneLine(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(onOneLine).join(", ")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const parts = Object.entries(value).map(
+    ([name, part]) => `${JSON.stringify(name)}: ${onOneLine(part)}`,
+  );
+  return parts.length > 0 ? `{ ${parts.join(", ")} }` : "{}";
+}
+
 function json(value: unknown, at: string): string {
-  const line = JSON.stringify(value, null, 1).replace(/\n */g, " ");
+  const line = onOneLine(value);
   const isFlat = typeof value !== "object" || value === null || at.length + line.length <= LINE;
   if (isFlat && at !== "") return line;
   if (typeof value !== "object" || value === null) return line;
@@ -56,7 +65,7 @@ function json(value: unknown, at: string): string {
 }
 
 export const asPython = (engine: string, type: string, input: unknown) =>
-  `reply = call(${JSON.stringify(engine)}, ${JSON.stringify(type)}, ${literal(input, PYTHON)})\nprint(reply["output"])`;
+  `reply = call(${JSON.stringify(engine)}, ${JSON.stringify(type)}, ${literal(input, PYTHON)})\nprint(reply)`;
 
 export const asTypeScript = (engine: string, action: string, input: unknown) =>
   `const output = await engine.call(${JSON.stringify(engine)}, ${JSON.stringify(action)}, ${literal(input, TYPESCRIPT)});`;

@@ -12,6 +12,7 @@ import { type EngineContract, engineContract } from "../../contract.ts";
 import { asJson, asPython, asTypeScript, coloured } from "./code.ts";
 import { html, styleSheet, words } from "./html.ts";
 import { contractHtml } from "./page.ts";
+import { PYTHON_CALL } from "./programs.ts";
 
 const DOCS = join(import.meta.dirname, "../../../../docs/contract");
 
@@ -154,7 +155,7 @@ describe.each(examples)("$type: $title", ({ engine, type, input }) => {
   test.skipIf(!hasPython)("the Python is the example", () => {
     const code = asPython(engine, type, input);
     expect(blocks).toContain(code);
-    const program = `import json\ndef call(*parts):\n    return {"output": json.dumps(parts)}\n${code}`;
+    const program = `import json\ndef call(*parts):\n    return json.dumps(parts)\n${code}`;
     const { stdout, stderr } = spawnSync("python3", ["-c", program], { encoding: "utf8" });
     expect(stderr).toBe("");
     expect(JSON.parse(stdout)).toEqual([engine, type, JSON.parse(JSON.stringify(input))]);
@@ -177,6 +178,16 @@ test("the TypeScript of an example means what the example means to its engine", 
     expect([calledEngine, calledAction]).toEqual([engine, name]);
     expect(schema?.parse(typed)).toEqual(schema?.parse(input));
   }
+});
+
+test.skipIf(!hasPython)("the Python program that they begin with is Python", () => {
+  expect(blocks).toContain(PYTHON_CALL);
+  const program = "import ast, sys; ast.parse(sys.stdin.read())";
+  const { status, stderr } = spawnSync("python3", ["-c", program], {
+    input: PYTHON_CALL,
+    encoding: "utf8",
+  });
+  expect([status, stderr]).toEqual([0, ""]);
 });
 
 test("literals of each language", () => {
