@@ -13,6 +13,7 @@ import { SPAN } from "./proof/demo/figures.ts";
 import { generateHistory } from "./proof/demo/generator.ts";
 import { recordHere } from "./proof/demo/pass-without-fleet.ts";
 import { planJobs } from "./proof/demo/plan.ts";
+import { loadWorkers, ownVariables } from "./workers.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
@@ -131,9 +132,11 @@ test("what the named make targets run is there", () => {
 /** First cells of a page's tables. */
 const firstCells = (page: string) => allOf(read(page), /^\| `([^`|]+)`/gm);
 
-test("every variable of the schema has its line in the handbook", () => {
+test("every variable of the schemas has its line in the handbook", async () => {
   const told = firstCells("docs/infra/variables.md");
-  expect(Object.keys(Environment.shape).filter((name) => !told.includes(name))).toEqual([]);
+  const own = ownVariables((await loadWorkers()).map(({ definition }) => definition));
+  const names = [...Object.keys(Environment.shape), ...Object.keys(own)];
+  expect(names.filter((name) => !told.includes(name))).toEqual([]);
 });
 
 /** Scripts that `make` runs, and where they read what they are told. */
@@ -274,4 +277,16 @@ test("the README's engine is one, in 30 lines, and does what it says", async () 
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+test("what a replica does is the same number wherever it stands", () => {
+  const page = read("docs/meta/rendimiento.md");
+  const told = [
+    ...page.matchAll(/^\| `([a-z-]+)`, por toda la flota \|.*réplica hace ([\d.]+) trabajos/gm),
+  ].map(([, engine, rate = ""]) => [engine, Number(rate.replaceAll(".", ""))]);
+  const annotated = filesUnder("keda", ".yaml").flatMap((file) => {
+    const [rate] = allOf(read(file), /tl-engine\/jobs-per-second-per-replica: "(\d+)"/g);
+    return rate === undefined ? [] : [[/([a-z-]+)\.yaml$/.exec(file)?.[1], Number(rate)]];
+  });
+  expect(told.toSorted()).toEqual(annotated.toSorted());
 });
