@@ -151,8 +151,8 @@ test("judged compatible: whatever was valid is valid", () => {
         }
       },
     ),
-    { numRuns: Number(process.env.RUNS ?? 3000) },
+    { numRuns: 1_000 },
   );
-  expect(seen.changed).toBeGreaterThan(100);
-  expect(seen.bodies).toBeGreaterThan(1_000);
+  expect(seen.changed).toBeGreaterThan(60);
+  expect(seen.bodies).toBeGreaterThan(500);
 });
