@@ -15,6 +15,7 @@ export USD_PER_CPU_HOUR USD_PER_GIB_HOUR
 export PRUNE ENV DRY_RUN JOBS_PER_DAY EXPLAIN
 export TAG REGISTRY PUSH BUILD_FLAGS STARTS VERSION
 export INSPECT REDO
+export PLANE
 # Node keeps what it compiled, and TypeScript that it stripped, so that a process starts in half the time.
 export NODE_COMPILE_CACHE ?= $(CURDIR)/.node/cache
 # A log is no terminal, though some tools colour what they write on CI.
@@ -28,7 +29,7 @@ RUN := node
 WITH_SERVICES := node scripts/author/services.ts with --
 
 .PHONY: help setup node demo test check release trend bench simulate cost crash-test crash-test-selfcheck fleet dev worker example new-worker remove-worker contract client \
-	send dead-letters replay topology migrate lint-manifests rights images pin-images sign-images verify-images try-image render deploy-dev deploy-staging stop-all resume \
+	send compare-activities dead-letters replay topology migrate lint-manifests rights images pin-images sign-images verify-images try-image render deploy-dev deploy-staging stop-all resume \
 	services-up services-down services-status format clean
 
 help: ## Show this list
@@ -121,6 +122,11 @@ send: setup ## Publish a job: NAME=activities ACTION=record FILE=job.json (- is 
 	@$(call needs,ACTION)
 	@$(if $(EXAMPLE),,$(call needs,FILE))
 	@$(WITH_SERVICES) node scripts/author/send.ts
+
+compare-activities: setup ## Where the engine's entries differ from Plane's rows: PLANE=rows.ndjson ENGINE=entries.ndjson
+	@$(call needs,PLANE)
+	@$(call needs,ENGINE)
+	@$(RUN) scripts/operate/compare-activities.ts
 
 dead-letters: setup ## Show jobs that ended without success, by code, and those for no engine [NAME=activities|unrouted] [LIMIT=n]
 	@$(WITH_SERVICES) node scripts/operate/dead-letters.ts

@@ -148,7 +148,8 @@ ${eventRows(engines)}
 
 ## Example: Python
 
-With [pika](https://pika.readthedocs.io): publish one job and wait for its reply.
+For Django and Celery there is a module to copy, [tl_engine.py](python/tl_engine.py), and [a page about it](celery.md)
+(Spanish). With [pika](https://pika.readthedocs.io) alone: publish one job and wait for its reply.
 
 \`\`\`python
 import json, time, uuid

@@ -55,6 +55,10 @@ test("internal workers stay out of the files", async () => {
     "docs/contract/index.html",
     "docs/contract/README.md",
     "shared/client/contract.ts",
+    "docs/contract/python/tl_engine.py",
   ]);
+  expect(files.get("docs/contract/python/tl_engine.py")).toContain(
+    '    "tiny-engine": {\n        "do-it": {"version": 3, "max_input_bytes": 2000},\n    },\n}\n#',
+  );
   expect(files.get("docs/contract/README.md")).toMatch(/\| `do-it` +\| `tiny-engine.do-it.v3` +\|/);
 });

@@ -16,7 +16,6 @@ const TAG = {
   longString: "S".charCodeAt(0),
   double: "d".charCodeAt(0),
   int8: "b".charCodeAt(0),
-  int16: "s".charCodeAt(0),
   int32: "I".charCodeAt(0),
   int64: "l".charCodeAt(0),
 };
@@ -123,6 +122,7 @@ export class FrameBuffer {
     this.at += bytes;
   }
 
+  /** No 16-bit numbers: their tag says "short string" to py-amqp, which Celery reads with. */
   field(value: string | number): void {
     if (typeof value === "string") {
       this.#chunk[this.at++] = TAG.longString;
@@ -133,9 +133,6 @@ export class FrameBuffer {
     } else if (value >= -0x80 && value < 0x80) {
       this.#chunk[this.at++] = TAG.int8;
       this.#chunk[this.at++] = value;
-    } else if (value >= -0x8000 && value < 0x8000) {
-      this.#chunk[this.at++] = TAG.int16;
-      this.uint16(value);
     } else if (value >= -0x80000000 && value < 0x80000000) {
       this.#chunk[this.at++] = TAG.int32;
       this.uint32(value, this.at);

@@ -22,7 +22,10 @@ function byAmqplib(channel: number, frameMax: number, outgoing: Outgoing, number
     userId: USER,
     appId: "tl-engine",
     ...outgoing,
-    headers: { ...outgoing.headers, ...(outgoing.mandatory && { [HEADERS.publish]: number }) },
+    headers: withoutInt16({
+      ...outgoing.headers,
+      ...(outgoing.mandatory && { [HEADERS.publish]: number }),
+    }),
   };
   const bodies: Buffer[] = [];
   for (let from = 0; from < body.length; from += frameMax - 8)
@@ -33,6 +36,16 @@ function byAmqplib(channel: number, frameMax: number, outgoing: Outgoing, number
     ...bodies,
   ]);
 }
+
+/** What amqplib would write as `s`, which py-amqp reads as a text: it then loses its place in the frame. */
+const withoutInt16 = (headers: Record<string, string | number>) =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => {
+      const isShort = Number.isInteger(value) && Math.abs(Number(value) + 0.5) < 0x8000;
+      const isByte = Math.abs(Number(value) + 0.5) < 0x80;
+      return [name, isShort && !isByte ? { "!": "int32", value } : value];
+    }),
+  );
 
 const USER = "ñandú";
 const MAX_SHORT_BYTES = 255;

@@ -1,7 +1,7 @@
 /**
  * Encodes basic.publish and its content as AMQP 0-9-1 has them on the wire (specification 2.3.5 and 4.2,
- * with the field types of RabbitMQ's errata), as amqplib does, byte for byte, at a third of the cost: all
- * messages of one turn of the event loop go into one buffer.
+ * with the field types of RabbitMQ's errata), as amqplib does, byte for byte but for 16-bit numbers in headers, at a
+ * third of the cost: all messages of one turn of the event loop go into one buffer.
  */
 import { HEADERS } from "../wire/headers.ts";
 import { FRAME_OVERHEAD_BYTES, FrameBuffer, TooLong } from "./frame-buffer.ts";

@@ -33,7 +33,7 @@ const CANCEL_KEPT_SECONDS = 86_400;
 const COMMAND_TIMEOUT_MS = 5_000;
 
 /** One round trip, one billed command. Returns 0 when the job had ended. */
-const CANCEL = `${RECORD_LUA}
+export const CANCEL = `${RECORD_LUA}
 local r = read(redis.call('GET', KEYS[1]))
 if r and r.done then return 0 end
 if r then

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { action, defineWorker } from "../../../shared/engine/define-worker.ts";
 import { openTestFleet, type TestFleet } from "../../../shared/testing/fleet.ts";
+import { hasPython, runPython } from "../../author/python-module/python.ts";
 import { urlAs } from "./apply.ts";
 import { isPublisherName, publisherRights } from "./publisher.ts";
 import { makeBrokerUser, redisAcl } from "./testing/users.ts";
@@ -114,6 +115,54 @@ withUsers("call, events, result, status, cancel and resendUnanswered work with t
   await fleet.until("its result", () => client.result(`${NAME}-2`, engine));
   await fleet.channel.deleteQueue(`${NAME}.replies`);
   await fleet.channel.deleteQueue(`${NAME}.events`);
+});
+
+test.skipIf(managementUrl === undefined || !hasPython)("so does the Python module", async () => {
+  const [output, result, state, cancelled, events, replied] = await runPython(
+    `
+engine = client(reply_queue="${NAME}.replies.python")
+stop, seen = threading.Event(), []
+def take(event):
+    seen.append(event.type)
+    stop.set()
+listening = threading.Thread(target=engine.events, args=("published.*", take), kwargs={"stop": stop})
+listening.start()
+until = time.monotonic() + 30
+while not stop.is_set() and time.monotonic() < until:
+    engine.call("${engine}", "run", {})
+stop.set()
+listening.join()
+show(engine.call("${engine}", "run", {}, id="${NAME}-python"))
+show(engine.result("${NAME}-python", "${engine}"))
+show(engine.status("${NAME}-python", "${engine}").state)
+show(engine.cancel("${NAME}-python", "${engine}"))
+show(seen)
+stop.clear()
+reading = threading.Thread(target=engine.replies, args=(lambda reply: stop.set(),), kwargs={"stop": stop})
+reading.start()
+for _ in range(300):
+    if not stop.is_set():
+        engine.publish("${engine}", "run", {})
+        time.sleep(0.1)
+show(stop.is_set())
+engine.close()
+sys.stdout.flush()
+os._exit(0)
+`,
+    {
+      amqp_url: as(fleet.config.AMQP_URL, rights.broker.user),
+      database_url: as(fleet.config.DATABASE_URL, rights.postgres.role),
+      redis_url: as(fleet.config.REDIS_URL, rights.redis.user),
+      prefix: fleet.config.ENGINE_PREFIX,
+      app_id: NAME,
+      engines: { [engine]: { run: { version: 1, max_input_bytes: 1_000 } } },
+    },
+  );
+  expect(output).toEqual({ done: true });
+  expect(result).toMatchObject({ status: "succeeded", output: { done: true } });
+  expect([state, cancelled, events]).toEqual(["succeeded", false, ["published.done"]]);
+  expect(replied).toBe(true);
+  await fleet.channel.deleteQueue(`${NAME}.replies.python`);
 });
 
 withUsers("another's rows are not shown, and cannot be changed", async () => {
