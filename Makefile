@@ -111,8 +111,8 @@ remove-worker: setup ## Take a worker out of the repository: NAME=invoices [FORC
 	@$(call needs,NAME)
 	@$(RUN) scripts/author/remove-worker.ts
 
-contract: setup ## Write docs/contract and the client's types anew from the schemas
-	@$(RUN) scripts/author/contract.ts
+contract: setup ## Write docs/contract and the client's types anew from the schemas; [BASELINE=1] at a release: what callers may rely on
+	@$(RUN) scripts/author/contract.ts $(if $(BASELINE),--baseline)
 
 client: setup ## Pack the client for other repositories, into out/client
 	@mkdir -p out/client

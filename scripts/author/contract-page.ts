@@ -5,6 +5,7 @@ import {
   type JsonSchema,
   outputSchema,
 } from "../../shared/engine/published-schema.ts";
+import { fieldRows } from "./contract/field-rows.ts";
 import type { ActionContract, EngineContract } from "./contract.ts";
 import { duration, size } from "./contract-readme.ts";
 
@@ -65,81 +66,11 @@ function eventParts({ actions }: WorkerDefinition): string {
     .join("\n");
 }
 
-interface Row {
-  path: string;
-  also: string[];
-  type: string;
-  isRequired: boolean;
-  description: string;
-}
-
 function table(schema: JsonSchema): string {
-  const defs = (schema.$defs ?? {}) as Record<string, JsonSchema>;
-  const of: Table = { defs, told: new Map() };
-  const lines = rowsOf(schema, "", of).map(({ path, also, type, isRequired, description }) => {
+  const lines = fieldRows(schema).map(({ path, also, type, isRequired, description }) => {
     const names = also.map((name) => `\`${name}\``).join(", ");
     const cells = [`\`${path}\``, type, isRequired ? "yes" : "", names, description];
     return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   });
   return ["| field | type | required | also as | |", "|---|---|---|---|---|", ...lines].join("\n");
-}
-
-interface Table {
-  defs: Record<string, JsonSchema>;
-  /** Where each definition is told. */
-  told: Map<JsonSchema, string>;
-}
-
-function rowsOf(schema: JsonSchema, path: string, of: Table): Row[] {
-  const part = partOf(schema, of);
-  if (part.items) return rowsOf(part.items as JsonSchema, `${path}[]`, of);
-  const values = part.additionalProperties as JsonSchema | undefined;
-  const properties = Object.entries((part.properties ?? {}) as Record<string, JsonSchema>);
-  if (properties.length === 0)
-    return values && typeof values === "object" ? rowsOf(values, `${path}.<id>`, of) : [];
-  of.told.set(part, path);
-  const required = (part.required ?? []) as string[];
-  return properties.flatMap(([key, field]) => {
-    const at = path === "" ? key : `${path}.${key}`;
-    const told = of.told.get(elementOf(field, of));
-    const also = told === undefined ? "" : ` Its fields are those of \`${told}\`.`;
-    const row: Row = {
-      path: at,
-      also: (field.spellings ?? []) as string[],
-      type: typeOf(field, of),
-      isRequired: required.includes(key),
-      description: `${field.description ?? ""}${also}`,
-    };
-    return [row, ...(told === undefined ? rowsOf(field, at, of) : [])];
-  });
-}
-
-function elementOf(schema: JsonSchema, of: Table): JsonSchema {
-  const part = partOf(schema, of);
-  return part.items ? elementOf(part.items as JsonSchema, of) : part;
-}
-
-/** What is meant: a definition, and the one that is not null of a choice of two. */
-function partOf(schema: JsonSchema, of: Table): JsonSchema {
-  const name = typeof schema.$ref === "string" ? schema.$ref.split("/").at(-1) : undefined;
-  if (name !== undefined) return partOf(of.defs[name] as JsonSchema, of);
-  const parts = ((schema.anyOf ?? []) as JsonSchema[]).filter(({ type }) => type !== "null");
-  return parts.length === 1 ? partOf(parts[0] as JsonSchema, of) : schema;
-}
-
-function typeOf(schema: JsonSchema, of: Table): string {
-  const { isJsonTaken } = schema;
-  const { type, anyOf, items, const: only } = schema.$ref ? partOf(schema, of) : schema;
-  const values = schema.enum as unknown[] | undefined;
-  const text = () => {
-    if (only !== undefined) return JSON.stringify(only);
-    if (values)
-      return values.length > 6
-        ? "one of a list"
-        : values.map((value) => JSON.stringify(value)).join(", ");
-    if (anyOf) return (anyOf as JsonSchema[]).map((one) => typeOf(one, of)).join(" or ");
-    if (items) return `list of ${typeOf(items as JsonSchema, of)}`;
-    return type === undefined ? "any" : [type].flat().join(" or ");
-  };
-  return `${text()}${isJsonTaken ? ", or JSON of it in a string" : ""}`;
 }

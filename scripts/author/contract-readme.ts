@@ -1,8 +1,12 @@
 /** The page for publishers in any language: how a job, a reply and an event look on the wire. */
-import { RUNTIME_HEADERS } from "../../shared/job/publisher.ts";
 import { ERROR_CODES } from "../../shared/wire/error-codes.ts";
 import { HEADERS } from "../../shared/wire/headers.ts";
-import { JOB_ID, PUBLISHER } from "../../shared/wire/names.ts";
+import {
+  JOB_PROPERTIES,
+  propertyRows,
+  REPLY_PROPERTIES,
+  refusedRows,
+} from "./contract/properties.ts";
 import type { EngineContract } from "./contract.ts";
 
 const MIB = 1_048_576;
@@ -57,7 +61,11 @@ export function contractReadme(engines: EngineContract[]): string {
 How to publish jobs from any language. A program needs an AMQP 0-9-1 client and nothing of ours; for
 TypeScript there is \`@tl-engine/client\`, with types. Each engine has a page with examples and every
 field, and its schemas as JSON Schema 2020-12 in the file of the same name: they accept what the engine
-accepts, other spellings included.
+accepts, other spellings included. All of it as one page to read is [index.html](index.html), and for tools
+[asyncapi.json](asyncapi.json), AsyncAPI 3.
+
+What a version takes, it goes on taking: the contract of the last release stands in \`baseline/\`, and
+\`make check\` fails on a change that would break callers of it.
 
 ## Engines
 
@@ -91,20 +99,8 @@ by. A job that comes back after a delay, and a replay, stay in their lane.
 
 | property | value |
 |---|---|
-| \`message_id\` | required: the job's id, which is the idempotency key, \`${JOB_ID.source}\`. Unguessable, unless it is meant to be derived from what the job is about |
-| \`type\` | required: from the table above |
-| \`content_type\` | required: \`application/json\`; a \`charset\` must be UTF-8, other parameters are ignored |
-| \`delivery_mode\` | 2, so that the job outlives a broker restart |
-| \`reply_to\` | where the reply goes: a queue named \`*.replies\` or \`*.replies.*\` (not beginning with \`engine.\`), one that the broker named, or direct reply-to, [where that is allowed](#replies-on-a-shared-vhost). Without it there is no reply |
-| \`correlation_id\` | free, echoed in the reply; without it the reply has the job's id |
-| header \`${HEADERS.deadline}\` | epoch milliseconds; past it the job ends as \`expired\`, unrun |
-| header \`${HEADERS.traceparent}\` | W3C trace context, carried on |
-| \`timestamp\` | epoch seconds; a job older than the results are kept ends as \`expired\` |
-| \`user_id\` | your broker user's name, which the broker checks: the job's publisher, \`${PUBLISHER.source}\`. A fleet may require it. Without it the job is nobody's |
-| \`app_id\` | your program's name, recorded in the result's row, in dead letters and in the log; nothing is decided by it, and what has control characters is left out |
-| \`expiration\` | **never**: with no worker running the broker would drop the job; use \`${HEADERS.deadline}\` |
-| headers \`CC\`, \`BCC\`, \`x-dead-letter-*\`, \`x-death\` | never |
-| headers ${RUNTIME_HEADERS.map((name) => `\`${name}\``).join(", ")} | never: the engines' own, refused from anybody else |
+${propertyRows(JOB_PROPERTIES)}
+${refusedRows()}
 
 Use publisher confirms and \`mandatory\`: a job is safe once it is confirmed and was not returned. If
 the confirm is lost, publish again **under the same id**: a job runs to one effect however often it
@@ -119,17 +115,7 @@ Comes to \`reply_to\` through the default exchange or [one of its own](#replies-
 
 | property | value |
 |---|---|
-| \`message_id\` | the same on every resend of this reply: drop what you have seen |
-| \`correlation_id\` | the job's, or the job's id |
-| \`type\` | the job's, with \`.result\` or \`.error\` after it; \`<engine>.error\` where the job has no type that can be repeated (none, over 248 bytes, control characters) |
-| \`content_type\` | \`application/json\` |
-| \`delivery_mode\` | 2 |
-| \`timestamp\` | epoch seconds, when it was sent |
-| \`user_id\` | the engine's broker user |
-| \`app_id\` | \`tl-engine\` |
-| header \`${HEADERS.attempt}\` | counted runs of the handler; 0 where it never ran |
-| header \`${HEADERS.traceparent}\` | the job's, where it has one |
-| header \`${HEADERS.publish}\` | the engine's own; ignore it |
+${propertyRows(REPLY_PROPERTIES)}
 
 \`\`\`json
 { "status": "succeeded", "output": {} }

@@ -51,6 +51,8 @@ test("internal workers stay out of the files", async () => {
   expect([...files.keys()]).toEqual([
     "docs/contract/tiny-engine.json",
     "docs/contract/tiny-engine.md",
+    "docs/contract/asyncapi.json",
+    "docs/contract/index.html",
     "docs/contract/README.md",
     "shared/client/contract.ts",
     "docs/contract/python/tl_engine.py",

@@ -17,6 +17,9 @@ import { longestReplyMs } from "../../shared/job/retry.ts";
 import { ERROR_CODES } from "../../shared/wire/error-codes.ts";
 import { jobType } from "../../shared/wire/names.ts";
 import { loadWorkers } from "../workers.ts";
+import { asyncapiDocument } from "./contract/asyncapi.ts";
+import { compatibilityReport, writeBaseline } from "./contract/compatibility/baseline.ts";
+import { contractHtml, type Documented } from "./contract/html/page.ts";
 import { contractPage } from "./contract-page.ts";
 import { contractReadme } from "./contract-readme.ts";
 import { contractSource } from "./contract-types.ts";
@@ -24,6 +27,8 @@ import { contractSource } from "./contract-types.ts";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const DOCS = "docs/contract";
 const TYPES = "shared/client/contract.ts";
+const ASYNCAPI = `${DOCS}/asyncapi.json`;
+const HTML = `${DOCS}/index.html`;
 const PYTHON = `${DOCS}/python/tl_engine.py`;
 
 export interface ActionContract {
@@ -125,17 +130,20 @@ async function pythonSource(engines: EngineContract[]): Promise<string> {
 /** All generated files, by their path in the repository. */
 export async function contractFiles(definitions: WorkerDefinition[]): Promise<Map<string, string>> {
   const callable = definitions.filter(({ actions }) => Object.keys(actions).length > 0);
-  const engines: EngineContract[] = [];
+  const documented = callable.flatMap((definition): Documented[] => {
+    const contract = engineContract(definition);
+    return contract ? [{ contract, definition }] : [];
+  });
+  const engines = documented.map(({ contract }) => contract);
   const files = new Map<string, string>();
-  for (const definition of callable) {
-    const engine = engineContract(definition);
-    if (!engine) continue;
-    engines.push(engine);
-    const file = `${DOCS}/${engine.engine}.json`;
-    files.set(file, formatted(file, JSON.stringify(engine, null, 2)));
-    const page = `${DOCS}/${engine.engine}.md`;
-    files.set(page, formatted(page, contractPage(engine, definition)));
+  for (const { contract, definition } of documented) {
+    const file = `${DOCS}/${contract.engine}.json`;
+    files.set(file, formatted(file, JSON.stringify(contract, null, 2)));
+    const page = `${DOCS}/${contract.engine}.md`;
+    files.set(page, formatted(page, contractPage(contract, definition)));
   }
+  files.set(ASYNCAPI, formatted(ASYNCAPI, JSON.stringify(asyncapiDocument(engines))));
+  files.set(HTML, contractHtml(documented));
   const readme = `${DOCS}/README.md`;
   files.set(readme, formatted(readme, contractReadme(engines)));
   files.set(TYPES, formatted(TYPES, await contractSource(callable)));
@@ -155,13 +163,24 @@ async function staleFiles(files: Map<string, string>): Promise<string[]> {
   return [...stale, ...schemas.filter((file) => !files.has(file))];
 }
 
+/** Says what breaks callers since the last release, and that it must not stay so. */
+async function checkCompatibility(engines: EngineContract[]): Promise<void> {
+  const { lines, breaks } = await compatibilityReport(ROOT, engines);
+  for (const line of lines) console.error(line);
+  if (breaks > 0) process.exitCode = 1;
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { check: { type: "boolean" } } });
-  const files = await contractFiles((await loadWorkers()).map(({ definition }) => definition));
+  const options = { check: { type: "boolean" }, baseline: { type: "boolean" } } as const;
+  const { values } = parseArgs({ options });
+  const definitions = (await loadWorkers()).map(({ definition }) => definition);
+  const engines = definitions.map(engineContract).filter((engine) => engine !== undefined);
+  const files = await contractFiles(definitions);
   const stale = await staleFiles(files);
   if (values.check) {
     for (const file of stale) console.error(`${file} is stale; run: make contract`);
-    process.exitCode = stale.length > 0 ? 1 : 0;
+    if (stale.length > 0) process.exitCode = 1;
+    await checkCompatibility(engines);
     return;
   }
   for (const file of stale) {
@@ -172,6 +191,9 @@ async function main(): Promise<void> {
     console.log(`${text === undefined ? "removed" : "written"}: ${file}`);
   }
   if (stale.length === 0) console.log("The contract is up to date.");
+  if (!values.baseline) return;
+  const names = engines.map(({ engine }) => engine);
+  for (const file of await writeBaseline(ROOT, names)) console.log(`baseline: ${file}`);
 }
 
 if (import.meta.main) await main();

@@ -87,10 +87,27 @@ describe("make release", () => {
       htmlparser2: expect.not.stringContaining("9.0.0"),
     });
     // Of other packages nothing changes.
-    const changed = git("diff", "HEAD~1", "--unified=0", "--", "*.json");
+    const changed = git(
+      "diff",
+      "HEAD~1",
+      "--unified=0",
+      "--",
+      "*package.json",
+      "package-lock.json",
+    );
     const removed = changed.split("\n").filter((line) => /^-[^-]/.test(line));
     expect(removed.filter((line) => !/"(version|@tl-engine\/\w+)":/.test(line))).toEqual([]);
     expect(removed.filter((line) => !line.includes(CURRENT))).toEqual([]);
+  });
+
+  test("what engines take today is promised from then on", () => {
+    const { git, release, read, write } = scratchClone();
+    write("docs/contract/activities.json", '{ "engine": "activities" }\n');
+    git("commit", "--quiet", "--all", "--message", "another contract");
+    expect(release("9.0.0").status).toBe(0);
+    expect(read("docs/contract/baseline/activities.json")).toBe('{ "engine": "activities" }\n');
+    expect(git("ls-files", "docs/contract/baseline/asyncapi.json")).toBe("");
+    expect(git("status", "--porcelain")).toBe("");
   });
 
   test("the lock file it writes is npm's own", () => {

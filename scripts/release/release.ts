@@ -1,6 +1,6 @@
 /**
- * `make release VERSION=0.2.0`: moves Unreleased in the changelog to the version, writes it into our packages, commits
- * and tags. Nothing leaves this machine: the last line is the push that does. DRY_RUN=1 shows what would change.
+ * `make release VERSION=0.2.0`: moves Unreleased in the changelog to the version, writes it into our packages, takes
+ * the contract as what callers may rely on, commits and tags. Nothing leaves this machine: the last line is the push that does. DRY_RUN=1 shows what would change.
  */
 import "../show/closed-pipe.ts";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -28,7 +28,16 @@ function changesFor(version: string, changelog: string): Map<string, string> {
     const text = bumpManifest(read(path), version);
     if (text !== undefined) changes.set(path, text);
   }
+  for (const [path, text] of promises()) changes.set(path, text);
   return changes;
+}
+
+/** The engines' contracts, which callers may rely on from this release on: `make check` holds changes against them. */
+function promises(): [path: string, text: string][] {
+  const files = git(REPOSITORY, "ls-files", "--", ":(glob)docs/contract/*.json").split("\n");
+  return files
+    .filter((path) => path !== "" && !path.endsWith("/asyncapi.json"))
+    .map((path) => [path.replace("docs/contract/", "docs/contract/baseline/"), read(path)]);
 }
 
 function main({ VERSION: version = "", DRY_RUN }: NodeJS.ProcessEnv): void {
