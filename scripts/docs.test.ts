@@ -132,7 +132,7 @@ test("what the named make targets run is there", () => {
 const firstCells = (page: string) => allOf(read(page), /^\| `([^`|]+)`/gm);
 
 test("every variable of the schema has its line in the handbook", () => {
-  const told = firstCells("docs/infra/variables.md");
+  const told = firstCells("docs/infra/configuracion.md");
   expect(Object.keys(Environment.shape).filter((name) => !told.includes(name))).toEqual([]);
 });
 
@@ -157,7 +157,7 @@ const readBy = (source: string) =>
   ].filter((name) => !Object.hasOwn(Environment.shape, name) && !NOT_OURS.includes(name));
 
 test("every variable that a command takes has its line in the handbook", () => {
-  const table = read("docs/infra/variables.md").split("## De las herramientas")[1] ?? "";
+  const table = read("docs/infra/configuracion.md").split("## De las herramientas")[1] ?? "";
   const told = allOf(table, /^\| (`[^|]*) \|/gm).flatMap((cell) => allOf(cell, /`([A-Z_]+)`/g));
   const taken = [
     ...exported,
@@ -221,7 +221,7 @@ test("the figures of the README's demo are those of its plan", () => {
 });
 
 test("the handbook's metrics are those of the code", () => {
-  const told = firstCells("docs/infra/metricas.md").filter((name) => name.startsWith("engine_"));
+  const told = firstCells("docs/infra/integraciones/monitoreo.md").filter((name) => name.startsWith("engine_"));
   const made = allOf(read("shared/process/metrics.ts"), /"(engine_[a-z_]+)"/g);
   expect(told.toSorted()).toEqual(made.toSorted());
 });
