@@ -27,7 +27,7 @@ RUN := node
 # With the URLs of the environment, of .env, or of the services that services-up keeps.
 WITH_SERVICES := node scripts/author/services.ts with --
 
-.PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck fleet dev worker example new-worker remove-worker contract client \
+.PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck fleet dev worker example new-worker remove-worker contract handbook client \
 	send dead-letters replay topology migrate lint-manifests rights images pin-images try-image render deploy-dev deploy-staging stop-all resume \
 	services-up services-down services-status format clean
 
@@ -101,6 +101,9 @@ remove-worker: setup ## Take a worker out of the repository: NAME=invoices [FORC
 
 contract: setup ## Write docs/contract and the client's types anew from the schemas
 	@$(RUN) scripts/author/contract.ts
+
+handbook: setup ## Write the handbook's parts that come from the code anew
+	@$(RUN) scripts/author/handbook.ts
 
 client: setup ## Pack the client for other repositories, into out/client
 	@mkdir -p out/client

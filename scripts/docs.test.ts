@@ -221,7 +221,9 @@ test("the figures of the README's demo are those of its plan", () => {
 });
 
 test("the handbook's metrics are those of the code", () => {
-  const told = firstCells("docs/infra/integraciones/monitoreo.md").filter((name) => name.startsWith("engine_"));
+  const told = firstCells("docs/infra/integraciones/monitoreo.md").filter((name) =>
+    name.startsWith("engine_"),
+  );
   const made = allOf(read("shared/process/metrics.ts"), /"(engine_[a-z_]+)"/g);
   expect(told.toSorted()).toEqual(made.toSorted());
 });
