@@ -90,6 +90,7 @@ worker: setup ## Run one worker: NAME=activities
 new-worker: setup ## Scaffold a worker with its package and its tests: NAME=invoices
 	@$(call needs,NAME)
 	@$(RUN) scripts/author/new-worker.ts
+	@$(RUN) scripts/author/handbook.ts
 
 example: setup ## Run a file of docs/examples: NAME=tx
 	@$(call needs,NAME)
@@ -98,6 +99,7 @@ example: setup ## Run a file of docs/examples: NAME=tx
 remove-worker: setup ## Take a worker out of the repository: NAME=invoices [FORCE=1]
 	@$(call needs,NAME)
 	@$(RUN) scripts/author/remove-worker.ts
+	@$(RUN) scripts/author/handbook.ts
 
 contract: setup ## Write docs/contract and the client's types anew from the schemas
 	@$(RUN) scripts/author/contract.ts

@@ -10,6 +10,9 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 if (import.meta.main)
   for (const { page, name, text } of await generatedParts()) {
     const path = `${ROOT}${page}`;
-    writeFileSync(path, withTable(readFileSync(path, "utf8"), name, text));
+    const before = readFileSync(path, "utf8");
+    const after = withTable(before, name, text);
+    if (after === before) continue;
+    writeFileSync(path, after);
     console.log(`Written: ${name} of ${page}`);
   }

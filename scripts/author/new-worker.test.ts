@@ -89,7 +89,7 @@ test("a new worker has all parts, is known to npm, and passes lint, types and it
     link: true,
   });
   expect(packages[`workers/${name}`].dependencies).toEqual(
-    packages["workers/activities"].dependencies,
+    JSON.parse(read(`workers/${name}/package.json`)).dependencies,
   );
   expect(Object.keys(packages)).toEqual(
     Object.keys(packages).toSorted((a, b) => a.localeCompare(b, "en")),

@@ -67,13 +67,12 @@ async function main(): Promise<void> {
   // A long name breaks lines elsewhere.
   run(join(REPOSITORY, "node_modules/.bin/biome"), "check", "--write", `workers/${name}`);
   run(process.execPath, "scripts/author/contract.ts");
-  run(process.execPath, "scripts/author/handbook.ts");
   const generated = PARTS.filter(({ template }) => template === undefined);
   console.log([...written, ...generated.map(({ path }) => path(name))].join("\n"));
   console.log(`Listed in: ${LISTINGS.map(({ file }) => file).join(", ")}`);
   console.log(
     `\nNext: make test TESTS=workers/${name}, then write what it does in workers/${name}/index.ts,` +
-      "\nand `make contract handbook` after each change of a schema, a figure or its ScaledObject.",
+      "\nand `make contract` after each change of a schema.",
   );
 }
 

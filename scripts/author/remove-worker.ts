@@ -50,13 +50,12 @@ async function main(): Promise<void> {
   }
   for (const listing of LISTINGS) unlistEngine(REPOSITORY, listing, name);
   unlinkPackage(REPOSITORY, `workers/${name}`, `@tl-engine/${name}`);
-  for (const script of ["scripts/author/contract.ts", "scripts/author/handbook.ts"]) {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [script], {
-      cwd: REPOSITORY,
-      encoding: "utf8",
-    });
-    if (status !== 0) throw new Error(`${script} failed:\n${stdout}${stderr}`);
-  }
+  const contract = spawnSync(process.execPath, ["scripts/author/contract.ts"], {
+    cwd: REPOSITORY,
+    encoding: "utf8",
+  });
+  if (contract.status !== 0)
+    throw new Error(`scripts/author/contract.ts failed:\n${contract.stdout}${contract.stderr}`);
   console.log(removed.join("\n"));
   console.log(`Taken out of: ${LISTINGS.map(({ file }) => file).join(", ")}`);
   console.log(

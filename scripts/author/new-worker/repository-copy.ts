@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const REPOSITORY = fileURLToPath(new URL("../../..", import.meta.url));
-const COPIED = ["shared", "scripts", "docs", "keda", "manifests"];
+const COPIED = ["shared", "scripts", "docs/contract", "keda", "manifests"];
 const SINGLE_FILES = [
   "package.json",
   "package-lock.json",
