@@ -5,6 +5,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { SampleJobs, WorkerDefinition } from "@tl-engine/shared";
+import type { z } from "zod";
 
 export const WORKERS = fileURLToPath(new URL("../workers", import.meta.url));
 
@@ -29,6 +30,12 @@ export async function loadWorkers(): Promise<FoundWorker[]> {
       return { folder, file, definition: definition as WorkerDefinition };
     }),
   );
+}
+
+/** Environment variables of the engines' own, as their definitions have them, by name. */
+export function ownVariables(definitions: readonly Pick<WorkerDefinition, "env">[]) {
+  const shapes = definitions.map(({ env }) => env?.shape ?? {});
+  return Object.assign({}, ...shapes) as Record<string, z.ZodType>;
 }
 
 /** The jobs to load an engine with, from its folder. @throws an Error that says what to write where there are none. */

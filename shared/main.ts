@@ -23,9 +23,14 @@ async function main(path: string | undefined): Promise<void> {
   const withLocalesAgain = withoutLocales();
   const { BadEnvironment, readConfig } = await import("./process/config.ts");
   withLocalesAgain();
+  // An image names its worker by a link; the migrations are found by the folder's own name.
+  const file = await realpath(path);
+  const { default: definition } = (await import(pathToFileURL(file).href)) as {
+    default: WorkerDefinition;
+  };
   let config: Config;
   try {
-    config = readConfig(process.env);
+    config = readConfig(process.env, definition.env);
   } catch (error) {
     if (error instanceof BadEnvironment) return misconfigured(error.message);
     throw error;
@@ -34,11 +39,6 @@ async function main(path: string | undefined): Promise<void> {
   const { exitDeadlineMs } = await import("./engine/deadlines.ts");
   const { startWorker } = await import("./worker.ts");
   const { asError } = await import("./job/thrown.ts");
-  // An image names its worker by a link; the migrations are found by the folder's own name.
-  const file = await realpath(path);
-  const { default: definition } = (await import(pathToFileURL(file).href)) as {
-    default: WorkerDefinition;
-  };
   const log = createLog(
     { engine: definition.name, env: config.ENGINE_ENV, worker: config.WORKER_ID },
     config.LOG_LEVEL,

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTestFleet, type TestFleet } from "./testing/fleet.ts";
-import { probe } from "./testing/probe-engine.ts";
+import { PROBE_LEDGER, probe } from "./testing/probe-engine.ts";
 import type { RunningWorker } from "./worker.ts";
 
 const STUCK_AFTER_MS = 1_000;
@@ -12,6 +12,8 @@ let fleet: TestFleet;
 
 beforeAll(async () => {
   fleet = await openTestFleet([probe]);
+  // Without it the probe's own event fails, and comes back while the worker should be idle.
+  await fleet.pool.query(PROBE_LEDGER);
 });
 afterAll(() => fleet?.close());
 

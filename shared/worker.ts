@@ -16,7 +16,8 @@ import type { Config } from "./process/config.ts";
 import { createLog } from "./process/log.ts";
 import { createMetrics } from "./process/metrics.ts";
 import { whatIsMissing } from "./readiness.ts";
-import { createPurge, type Purge } from "./stores/purge.ts";
+import type { Pool } from "./stores/database.ts";
+import { createOwnPurge, createPurge, type Purge } from "./stores/purge.ts";
 import { startTracing } from "./tracing/start-tracing.ts";
 import { tracedParts } from "./tracing/traced-life.ts";
 import { startWatches } from "./watches.ts";
@@ -63,7 +64,7 @@ export async function startWorker(
   let consumer: Consumer | undefined;
   let parts: Parts | undefined;
   let life: Life | undefined;
-  let purge: Purge | undefined;
+  const purges: Purge[] = [];
 
   const drain = new Drain({
     log,
@@ -99,14 +100,14 @@ export async function startWorker(
         drain.enter();
         if (delivery.undecodable !== undefined) metrics.undecodable();
         return (life as Life)(delivery).then(() => {
-          purge?.afterCommit();
+          for (const purge of purges) purge.afterCommit();
           drain.leave();
         });
       },
     });
     const { pool, redis, publisher, healthPort } = opened;
     consumer = opened.consumer;
-    purge = createPurge({ pool, engine, retentionDays: config.RETENTION_DAYS, log });
+    purges.push(...purgesOf(definition, config, pool, log));
     const onOutage = (down: boolean) => {
       state.databaseDown = down;
       metrics.databaseOutage(down);
@@ -114,7 +115,7 @@ export async function startWorker(
       else consumer?.resume();
     };
     const tracing = await startTracing(config, engine, log);
-    if (tracing !== undefined) closers.add(() => tracing.stop());
+    closers.add(() => tracing?.stop());
     const dependencies = {
       tracer: tracing?.tracer,
       ...{ definition, config, plan, log, metrics, live, gate, pool, redis, publisher, onOutage },
@@ -135,4 +136,12 @@ export async function startWorker(
     await (state.consuming ? drain.stop() : closers.closeAll());
     throw error;
   }
+}
+
+/** Of results, and of the engine's own tables where it says how. */
+function purgesOf(definition: WorkerDefinition, config: Config, pool: Pool, log: Logger): Purge[] {
+  const { name: engine, purge: own } = definition;
+  const purges = [createPurge({ pool, engine, retentionDays: config.RETENTION_DAYS, log })];
+  if (own) purges.push(createOwnPurge((tx, after) => own(tx, config.own, after), { pool, log }));
+  return purges;
 }

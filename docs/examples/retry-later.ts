@@ -10,6 +10,7 @@ export default defineWorker({
   concurrency: 16,
   timeoutMs: 5_000,
   transactions: 0,
+  redis: true,
   actions: {
     collect: action({
       version: 1,

@@ -17,16 +17,19 @@ const { prices } = readPrices(Date.parse("2026-11-24"));
 const BUDGET = readBudget("dev", prices);
 const NO_QUOTA = { pods: Infinity, cpu: Infinity, memoryGib: Infinity };
 
-function environmentOf(...maxima: number[]): Environment {
+const environmentOf = (...maxima: number[]) => keeping(24, ...maxima);
+
+/** Its second engine, analytics, keeps rows of its own. */
+function keeping(ownRetentionMonths: number, ...maxima: number[]): Environment {
   return {
     name: "dev",
     setup: [],
     quota: NO_QUOTA,
     engines: maxima.map((maxReplicaCount, index) => {
       const name = ["activities", "analytics"][index] as string;
-      const ownBytesPerJob = name === "analytics" ? 832 : 0;
+      const own = { ownBytesPerJob: 845, ownRetentionMonths, ownBytesPerJobKept: 124 };
       const simulated = exampleEngine(
-        { name, share: 1 / maxima.length, ownBytesPerJob },
+        { name, share: 1 / maxima.length, ...(name === "analytics" && own) },
         { maxReplicaCount },
       );
       const { podSize: size } = simulated;
@@ -200,13 +203,44 @@ test("a load that a plan does not carry is warned about", () => {
       .misfits.map(({ warning }) => warning)
       .join("\n");
   expect(warnings(BUDGET)).toBe("");
-  expect(bill(environmentOf(3, 3), BUDGET, 1_000_000).misfits).toMatchObject([
-    { warning: expect.stringMatching(/analytics .*12\.\d GB a month.* 1\.\d months/) },
-  ]);
   expect(warnings({ ...BUDGET, broker: { plan: "lemur" } })).toContain("1.0 M messages");
   expect(warnings({ ...BUDGET, redis: { plan: "free" } })).toContain("0.5 M commands");
   expect(warnings(payg(20))).toContain("10.0 M commands");
   expect(warnings(payg(20, 5))).toContain("5 GB");
+});
+
+describe("rows of an engine's own", () => {
+  const misfits = (months: number, jobsPerDay = 1_000_000, maxStorageGb = 50) => {
+    const budget = { ...BUDGET, postgres: { ...BUDGET.postgres, maxStorageGb } };
+    return bill(keeping(months, 3, 3), budget, jobsPerDay).misfits;
+  };
+
+  test("kept for ever or for long, they fill the quota, and what would fit is said", () => {
+    expect(misfits(Infinity)).toMatchObject([
+      {
+        warning: expect.stringMatching(
+          /keeps its rows for ever, 12\.\d GB a month; .* 1\.\d months/,
+        ),
+      },
+    ]);
+    expect(misfits(Infinity)[0]?.comesTo).toBeUndefined();
+    const [found] = misfits(24);
+    // 33 GB of results, and 24 × 12.9 GB.
+    expect(found).toMatchObject({ comesTo: expect.stringMatching(/^3[34]\d GB$/) });
+    expect(found?.warning).toMatch(
+      /for 24 months, 12\.\d GB a month, so that 3[34]\d GB are stored/,
+    );
+    expect(found?.warning).toMatch(/ 1\.\d months, and then the workers pause: raise it$/);
+  });
+
+  test("kept for months that fit, with what stays of them for ever, they are no misfit", () => {
+    expect(misfits(1, 700_000)).toEqual([]);
+    expect(misfits(24, 100_000)).toEqual([]);
+    expect(misfits(2, 700_000)[0]?.warning).toMatch(/or keep the rows for 1 month, which fits/);
+    // One month of them would fit for ever, did nothing stay of them.
+    const [kept] = misfits(1, 1_000_000, 50);
+    expect(kept?.fullAfterMonths).toBeGreaterThan(2);
+  });
 });
 
 test("the headline and the last line say when the first quota is full", () => {
@@ -218,7 +252,9 @@ test("the headline and the last line say when the first quota is full", () => {
   ].map((it) => [describeBill(it, 0)[0], lastLine(it)] as const);
   expect(none?.[0]).toMatch(/all month\. No quota is full within a year\.$/);
   expect(none?.[1]).toContain(" quota_full_months=none ");
-  expect(rows?.[0]).toMatch(/At that load postgres' 50 GB are full after 1\.\d months\.$/);
+  expect(rows?.[0]).toMatch(
+    /At that load postgres' 50 GB are full after 1\.\d months \(its retention comes to 3[34]\d GB\)\.$/,
+  );
   expect(rows?.[1]).toMatch(/ quota_full_months=1\.\d /);
   expect(messages?.[0]).toMatch(/the broker's 1\.0 M messages a month are full on day 1\.$/);
 });

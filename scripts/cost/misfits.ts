@@ -14,6 +14,8 @@ export interface Misfit {
   quota: string;
   /** From an empty month on; under 1 where a single month is too much. */
   fullAfterMonths: number;
+  /** What would be stored in the end, where that is bounded. */
+  comesTo?: string;
   /** What then happens. */
   warning: string;
 }
@@ -59,13 +61,20 @@ function redisMisfit({ redis }: Budget, prices: Prices, engines: readonly Engine
   ];
 }
 
-/** What an engine keeps for ever fills any quota; for a year is long enough to see it come. */
+/** What comes later than this is seen to in time. */
 const MONTHS_AHEAD = 12;
+
+/** GB after so many months like this one: what an engine's own purge takes no longer counts, what it leaves does. */
+const storedAfter = (engines: readonly EngineUsage[], months: number) =>
+  sum(engines, ({ storageGb, ownGb, ownRetentionMonths, ownKeptGb }) => {
+    const kept = Math.max(0, months - ownRetentionMonths);
+    return storageGb - ownGb + ownGb * Math.min(months, ownRetentionMonths) + ownKeptGb * kept;
+  });
 
 function postgresMisfit({ postgres }: Budget, engines: readonly EngineUsage[]): Misfit[] {
   const { maxStorageGb } = postgres;
   const quota = `postgres' ${maxStorageGb} GB`;
-  const storage = sum(engines, ({ storageGb }) => storageGb);
+  const storage = storedAfter(engines, 1);
   if (storage > maxStorageGb)
     return [
       {
@@ -74,18 +83,49 @@ function postgresMisfit({ postgres }: Budget, engines: readonly EngineUsage[]): 
         warning: `postgres: the quota is ${maxStorageGb} GB, and ${storage.toFixed(1)} GB are expected: when it is full the workers pause`,
       },
     ];
-  const own = engines.filter(({ ownGb }) => ownGb > 0);
-  const growthGb = sum(own, ({ ownGb }) => ownGb);
-  // The first month's growth is in its storage already.
-  const months = 1 + (maxStorageGb - storage) / growthGb;
-  if (growthGb === 0 || months >= MONTHS_AHEAD) return [];
+  if (storedAfter(engines, MONTHS_AHEAD) <= maxStorageGb) return [];
+  let [fits, full] = [1, MONTHS_AHEAD];
+  while (full - fits > 0.001) {
+    const middle = (fits + full) / 2;
+    if (storedAfter(engines, middle) <= maxStorageGb) fits = middle;
+    else full = middle;
+  }
+  const retention = retentionOf(engines, maxStorageGb);
   return [
     {
       quota,
-      fullAfterMonths: months,
-      warning: `postgres: ${own.map(({ name }) => name).join(", ")} keeps its rows for ever, ${growthGb.toFixed(1)} GB a month; the quota of ${maxStorageGb} GB is full after ${months.toFixed(1)} months, and then the workers pause`,
+      fullAfterMonths: full,
+      ...(retention.comesToGb < Infinity && { comesTo: `${Math.round(retention.comesToGb)} GB` }),
+      warning: `postgres: ${retention.told}; the quota of ${maxStorageGb} GB is full after ${full.toFixed(1)} months, and then the workers pause: ${retention.advice}`,
     },
   ];
+}
+
+const monthsOf = (count: number) => (count === 1 ? "1 month" : `${count} months`);
+
+/** For how long the engines keep rows of their own, what that comes to, and what would fit. */
+function retentionOf(engines: readonly EngineUsage[], maxStorageGb: number) {
+  const own = engines.filter(({ ownGb }) => ownGb > 0);
+  const names = own.map(({ name }) => name).join(", ");
+  const growth = `${sum(own, ({ ownGb }) => ownGb).toFixed(1)} GB a month`;
+  const months = own.reduce((most, it) => Math.max(most, it.ownRetentionMonths), 0);
+  const comesToGb = months < Infinity ? storedAfter(engines, months) : Infinity;
+  const told =
+    months < Infinity
+      ? `${names} keeps its rows for ${monthsOf(months)}, ${growth}, so that ${comesToGb.toFixed(0)} GB are stored by then`
+      : `${names} keeps its rows for ever, ${growth}`;
+  const fitsWith = (ownRetentionMonths: number) =>
+    storedAfter(
+      engines.map((it) => ({ ...it, ownRetentionMonths })),
+      MONTHS_AHEAD,
+    ) <= maxStorageGb;
+  let fitting = Math.min(months, MONTHS_AHEAD);
+  while (fitting > 0 && !fitsWith(fitting)) fitting--;
+  const advice =
+    fitting === 0 || months === Infinity
+      ? "raise it"
+      : `raise it, or keep the rows for ${monthsOf(fitting)}, which fits for a year`;
+  return { comesToGb, told, advice };
 }
 
 /** The quota that is full first; undefined where none is within a year. */

@@ -67,10 +67,11 @@ export function describeBill(bill: Bill, toConfirm: number): string[] {
 function quotaSentence({ misfits }: Bill): string {
   const full = firstFull(misfits);
   if (!full) return "No quota is full within a year.";
-  const { quota, fullAfterMonths: months } = full;
+  const { quota, fullAfterMonths: months, comesTo } = full;
   const when =
     months < 1 ? `on day ${Math.ceil(months * DAYS_A_MONTH)}` : `after ${months.toFixed(1)} months`;
-  return `At that load ${quota} are full ${when}.`;
+  const end = comesTo ? ` (its retention comes to ${comesTo})` : "";
+  return `At that load ${quota} are full ${when}${end}.`;
 }
 
 const budgetRow = ({ part, expectedUsd, worstUsd, budgetUsd, seedUsd: [from, to] }: Part) => [

@@ -20,8 +20,11 @@ export interface EngineUsage {
   messages: number;
   /** GB at the month's end. */
   storageGb: number;
-  /** Of it, what the engine keeps for ever of this month's jobs. */
+  /** Of it, what this month's jobs add to the engine's own tables. */
   ownGb: number;
+  /** Months after which the engine purges that (Infinity: never), and what stays of it for ever all the same. */
+  ownRetentionMonths: number;
+  ownKeptGb: number;
   /** GB of change history, kept for the restore window, on average. */
   historyGb: number;
   sentGb: number;
@@ -36,8 +39,13 @@ export interface MonthUsage {
 
 type Basis = { jobs: number; starts: number; cpuHours: number };
 
+type OwnTables = Pick<
+  SimulatedEngine,
+  "name" | "ownBytesPerJob" | "ownRetentionMonths" | "ownBytesPerJobKept"
+>;
+
 function engineUsage(
-  { name, ownBytesPerJob }: Pick<SimulatedEngine, "name" | "ownBytesPerJob">,
+  { name, ownBytesPerJob, ownRetentionMonths, ownBytesPerJobKept }: OwnTables,
   basis: Basis,
   prices: Prices,
   budget: Budget,
@@ -55,6 +63,8 @@ function engineUsage(
     messages: jobs * measured.messagesPerJob,
     storageGb: (resultsKept * measured.resultRowBytes) / 1e9 + ownGb,
     ownGb,
+    ownRetentionMonths,
+    ownKeptGb: (jobs * ownBytesPerJobKept) / 1e9,
     historyGb: (jobs * measured.walBytesPerJob * Math.min(1, restoreDays / DAYS_A_MONTH)) / 1e9,
     sentGb: (jobs * measured.sentBytesPerJob) / 1e9,
   };

@@ -18,6 +18,10 @@ const Figures = z.object({
   /** Rows that a job adds to the engine's own tables, and the bytes that stay there of it. */
   "own-rows-per-job": figure.default(0),
   "own-bytes-per-job": figure.default(0),
+  /** Months after which the engine's own purge takes them; 0: they stay for ever. */
+  "own-retention-months": figure.default(0),
+  /** Bytes that stay for ever all the same. */
+  "own-bytes-per-job-kept": figure.default(0),
 });
 
 export interface EngineFigures {
@@ -27,6 +31,9 @@ export interface EngineFigures {
   eventsPerJob: number;
   ownRowsPerJob: number;
   ownBytesPerJob: number;
+  /** Infinity: for ever. */
+  ownRetentionMonths: number;
+  ownBytesPerJobKept: number;
 }
 
 const WANTED: Readonly<Record<string, string>> = {
@@ -66,5 +73,7 @@ export function readFigures(
     eventsPerJob: data["events-per-job"],
     ownRowsPerJob: data["own-rows-per-job"],
     ownBytesPerJob: data["own-bytes-per-job"],
+    ownRetentionMonths: data["own-retention-months"] || Infinity,
+    ownBytesPerJobKept: data["own-bytes-per-job-kept"],
   };
 }

@@ -21,7 +21,7 @@ const run = promisify(execFile);
 function smallRepository(): string {
   const root = mkdtempSync(join(tmpdir(), "set up "));
   onTestFinished(() => rmSync(root, { recursive: true }));
-  for (const part of ["Makefile", ".node-version", "scripts/setup"])
+  for (const part of ["Makefile", ".node-version", "scripts/setup", "scripts/show/closed-pipe.ts"])
     cpSync(join(REPOSITORY, part), join(root, part), { recursive: true });
   // One workspace, since npm installs nothing at all for a package without dependencies.
   const part = { name: "part", version: "1.0.0" };

@@ -22,7 +22,7 @@ const ACTION_RANGES = {
 } as const;
 type Ranges = Readonly<Record<string, readonly [number, number]>>;
 
-const KEYS = ["name", "actions", "on", "redis", ...Object.keys(RANGES)];
+const KEYS = ["name", "actions", "on", "redis", "env", "purge", ...Object.keys(RANGES)];
 const ACTION_KEYS = [
   ...["input", "output", "emits", "examples", "handle", "handleBatch"],
   ...Object.keys(ACTION_RANGES),
@@ -34,7 +34,7 @@ const EVENT_TYPE = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$/;
 
 /** @throws {TypeError} that names the worker, the place and what may stand there. */
 export function checkDefinition(definition: WorkerDefinition): void {
-  const { name, actions, on = {}, redis = false } = definition;
+  const { name, actions, on = {}, redis = false, env, purge } = definition;
   const fail = (what: string): never => {
     throw new TypeError(`defineWorker(${JSON.stringify(name)}): ${what}`);
   };
@@ -42,6 +42,11 @@ export function checkDefinition(definition: WorkerDefinition): void {
   checkKeys(definition, KEYS, "", fail);
   checkRanges(definition, RANGES, "", ["concurrency", "timeoutMs"], fail);
   if (typeof redis !== "boolean") fail("redis must be true or false");
+  const prefix = `${name.toUpperCase().replaceAll("-", "_")}_`;
+  for (const variable of Object.keys(env?.shape ?? {}))
+    if (!variable.startsWith(prefix) || !/^[A-Z0-9_]+$/.test(variable))
+      fail(`env: the variable ${variable} must begin with ${prefix}, and be of A-Z, 0-9 and _`);
+  if (purge !== undefined && typeof purge !== "function") fail("purge must be a function");
   for (const [key, action] of Object.entries(actions)) {
     if (!NAME.test(key)) fail(`the action name ${JSON.stringify(key)} must match ${NAME}`);
     checkAction(key, action, fail);

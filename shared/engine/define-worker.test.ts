@@ -41,6 +41,16 @@ const asynchronous: [string, z.ZodType][] = [
   ["behind lazy", z.lazy(() => z.string().refine(async () => true))],
 ];
 
+test.each(["MONTHS", "SOMEMONTHS", "SOME_months", "OTHER_MONTHS"])(
+  "the variable %s does not begin with the engine's name, or is none",
+  (name) => {
+    const some = (env: z.ZodObject) =>
+      defineWorker({ name: "some", concurrency: 1, timeoutMs: 1_000, env, actions: {} });
+    expect(() => some(z.object({ [name]: z.string() }))).toThrow(`the variable ${name} must begin`);
+    expect(some(z.object({ SOME_MONTHS: z.string() })).name).toBe("some");
+  },
+);
+
 describe("numbers have their range", () => {
   const odd = [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, "5" as never];
   const some = (more: object, ofAction: object = {}) =>

@@ -170,6 +170,19 @@ export interface WorkerDefinition {
    * results are many times their bodies: nothing else bounds the memory of those. Default, and the most: MAX_HELD_BYTES.
    */
   maxHeldBytes?: number;
+  /**
+   * Environment variables of the engine's own, read at start beside all others and given to `purge`. Their names begin
+   * with the engine's, as in `ANALYTICS_RETENTION_MONTHS`; `describe` says in `.env.example` what each is for.
+   */
+  env?: z.ZodObject;
+  /**
+   * Takes from the engine's own tables what is past its retention, a small batch at a time. It runs after a job, in a
+   * transaction of its own: every ten minutes while there are jobs, and in between every five seconds as long as it
+   * returns something, which it is then given as `after`. What it throws is logged, and harms no job. Each worker of
+   * the engine runs it, so several may at once.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: `env` is what the definition's own schema gives, `after` what it returned
+  purge?(tx: Tx, env: any, after: any): unknown;
   // biome-ignore lint/suspicious/noExplicitAny: the actions of one worker differ in their types
   actions: Record<string, Action<any, any, any>>;
   /** Events that the worker consumes, by type. */

@@ -1,23 +1,15 @@
-/** The environment: what `.env.example` says is what the schema reads, and a bad one is refused whole. */
+/** The environment: a bad one is refused whole. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { z } from "zod";
 import { BadEnvironment, Environment, readConfig, readVariables } from "./config.ts";
 import { FROM_FILES } from "./secret-files.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
-
-/** The variables of `.env.example`, each with the comment right above it. */
-function readExample() {
-  const lines = readFileSync(`${REPOSITORY}.env.example`, "utf8").split("\n");
-  return lines.flatMap((line, i) => {
-    const [, name, value = ""] = /^#?([A-Z][A-Z_]*)=(.*)$/.exec(line) ?? [];
-    return name === undefined ? [] : [{ name, value, comment: lines[i - 1]?.replace(/^# /, "") }];
-  });
-}
 
 const GOOD = {
   AMQP_URL: "amqp://user:secret@127.0.0.1/%2Fengine",
@@ -25,36 +17,23 @@ const GOOD = {
   REDIS_URL: "redis://:secret@127.0.0.1/0",
 };
 
-describe(".env.example", () => {
-  const example = readExample();
-
-  test("has every variable of the schema once, and no other", () => {
-    const names = example.map(({ name }) => name);
-    expect(names.toSorted()).toEqual(Object.keys(Environment.shape).sort());
-  });
-
-  test("says above each what the schema says of it", () => {
-    for (const { name, comment } of example)
-      expect({ name, comment }).toEqual({
-        name,
-        comment: Environment.shape[name as keyof typeof Environment.shape].description,
-      });
-  });
-
-  test("shows the defaults, and values that are accepted", () => {
-    const shown = Object.fromEntries(example.map(({ name, value }) => [name, value]));
-    const parsed = Environment.parse(shown);
-    const defaults = Object.entries(Environment.parse(GOOD)).filter(([name]) => !(name in GOOD));
-    expect(parsed).toMatchObject(Object.fromEntries(defaults));
-  });
-});
-
 describe("readConfig", () => {
   test("takes an empty variable for one that is not set", () => {
     expect(readConfig({ ...GOOD, LEASE_MS: "", HEALTH_PORT: "0" })).toMatchObject({
       LEASE_MS: 10_000,
       HEALTH_PORT: 0,
     });
+  });
+
+  test("reads an engine's own variables beside all others, and tells of both at once", () => {
+    const own = z.object({ MINE_MONTHS: z.coerce.number().int().default(24) });
+    expect(readConfig(GOOD, own)).toMatchObject({ own: { MINE_MONTHS: 24 }, LEASE_MS: 10_000 });
+    expect(readConfig({ ...GOOD, MINE_MONTHS: "3" }, own).own).toEqual({ MINE_MONTHS: 3 });
+    expect(readConfig({ ...GOOD, MINE_MONTHS: "3" }).own).toEqual({});
+    const bad = () => readConfig({ ...GOOD, MINE_MONTHS: "hunter2", LEASE_MS: "hunter2" }, own);
+    expect(bad).toThrow(
+      /\n {2}LEASE_MS: .*\n {2}MINE_MONTHS: |\n {2}MINE_MONTHS: .*\n {2}LEASE_MS: /,
+    );
   });
 
   test("names every bad variable at once, and never a value", () => {
@@ -147,15 +126,19 @@ describe("a file in place of a variable", () => {
 test("a worker with a bad environment exits with 2 and one message, before anything else", () => {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    ["shared/main.ts", "workers/burials/index.ts"],
+    ["shared/main.ts", "workers/analytics/index.ts"],
     {
       cwd: REPOSITORY,
       encoding: "utf8",
-      env: { AMQP_URL: "https://user:hunter2@host", LOG_LEVEL: "loud" },
+      env: {
+        ...{ AMQP_URL: "https://user:hunter2@host", LOG_LEVEL: "loud" },
+        ANALYTICS_RETENTION_MONTHS: "hunter2",
+      },
     },
   );
   expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
   const named = [...stderr.matchAll(/^ {2}([A-Z_]+): /gm)].map(([, name]) => name);
-  expect(named.sort()).toEqual(["AMQP_URL", "DATABASE_URL", "LOG_LEVEL", "REDIS_URL"]);
+  const own = "ANALYTICS_RETENTION_MONTHS";
+  expect(named.sort()).toEqual(["AMQP_URL", own, "DATABASE_URL", "LOG_LEVEL", "REDIS_URL"]);
   expect(stderr).not.toContain("hunter2");
 });

@@ -14,7 +14,7 @@ const flag = z
   .enum(["0", "1", "false", "true"])
   .transform((text) => text === "1" || text === "true");
 
-/** Every variable that a worker reads. Descriptions go to `.env.example`. */
+/** Every variable that all workers read; an engine's own are in its definition. Descriptions go to `.env.example`. */
 export const Environment = z.object({
   AMQP_URL: url("amqp:", "amqps:").describe(
     "Broker; the vhost /engine is written %2Fengine: amqps://user:password@host/%2Fengine",
@@ -136,17 +136,35 @@ export const Environment = z.object({
     .describe("Name of this process in results and logs; default host-pid"),
 });
 
-export type Config = z.output<typeof Environment> & { WORKER_ID: string };
+export type Config = z.output<typeof Environment> & {
+  WORKER_ID: string;
+  /** The engine's own variables, by the schema of its definition. */
+  own: Readonly<Record<string, unknown>>;
+};
 
 /** The environment is wrong. The message names every bad variable and never holds a value. */
 export class BadEnvironment extends Error {
   override readonly name = "BadEnvironment";
 }
 
-/** @throws {BadEnvironment} */
-export function readConfig(env: Record<string, string | undefined>): Config {
-  const config = readVariables(Environment, env);
-  return { ...config, WORKER_ID: config.WORKER_ID ?? `${hostname()}-${process.pid}` };
+/**
+ * @param ownSchema `env` of the engine's definition.
+ * @throws {BadEnvironment}
+ */
+export function readConfig(
+  env: Record<string, string | undefined>,
+  ownSchema: z.ZodObject = z.object({}),
+): Config {
+  const all = readVariables(z.object({ ...ownSchema.shape, ...Environment.shape }), env);
+  const own = Object.keys(ownSchema.shape).map((name) => [
+    name,
+    (all as Record<string, unknown>)[name],
+  ]);
+  return {
+    ...all,
+    WORKER_ID: all.WORKER_ID ?? `${hostname()}-${process.pid}`,
+    own: Object.fromEntries(own),
+  };
 }
 
 /**

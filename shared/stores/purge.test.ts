@@ -4,7 +4,7 @@ import pg from "pg";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { openTestFleet, type TestFleet } from "../testing/fleet.ts";
-import { createPurge } from "./purge.ts";
+import { createOwnPurge, createPurge } from "./purge.ts";
 
 let fleet: TestFleet;
 let pool: pg.Pool;
@@ -92,5 +92,43 @@ test("a database that takes no writes is told of once, and purged when it does a
   } finally {
     await readOnly.end();
     await pool.query(`drop role ${role}`);
+  }
+});
+
+test("an engine's own purge goes on from where it stopped, and what fails is undone and begins anew", async () => {
+  const table = `own_${randomUUID().replaceAll("-", "")}`;
+  await pool.query(`create table ${table} (n int)`);
+  const warned: string[] = [];
+  const log = pino({ level: "warn" }, { write: (line) => warned.push(JSON.parse(line).msg) });
+  const random = vi.spyOn(Math, "random").mockReturnValue(0);
+  const given: unknown[] = [];
+  const purge = createOwnPurge(
+    async (tx, after) => {
+      given.push(after);
+      const n = given.length;
+      await tx.query({ text: `insert into ${table} values ($1)`, values: [n] });
+      if (n === 3) await tx.query("select 1 / 0");
+      return n < 6 ? `place ${n}` : undefined;
+    },
+    { pool, log, catchUpMs: 0, intervalMs: 1 },
+  );
+  random.mockRestore();
+  try {
+    await vi.waitFor(
+      () => {
+        purge.afterCommit();
+        expect(given.length).toBeGreaterThanOrEqual(7);
+      },
+      { timeout: 10_000, interval: 5 },
+    );
+    const places = [undefined, "place 1", "place 2", undefined, "place 4", "place 5", undefined];
+    expect(given.slice(0, 7)).toEqual(places);
+    expect(warned).toEqual(["purging the engine's own tables failed"]);
+    const { rows } = await pool.query(`select n from ${table} where n < 6 order by n`);
+    expect(rows.map(({ n }) => n)).toEqual([1, 2, 4, 5]);
+  } finally {
+    // The one that may still run must not meet a table that is gone.
+    await vi.waitFor(() => expect(pool.idleCount).toBe(pool.totalCount));
+    await pool.query(`drop table ${table}`);
   }
 });

@@ -103,8 +103,7 @@ export async function openTestFleet(
     until,
     newId,
     async start(definition, more = {}, options = {}) {
-      const own =
-        Object.keys(more).length === 0 ? config : readConfig({ ...process.env, ...env, ...more });
+      const own = readConfig({ ...process.env, ...env, ...more }, definition.env);
       const worker = await startWorker(definition, own, options);
       workers.push(worker);
       return worker;

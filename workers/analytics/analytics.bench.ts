@@ -4,9 +4,10 @@ import { atOnce, type Steps } from "@tl-engine/shared";
 import { factsOf } from "./facts.ts";
 import { flow } from "./flow.ts";
 import { calibrate, simulate } from "./forecast.ts";
+import { replayAll } from "./replay-all.ts";
 import { FlowInput, IngestInput } from "./schemas.ts";
 import { seededRandom } from "./simulate.ts";
-import { type Change, replayAll } from "./timeline.ts";
+import type { Change } from "./timeline.ts";
 
 const ITEMS = 10_000;
 const CHANGES_PER_ITEM = 10;

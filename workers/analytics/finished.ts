@@ -18,13 +18,13 @@ export interface Finished {
   cycles: string[];
 }
 
-const isOver = (group: StateGroup) => group === "completed" || group === "cancelled";
+export const isOver = (group: StateGroup) => group === "completed" || group === "cancelled";
 
 /**
  * Time from an instant to the end without the time in which the item was over (completed or
  * cancelled): a reopened item did not take the weeks in which everyone thought it done.
  */
-function workingMs(moments: readonly Moment[], fromMs: number, endMs: number): number {
+export function workingMs(moments: readonly Moment[], fromMs: number, endMs: number): number {
   let sum = 0;
   moments.forEach(({ atMs, group }, i) => {
     const start = Math.max(atMs, fromMs);
@@ -35,11 +35,11 @@ function workingMs(moments: readonly Moment[], fromMs: number, endMs: number): n
 }
 
 /** The first time that the item was started; null if never. */
-const startedMs = (moments: readonly Moment[]) =>
+export const startedMs = (moments: readonly Moment[]) =>
   moments.find(({ group }) => group === "started")?.atMs ?? null;
 
 /** The instant from which the condition holds without a break until the end. */
-function sinceMs(moments: readonly Moment[], holds: (moment: Moment) => boolean): number {
+export function sinceMs(moments: readonly Moment[], holds: (moment: Moment) => boolean): number {
   let i = moments.length - 1;
   while (i > 0 && holds(moments[i - 1] as Moment)) i--;
   return (moments[i] as Moment).atMs;

@@ -6,10 +6,12 @@ import { draw } from "./charts/draw.ts";
 import { addDays, DAY_MS, type Days, dateOf, daysBetween, daysOf } from "./days.ts";
 import * as items from "./finished.ts";
 import { type Ahead, forecast } from "./forecast.ts";
+import { replayAll } from "./replay-all.ts";
 import { CEILINGS, type FlowInput, type FlowOutput, type Window } from "./schemas.ts";
 import * as series from "./series.ts";
+import { type Settled, wasEverIn } from "./settled.ts";
 import { MAX_FORECAST_DAYS } from "./simulate.ts";
-import { type Change, replayAll, type Timeline } from "./timeline.ts";
+import type { Change, Timeline } from "./timeline.ts";
 
 /** The part of the window that has begun by `asOf`. */
 interface Seen {
@@ -45,13 +47,14 @@ export function* flow(
   input: FlowInput,
   changes: readonly Change[],
   nowMs: number,
+  settled: readonly Settled[] = [],
 ): Steps<FlowOutput> {
   const asOfMs = input.asOf === undefined ? nowMs : Date.parse(input.asOf);
   const seen = seenOf(input.window, asOfMs);
   refuseTooMuch(input, seen, asOfMs);
   const { cycleId, labelId } = input.scope;
   const replay = { endMs: seen.endMs, labelId, overrides: input.states };
-  const timelines = yield* replayAll(changes, { ...replay, cycleId });
+  const timelines = yield* replayAll(changes, { ...replay, cycleId }, settled);
   const totals = yield* series.dailyTotals(timelines, seen.days);
   const finished = yield* items.finishedItems(timelines);
   yield;
@@ -60,18 +63,18 @@ export function* flow(
   yield;
   const counts = countsOf(timelines);
   yield;
-  const warnings = warningsOf(timelines);
+  const warnings = [...warningsOf(timelines), ...beyondRetention(settled, input, seen)];
   yield;
 
   let ahead: Ahead | undefined;
   if (input.forecast) {
     // A cycle has no past of its own: its pace is that of the projects whose items it holds.
-    const paced = cycleId === undefined ? timelines : yield* replayAll(changes, replay);
+    const paced = cycleId === undefined ? timelines : yield* replayAll(changes, replay, settled);
     ahead = yield* forecastOf(input, paced, seen, counts.open, asOfMs, warnings);
   }
   for (const { code, path, message } of input.keyWarnings ?? [])
     warnings.push(noted(code, `${path} ${message}`));
-  if (changes.length === 0)
+  if (changes.length + settled.length === 0)
     warnings.push(noted("nothing_recorded", "no change of this scope is recorded"));
 
   const wanted = new Set(input.metrics);
@@ -206,4 +209,21 @@ function warningsOf(timelines: readonly Timeline[]): FlowOutput["warnings"] {
     const itemIds = concerned.slice(0, 5).map(({ itemId }) => itemId);
     return concerned.length === 0 ? [] : { code, message, count: concerned.length, itemIds };
   });
+}
+
+/** Says it where the window begins before the retention's horizon: of what ended by then only some dates are kept. */
+function beyondRetention(
+  settled: readonly Settled[],
+  { scope, window }: FlowInput,
+  { days }: Seen,
+): FlowOutput["warnings"] {
+  const concerned = settled.filter((row) => row.untilMs >= days.startMs && wasEverIn(row, scope));
+  if (concerned.length === 0) return [];
+  const untilMs = concerned.reduce((most, row) => Math.max(most, row.untilMs), 0);
+  const message =
+    `of items that ended by ${dateOf(untilMs, window.timeZone)} the changes are no longer kept, only when they were ` +
+    "created, first started, completed or deleted, and their last values: up to that day finished items, their lead and " +
+    "cycle times are exact; burn, cumulative flow and what was in a cycle or had a label then are drawn from those dates";
+  const itemIds = concerned.slice(0, 5).map(({ itemId }) => itemId);
+  return [{ code: "beyond_retention", message, count: concerned.length, itemIds }];
 }

@@ -1,20 +1,26 @@
 /** Reads a scope's history in pages: the database's rows, each with texts of its own, would take several times what their facts do. */
 import { inTurns, Reject, STEP_SIZE, type Steps, type Tx } from "@tl-engine/shared";
 import { CEILINGS, type Scope, type StateGroup } from "./schemas.ts";
+import { SETTLED_COLUMNS, type Settled } from "./settled.ts";
 import type { Change } from "./timeline.ts";
 
 /** Rows of a query. */
 const PAGE = 10_000;
 
+/** What is kept of a scope, before it is read. */
 export interface History {
+  scope: Scope;
   workspaceId: string | null;
   /** How many facts each project has. */
   projects: [projectId: string, changes: number][];
   /** Of all of them. */
   changes: number;
+  /** Items that ended before the retention's horizon. */
+  settled: number;
 }
 
-type Row = [
+/** In the order of {@link CHANGE_COLUMNS}. */
+export type Row = [
   string,
   string,
   string,
@@ -28,45 +34,62 @@ type Row = [
 ];
 
 // Bigint as a double, exact up to 2⁵³.
-const COLUMNS =
+export const CHANGE_COLUMNS =
   "project_id, item_id, change_id, at_ms::float8, field, from_value, to_value, from_group, to_group, initial";
 const IN_WORKSPACE = "($2::text is null or workspace_id is null or workspace_id = $2)";
-const SMALL_PROJECTS = `select ${COLUMNS} from engine_analytics.changes
+const SMALL_PROJECTS = `select ${CHANGE_COLUMNS} from engine_analytics.changes
   where project_id = any($1) and ${IN_WORKSPACE}`;
 // Item by item, as the index has them.
-const PAGE_OF_PROJECT = `select ${COLUMNS} from engine_analytics.changes
+const PAGE_OF_PROJECT = `select ${CHANGE_COLUMNS} from engine_analytics.changes
   where project_id = $1 and ${IN_WORKSPACE} and (item_id, at_ms, change_id) > ($3, $4::bigint, $5)
   order by item_id, at_ms, change_id limit ${PAGE}`;
 
-/**
- * All facts about the scope's projects; for a cycle, of the projects that have had items in it.
- * @throws {Reject} when they are too many.
- */
-export async function findHistory(db: Tx, scope: Scope): Promise<History> {
-  const { projectId, projectIds, cycleId, workspaceId = null } = scope;
+/** Rows of a scope's projects; for a cycle, of the projects that have had items in it. */
+function whereOf({ projectId, projectIds, cycleId, workspaceId }: Scope): {
+  where: string;
+  values: unknown[];
+} {
   const inProjects =
     cycleId === undefined
       ? "= any($1)"
-      : `in (select project_id from engine_analytics.changes where field = 'cycle' and to_value = $1)`;
+      : `in (select project_id from engine_analytics.changes where field = 'cycle' and to_value = $1
+          union select project_id from engine_analytics.settled where cycles @> array[$1])`;
+  return {
+    where: `where project_id ${inProjects} and ${IN_WORKSPACE}`,
+    values: [cycleId ?? projectIds ?? [projectId], workspaceId ?? null],
+  };
+}
+
+/**
+ * Counts all facts about the scope's projects.
+ * @throws {Reject} when they are too many.
+ */
+export async function findHistory(db: Tx, scope: Scope): Promise<History> {
+  const { where, values } = whereOf(scope);
   const { rows } = await db.query<[string, number]>({
     rowMode: "array",
-    text: `select project_id, count(*)::int from engine_analytics.changes
-      where project_id ${inProjects} and ${IN_WORKSPACE} group by project_id order by project_id`,
-    values: [cycleId ?? projectIds ?? [projectId], workspaceId],
+    text: `select project_id, count(*)::int from engine_analytics.changes ${where}
+      group by project_id order by project_id`,
+    values,
   });
+  const { rows: ended } = await db.query<{ count: number }>(
+    `select count(*)::int from engine_analytics.settled ${where}`,
+    values,
+  );
   const changes = rows.reduce((sum, [, count]) => sum + count, 0);
-  if (changes > CEILINGS.changesPerFlow)
+  const settled = ended[0]?.count ?? 0;
+  if (changes + settled > CEILINGS.changesPerFlow)
     throw new Reject(
       `the scope holds more than ${CEILINGS.changesPerFlow} changes; ask for fewer projects at a time`,
     );
-  return { workspaceId, projects: rows, changes };
+  return { scope, workspaceId: scope.workspaceId ?? null, projects: rows, changes, settled };
 }
 
 export async function readHistory(
   db: Tx,
-  { workspaceId, projects }: History,
+  { scope, workspaceId, projects }: History,
   signal: AbortSignal,
-): Promise<Change[]> {
+): Promise<{ changes: Change[]; settled: Settled[] }> {
   const read = new Reading(signal);
   const query = (text: string, ...values: unknown[]) => {
     signal.throwIfAborted();
@@ -85,7 +108,38 @@ export async function readHistory(
       await read.add(rows);
     }
   }
-  return read.changes;
+  // After the changes, and never before: what a purge settles in between is then in both, and counts once.
+  const { where, values } = whereOf(scope);
+  const { rows: settled } = await db.query<Settled>(
+    `select ${SETTLED_COLUMNS} from engine_analytics.settled ${where}`,
+    values,
+  );
+  return { changes: read.changes, settled };
+}
+
+/** @param once gives equal texts as one. */
+export function* changesIn(
+  rows: readonly Row[],
+  once: <Text extends string | null>(text: Text) => Text = (text) => text,
+): Steps<Change[]> {
+  const changes: Change[] = [];
+  for (const row of rows) {
+    if (changes.length % STEP_SIZE === STEP_SIZE - 1) yield;
+    const [projectId, itemId, changeId, atMs, field, from, to, fromGroup, toGroup, initial] = row;
+    changes.push({
+      projectId: once(projectId),
+      itemId: once(itemId),
+      changeId,
+      atMs,
+      field: once(field),
+      from: once(from),
+      to: once(to),
+      fromGroup: once(fromGroup),
+      toGroup: once(toGroup),
+      initial,
+    });
+  }
+  return changes;
 }
 
 /** Projects that go into one query. */
@@ -114,26 +168,10 @@ class Reading {
   }
 
   async add(rows: Row[]): Promise<void> {
-    await inTurns(this.#take(rows), this.#signal);
-  }
-
-  *#take(rows: Row[]): Steps<void> {
-    for (const [i, row] of rows.entries()) {
-      if (i % STEP_SIZE === STEP_SIZE - 1) yield;
-      const [projectId, itemId, changeId, atMs, field, from, to, fromGroup, toGroup, initial] = row;
-      this.changes.push({
-        projectId: this.#once(projectId),
-        itemId: this.#once(itemId),
-        changeId,
-        atMs,
-        field: this.#once(field),
-        from: this.#once(from),
-        to: this.#once(to),
-        fromGroup: this.#once(fromGroup),
-        toGroup: this.#once(toGroup),
-        initial,
-      });
-    }
+    const once = <Text extends string | null>(text: Text): Text => this.#once(text);
+    // One by one: a spread of so many would not fit on the stack.
+    for (const change of await inTurns(changesIn(rows, once), this.#signal))
+      this.changes.push(change);
   }
 
   #once<Text extends string | null>(text: Text): Text {

@@ -6,6 +6,7 @@ import { FLOW_EXAMPLES, INGEST_EXAMPLES } from "./examples.ts";
 import { flow } from "./flow.ts";
 import { findHistory, readHistory } from "./history.ts";
 import { ingest } from "./ingest.ts";
+import { purge, Retention } from "./retention.ts";
 import { Room } from "./room.ts";
 import { CEILINGS, FlowInput, FlowOutput, IngestInput, IngestOutput } from "./schemas.ts";
 
@@ -19,6 +20,8 @@ export default defineWorker({
   concurrency: 64,
   timeoutMs: 30_000,
   transactions: 0,
+  env: Retention,
+  purge,
   actions: {
     /** Adds to the history, in bulk or from an event. What is there already stays as it is. */
     ingest: action({
@@ -45,11 +48,11 @@ export default defineWorker({
         const { db, signal } = job;
         const history = await findHistory(db, input.scope);
         const { from, to } = input.window;
-        const size = history.changes + PER_DAY * (daysBetween(from, to) + 1);
+        const size = history.changes + history.settled + PER_DAY * (daysBetween(from, to) + 1);
         const leave = await room.enter(size, signal);
         try {
-          const changes = await readHistory(db, history, signal);
-          return await inTurns(flow(input, changes, Date.now()), signal);
+          const { changes, settled } = await readHistory(db, history, signal);
+          return await inTurns(flow(input, changes, Date.now(), settled), signal);
         } finally {
           leave();
         }

@@ -143,7 +143,7 @@ describe.skipIf(!databaseUrl)("on Postgres", () => {
     for (const projectId of small) await fill(projectId, 4_000);
     const history = await findHistory(pool, { projectIds: projects.slice(-6) });
     expect(history.changes).toBe(40_000);
-    const changes = await readHistory(pool, history, new AbortController().signal);
+    const { changes } = await readHistory(pool, history, new AbortController().signal);
     expect(new Set(changes.map((fact) => `${fact.projectId} ${fact.changeId}`)).size).toBe(40_000);
     expect(changes).toHaveLength(40_000);
   });

@@ -3,6 +3,7 @@
 import { STEP_SIZE, type Steps } from "@tl-engine/shared";
 import { byTimeThenId, inChainOrder, sorted } from "./order.ts";
 import type { Field, StateGroup } from "./schemas.ts";
+import { momentsBefore, type Settled, setsAtEnd } from "./settled.ts";
 
 /** One recorded fact about a work item: its creation, a value that it was created with, or a change. */
 export interface Change {
@@ -36,10 +37,13 @@ export interface Moment {
 export interface Timeline {
   itemId: string;
   createdMs: number;
+  deletedMs: number | null;
   /** In order of time, never empty. Several at one instant are steps made at once: the last one holds. */
   moments: Moment[];
-  /** Cycles that the item is in at the end. */
+  /** Cycles and labels of the item, and its estimate as it was given, at the end. */
   cycles: string[];
+  labels: string[];
+  points: string | null;
   warnings: TimelineWarning[];
 }
 
@@ -66,14 +70,15 @@ export function milliPointsOf(value: string | null): number | null {
   return points >= 0 && points <= 1_000_000 ? Math.round(points * 1000) : null;
 }
 
-/** The changes of one item, sorted out by what they are of. */
-function sortOut(changes: Iterable<Change>) {
+/** The changes of one item, sorted out by what they are of; without those that are settled. */
+function sortOut(changes: Iterable<Change>, settled: Settled | undefined) {
   const lists = { state: [] as Change[], points: [] as Change[], sets: [] as Change[] };
   const initial: Change[] = [];
   let createdMs = Number.POSITIVE_INFINITY;
   let deletedMs = Number.POSITIVE_INFINITY;
   let firstMs = Number.POSITIVE_INFINITY;
   for (const change of changes) {
+    if (settled && (change.atMs <= settled.untilMs || change.initial)) continue;
     if (change.field === "created") createdMs = Math.min(createdMs, change.atMs);
     else if (change.initial) initial.push(change);
     else {
@@ -89,25 +94,32 @@ function sortOut(changes: Iterable<Change>) {
   return {
     ...lists,
     initial,
-    deletedMs,
-    createdMs: known ? createdMs : firstMs,
-    early: known && firstMs < createdMs,
+    deletedMs: Math.min(deletedMs, settled?.deletedMs ?? Number.POSITIVE_INFINITY),
+    createdMs: settled?.createdMs ?? (known ? createdMs : firstMs),
+    early: !settled && known && firstMs < createdMs,
   };
 }
 
-/** What the item was before its first change: recorded at its creation, else what that change took away. */
-function* beginning(parts: ReturnType<typeof sortOut>) {
+/**
+ * What the item was before its first change: settled, else recorded at its creation, else what that change took away.
+ */
+function* beginning(parts: ReturnType<typeof sortOut>, settled: Settled | undefined) {
   const recorded = (field: string) => parts.initial.findLast((fact) => fact.field === field);
-  const state = recorded("state");
-  const points = recorded("points");
+  const state = settled ? { to: settled.stateId, toGroup: settled.group } : recorded("state");
+  const points = settled ? { to: settled.points } : recorded("points");
   parts.state = yield* inChainOrder(parts.state, state ? state.to : undefined);
   parts.points = yield* inChainOrder(parts.points, points ? points.to : undefined);
   parts.sets = yield* sorted(parts.sets, byTimeThenId);
   const first = parts.state[0];
-  const sets = { label: new Set<string>(), cycle: new Set<string>() };
+  const sets = settled
+    ? setsAtEnd(settled)
+    : { label: new Set<string>(), cycle: new Set<string>() };
   for (const { field, to } of parts.initial)
     if ((field === "label" || field === "cycle") && to) sets[field].add(to);
-  const seen = new Set<string>();
+  const seen = new Set([
+    ...(settled?.labels.map((id) => `label ${id}`) ?? []),
+    ...(settled?.cycles.map((id) => `cycle ${id}`) ?? []),
+  ]);
   for (const [i, { field, from, to }] of parts.sets.entries()) {
     if (i % STEP_SIZE === STEP_SIZE - 1) yield;
     const key = (id: string) => `${field} ${id}`;
@@ -128,19 +140,21 @@ function* beginning(parts: ReturnType<typeof sortOut>) {
  *
  * The same facts give the same timeline in whatever order and however often they are given. An item
  * exists from its creation, or from its earliest change where the creation is not known (yet); what
- * is dated before the creation (clocks differ) counts as done at it. Deletion is final.
+ * is dated before the creation (clocks differ) counts as done at it. Deletion is final. What is `settled` is where it
+ * goes on from.
  */
-function* replay(
+export function* replay(
   itemId: string,
   changes: Iterable<Change>,
   options: Replay,
+  settled?: Settled,
 ): Steps<Timeline | null> {
-  const parts = sortOut(changes);
+  const parts = sortOut(changes, settled);
   const { createdMs, deletedMs } = parts;
   if (!(createdMs < options.endMs)) return null;
-  const warnings = new Set<TimelineWarning>();
+  const warnings = new Set<TimelineWarning>(settled?.warnings);
   if (parts.early) warnings.add("before_creation");
-  const { label: labels, cycle: cycles, ...start } = yield* beginning(parts);
+  const { label: labels, cycle: cycles, ...start } = yield* beginning(parts, settled);
 
   const groupOf = (stateId: string | null, recorded: StateGroup | null): StateGroup => {
     const group = stateId === null ? null : options.groupOf(stateId, recorded);
@@ -157,14 +171,17 @@ function* replay(
     (options.cycleId === undefined || cycles.has(options.cycleId)) &&
     (options.labelId === undefined || labels.has(options.labelId));
 
+  const startMs = settled?.endedMs ?? createdMs;
   let now: Moment = {
-    atMs: createdMs,
+    atMs: startMs,
     stateId: start.stateId,
     group: groupOf(start.stateId, start.group),
     milliPoints: pointsOf(start.points),
-    inScope: inScope(createdMs),
+    inScope: inScope(startMs),
   };
-  const moments = [now];
+  const moments = settled
+    ? [...momentsBefore(settled, now), now].filter(({ atMs }) => atMs < options.endMs)
+    : [now];
   // Order among fields at one instant does not matter; within a field it is settled above.
   const rest = yield* sorted(
     [...parts.state, ...parts.points, ...parts.sets],
@@ -191,7 +208,16 @@ function* replay(
   }
   if (deletedMs < options.endMs)
     moments.push({ ...now, atMs: Math.max(deletedMs, createdMs), inScope: false });
-  return { itemId, createdMs, moments, cycles: [...cycles].sort(), warnings: [...warnings] };
+  return {
+    itemId,
+    createdMs,
+    deletedMs: Number.isFinite(deletedMs) ? deletedMs : null,
+    moments,
+    cycles: [...cycles].sort(),
+    labels: [...labels],
+    points: (parts.points.at(-1) ?? { to: start.points }).to,
+    warnings: [...warnings],
+  };
 }
 
 const differs = (a: Moment, b: Moment) =>
@@ -200,61 +226,6 @@ const differs = (a: Moment, b: Moment) =>
   a.milliPoints !== b.milliPoints ||
   a.inScope !== b.inScope;
 
-/**
- * Replays every item that is or was in scope before the end.
- *
- * The group of a state is, in this order: the caller's override; the one recorded with the change;
- * the one recorded with the latest other change from or to the same state.
- */
-export function* replayAll(
-  changes: readonly Change[],
-  options: Omit<Replay, "groupOf"> & { overrides?: Readonly<Record<string, StateGroup>> },
-): Steps<Timeline[]> {
-  const { overrides = {} } = options;
-  const known = yield* latestGroups(changes);
-  const groupOf: Replay["groupOf"] = (stateId, recorded) =>
-    (Object.hasOwn(overrides, stateId) ? overrides[stateId] : undefined) ??
-    recorded ??
-    known.get(stateId)?.group ??
-    null;
-  const timelines: Timeline[] = [];
-  for (const ofItem of (yield* byItem(changes)).values()) {
-    yield;
-    const timeline = yield* replay((ofItem[0] as Change).itemId, ofItem, { ...options, groupOf });
-    if (timeline && wasInScope(timeline)) timelines.push(timeline);
-  }
-  return yield* sorted(timelines, (a, b) =>
-    a.itemId < b.itemId ? -1 : a.itemId > b.itemId ? 1 : 0,
-  );
-}
-
-function* byItem(changes: readonly Change[]): Steps<Map<string, Change[]>> {
-  const items = new Map<string, Change[]>();
-  for (const [i, change] of changes.entries()) {
-    if (i % STEP_SIZE === STEP_SIZE - 1) yield;
-    const key = `${change.projectId}\0${change.itemId}`;
-    const ofItem = items.get(key);
-    if (ofItem) ofItem.push(change);
-    else items.set(key, [change]);
-  }
-  return items;
-}
-
 /** Whether it was in scope for any time at all; what several changes at one instant pass through does not count. */
-const wasInScope = ({ moments }: Timeline) =>
+export const wasInScope = ({ moments }: Timeline) =>
   moments.some(({ inScope, atMs }, i) => inScope && moments[i + 1]?.atMs !== atMs);
-
-function* latestGroups(changes: readonly Change[]) {
-  const known = new Map<string, { group: StateGroup; change: Change }>();
-  const learn = (stateId: string | null, group: StateGroup | null, change: Change) => {
-    if (stateId === null || group === null) return;
-    const before = known.get(stateId);
-    if (!before || byTimeThenId(before.change, change) < 0) known.set(stateId, { group, change });
-  };
-  for (const [i, change] of changes.entries()) {
-    if (i % STEP_SIZE === STEP_SIZE - 1) yield;
-    learn(change.from, change.fromGroup, change);
-    learn(change.to, change.toGroup, change);
-  }
-  return known;
-}

@@ -883,6 +883,14 @@ const MUTATIONS: Mutation[] = [
   },
   {
     rule: "config-keys",
+    file: VARIABLES,
+    from: "LOG_LEVEL=info",
+    to: "LOG_LEVEL=info\nANALYTICS_RETENTION_MONTHS=two",
+    line: /two/,
+    message: /ANALYTICS_RETENTION_MONTHS: /,
+  },
+  {
+    rule: "config-keys",
     file: WORKER,
     from: "name: WORKER_ID",
     to: "name: WORKERID",

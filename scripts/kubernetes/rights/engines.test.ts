@@ -25,7 +25,8 @@ async function start(
   log = createLog({}, "silent"),
 ): Promise<RunningWorker> {
   const random = vi.spyOn(Math, "random").mockReturnValue(0);
-  const env = { DATABASE_URL: roles.urlOf(name) };
+  // Other tests' items, which are in the same table, are younger.
+  const env = { DATABASE_URL: roles.urlOf(name), ANALYTICS_RETENTION_MONTHS: "240" };
   try {
     return await fleet.start({ name, ...definition }, env, { log });
   } finally {
@@ -103,6 +104,32 @@ describe.each(workers.filter(({ definition }) => Object.keys(definition.actions)
     });
   },
 );
+
+test("analytics under its role settles what ended before its retention, after a job", async () => {
+  const { definition } = workers.find(
+    ({ definition: { name } }) => name === "analytics",
+  ) as (typeof workers)[number];
+  const projectId = fleet.newId();
+  const at = "2001-01-01T00:00:00Z";
+  const history = [{ at, field: "state", from: "todo", to: "done" }];
+  const states = { todo: { group: "unstarted" }, done: { group: "completed" } };
+  const items = [{ id: "a", createdAt: at, state: "done", history }];
+  const worker = await start(definition);
+  const id = await fleet.publish("analytics", "ingest", { projectId, states, items });
+  expect((await fleet.reply(id)).reply).toMatchObject({ status: "succeeded" });
+  const left = (table: string) =>
+    fleet.pool.query(`select from engine_analytics.${table} where project_id = $1`, [projectId]);
+  // The first purge may have come before the commit, or while another's had the turn.
+  await worker.stop();
+  const next = await start(definition);
+  await fleet.reply(await fleet.publish("analytics", "ingest", { projectId, items: [] }));
+  await fleet.until("the settled item", async () =>
+    (await left("settled")).rowCount === 1 ? true : undefined,
+  );
+  expect((await left("changes")).rowCount).toBe(0);
+  await next.stop();
+  await fleet.pool.query("delete from engine_analytics.settled where project_id = $1", [projectId]);
+});
 
 test("burials under its role ends what the broker dropped, and purges", async () => {
   const burials = workers.find(({ definition }) => definition.name === "burials");

@@ -21,6 +21,8 @@ export function exampleEngine(
     eventsPerJob: 0.98,
     ownRowsPerJob: 0,
     ownBytesPerJob: 0,
+    ownRetentionMonths: Infinity,
+    ownBytesPerJobKept: 0,
     podSize: { cpu: 0.25, memoryGib: 0.25 },
     ...changes,
     scaledObject: {

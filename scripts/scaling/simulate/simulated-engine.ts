@@ -27,5 +27,8 @@ export interface SimulatedEngine {
   /** Rows that a job adds to the engine's own tables, and the bytes that stay there of it. */
   ownRowsPerJob: number;
   ownBytesPerJob: number;
+  /** Months after which its own purge takes them (Infinity: never), and the bytes that stay all the same. */
+  ownRetentionMonths: number;
+  ownBytesPerJobKept: number;
   podSize: PodSize;
 }

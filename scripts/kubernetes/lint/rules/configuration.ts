@@ -1,27 +1,47 @@
 /** The variables that pods are given are those that the code reads. */
+import type { z } from "zod";
 import { Environment } from "../../../../shared/process/config.ts";
 import { FROM_FILES } from "../../../../shared/process/secret-files.ts";
+import { ownVariables } from "../../../workers.ts";
 import type { Place } from "../../kustomize/placed.ts";
 import { listIn, mapIn } from "../../read/value-at.ts";
 import { containersOf } from "../../read/workload.ts";
 import { meant } from "../schemas.ts";
 import { keysOf, secretTemplates, TEMPLATE } from "../secret-templates.ts";
-import { find, podsOf, type Report, type Rule, type Source, settingsOf } from "../world.ts";
+import {
+  find,
+  podsOf,
+  type Report,
+  type Rule,
+  type Source,
+  settingsOf,
+  type World,
+} from "../world.ts";
 
 /** Node's own, which a container may be given too. */
 const NODE_VARIABLES = ["NODE_OPTIONS", "NODE_EXTRA_CA_CERTS", "NODE_ENV", "TZ"];
 const FILES = FROM_FILES.map((name) => `${name}_FILE`);
-const KNOWN = [...Object.keys(Environment.shape), ...FILES, ...NODE_VARIABLES];
 
-function unknownVariable(name: string, place: Place, where: string, report: Report): void {
-  if (KNOWN.includes(name)) return;
-  const near = meant(name, KNOWN);
+/** By name: of all workers, and the engines' own. */
+const schemasOf = ({ engines }: World): Record<string, z.ZodType> => ({
+  ...Environment.shape,
+  ...ownVariables(engines),
+});
+
+function unknownVariable(
+  name: string,
+  schemas: Record<string, z.ZodType>,
+  place: Place,
+  where: string,
+  report: Report,
+): void {
+  const known = [...Object.keys(schemas), ...FILES, ...NODE_VARIABLES];
+  if (known.includes(name)) return;
+  const near = meant(name, known);
   report(
     place,
     `${where} gives ${name}, which no worker reads`,
-    near === undefined
-      ? "remove it; shared/process/config.ts has all variables"
-      : `did you mean ${near}?`,
+    near === undefined ? "remove it; .env.example has all variables" : `did you mean ${near}?`,
   );
 }
 
@@ -29,13 +49,13 @@ const configKeys: Rule = {
   name: "config-keys",
   reason: "a variable with a typo is passed over in silence, and its default is used",
   check(world, report) {
+    const schemas = schemasOf(world);
     const settings = settingsOf(world);
     const data = settings ? mapIn(settings, ["data"]) : {};
     for (const [name, value] of Object.entries(data)) {
       const place = settings?.placeOf(["data", name]) ?? { file: TEMPLATE, line: 1 };
-      unknownVariable(name, place, "the ConfigMap", report);
-      const schema = Environment.shape[name as keyof typeof Environment.shape];
-      const parsed = schema?.safeParse(value);
+      unknownVariable(name, schemas, place, "the ConfigMap", report);
+      const parsed = schemas[name]?.safeParse(value);
       if (parsed && !parsed.success)
         report(
           place,
@@ -51,6 +71,7 @@ const configKeys: Rule = {
           if (typeof name !== "string") continue;
           unknownVariable(
             name,
+            schemas,
             pod.object.placeOf([...path, "env", index, "name"]),
             `${pod.object.kind} ${pod.object.name}`,
             report,
@@ -61,6 +82,7 @@ const configKeys: Rule = {
         for (const name of keysOf(secret))
           unknownVariable(
             name,
+            schemas,
             secret.placeOf(["stringData", name]),
             `the Secret ${secret.name}`,
             report,
