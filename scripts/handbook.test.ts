@@ -119,7 +119,7 @@ describe("the runbook", () => {
   test("has lines of the log that the code writes", () => {
     const lines = named("Líneas del registro sin `alert`");
     expect(lines.length).toBeGreaterThan(2);
-    expect(lines.filter((line) => !code.some((text) => text.includes(line)))).toEqual([]);
+    expect(lines.filter((line) => !code.some((text) => text.includes(`"${line}"`)))).toEqual([]);
   });
 
   test("says of each what it means, how to look and what to do", () => {
