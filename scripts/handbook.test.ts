@@ -122,6 +122,13 @@ describe("the runbook", () => {
     expect(lines.filter((line) => !code.some((text) => text.includes(`"${line}"`)))).toEqual([]);
   });
 
+  test("has errors of a start that the code throws", () => {
+    const told = allOf(under("Si un worker no arranca"), /^\| `([A-Za-z]+)`/gm);
+    expect(told.length).toBeGreaterThan(5);
+    const thrown = (name: string) => code.some((text) => text.includes(`class ${name} extends`));
+    expect(told.filter((name) => !thrown(name))).toEqual([]);
+  });
+
   test("says of each what it means, how to look and what to do", () => {
     const entries = [
       "Alertas",
