@@ -13,7 +13,7 @@ export CODE TYPE SINCE
 export ENGINE LOAD SUGGEST JSON DAYS TARGET_WAIT_S POD_START_S NODE_START_S FIGURES
 export USD_PER_CPU_HOUR USD_PER_GIB_HOUR
 export PRUNE ENV DRY_RUN JOBS_PER_DAY EXPLAIN
-export TAG REGISTRY PUSH BUILD_FLAGS STARTS
+export TAG REGISTRY PUSH BUILD_FLAGS STARTS VERSION
 export INSPECT REDO
 # Node keeps what it compiled, and TypeScript that it stripped, so that a process starts in half the time.
 export NODE_COMPILE_CACHE ?= $(CURDIR)/.node/cache
@@ -27,8 +27,8 @@ RUN := node
 # With the URLs of the environment, of .env, or of the services that services-up keeps.
 WITH_SERVICES := node scripts/author/services.ts with --
 
-.PHONY: help setup node demo test check bench simulate cost crash-test crash-test-selfcheck fleet dev worker example new-worker remove-worker contract handbook client \
-	send dead-letters replay topology migrate lint-manifests rights images pin-images try-image render deploy-dev deploy-staging stop-all resume \
+.PHONY: help setup node demo test check release trend bench simulate cost crash-test crash-test-selfcheck fleet dev worker example new-worker remove-worker contract handbook client \
+	send dead-letters replay topology migrate lint-manifests rights images pin-images sign-images verify-images try-image render deploy-dev deploy-staging stop-all resume \
 	services-up services-down services-status format clean
 
 help: ## Show this list
@@ -51,13 +51,23 @@ test: setup ## Run all tests on real services
 # By itself: what it breaks on purpose must not meet what the other tests need of the machine.
 	@$(if $(TESTS),,vitest run scripts/proof/crash-test.test.ts)
 
-check: setup ## Format, lint, types, dead code, contract, manifests, cost: what CI checks
+check: setup ## Format, lint, types, dead code, contract, manifests, cost, workflows, secrets, advisories: what CI checks
 	@biome ci $(if $(CI),--colors=off) --error-on-warnings .
 	@tsc -p .
 	@knip
 	@$(RUN) scripts/author/contract.ts --check
 	@$(RUN) scripts/kubernetes/lint-manifests.ts
 	@$(RUN) scripts/cost/cost.ts --check
+	@$(RUN) scripts/ci/lint-workflows.ts
+	@$(RUN) scripts/ci/scan-secrets.ts
+	@$(RUN) scripts/ci/audit.ts
+
+release: setup ## Move the changelog, bump, commit and tag: VERSION=0.2.0 [DRY_RUN=1]
+	@$(call needs,VERSION)
+	@$(RUN) scripts/release/release.ts
+
+trend: setup ## Add the last bench and crash test to trend.ndjson of the branch trend, and compare [PUSH=1]
+	@$(RUN) scripts/ci/trend.ts
 
 lint-manifests: setup ## Check keda/ and manifests/ without a cluster: schemas, KEDA, our rules [JSON=1] [EXPLAIN=1]
 	@$(RUN) scripts/kubernetes/lint-manifests.ts
@@ -163,6 +173,13 @@ images: setup ## Build the image of each engine and of the tools, and check what
 
 pin-images: setup ## Write digests beside tags: the Dockerfile's base, or what an environment runs [ENV=dev] [TAG=…] [NAME=…]
 	@$(RUN) scripts/images/pin-images.ts
+
+sign-images: setup ## Sign what `make images PUSH=1` pushed and attest its SBOM, without a key: on GitHub
+	@$(RUN) scripts/images/sign-images.ts
+
+verify-images: setup ## Ask whether our release workflow signed each image of an environment: ENV=dev
+	@$(call needs,ENV)
+	@$(RUN) scripts/images/verify-images.ts
 
 try-image: setup ## Run an engine's image on real services: jobs, replies, drain, cold start: NAME=activities [TAG=…]
 	@$(call needs,NAME)

@@ -280,3 +280,15 @@ test("the README's engine is one, in 30 lines, and does what it says", async () 
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+test("what a replica does is the same number wherever it stands", () => {
+  const page = read("docs/meta/rendimiento.md");
+  const told = [
+    ...page.matchAll(/^\| `([a-z-]+)`, por toda la flota \|.*réplica hace ([\d.]+) trabajos/gm),
+  ].map(([, engine, rate = ""]) => [engine, Number(rate.replaceAll(".", ""))]);
+  const annotated = filesUnder("keda", ".yaml").flatMap((file) => {
+    const [rate] = allOf(read(file), /tl-engine\/jobs-per-second-per-replica: "(\d+)"/g);
+    return rate === undefined ? [] : [[/([a-z-]+)\.yaml$/.exec(file)?.[1], Number(rate)]];
+  });
+  expect(told.toSorted()).toEqual(annotated.toSorted());
+});

@@ -229,13 +229,17 @@ test("code that can't start waits for the next change, and jobs wait for it", as
 
 test("a worker that crashes is started again, and its job is not lost", async () => {
   const ready = countOf(/reloaded takes jobs/);
-  write(source("4").replace("await sleep", "process.exit(1); await sleep"));
+  // Once only: with one that always crashes it would be a race between the next code and the quarantine.
+  const crashed = JSON.stringify(join(copy.folder, "crashed"));
+  const crash = `if (!existsSync(${crashed})) { writeFileSync(${crashed}, ""); process.exit(1); }`;
+  write(
+    `import { existsSync, writeFileSync } from "node:fs";\n${source("4").replace("await sleep", `${crash} await sleep`)}`,
+  );
   await line(/reloaded takes jobs/, ready + 1);
-  const crashed = await run();
+  const job = await run();
   await line(/reloaded ended with status 1; starting it again/);
   await line(/reloaded takes jobs/, ready + 2);
-  write(source("5"));
-  expect(await versionOf(crashed)).toEqual(answer("5"));
+  expect(await versionOf(job)).toEqual(answer("4"));
 });
 
 test("a new worker is found while it runs", async () => {
@@ -251,7 +255,7 @@ test("Ctrl-C ends all, and what runs is finished first", async () => {
   const exited = once(dev, "exit");
   dev.kill("SIGINT");
   expect(await exited).toEqual([0, null]);
-  expect(await versionOf(inFlight)).toEqual(answer("5"));
+  expect(await versionOf(inFlight)).toEqual(answer("4"));
   const left = spawnSync("pgrep", ["-f", `${copy.folder}/`], { encoding: "utf8" });
   expect(left.stdout).toBe("");
 });

@@ -23,8 +23,8 @@ import {
   TOOLS,
 } from "./image-set.ts";
 import { productionPackages, readLock } from "./production-packages.ts";
+import { pushedDigest, SBOMS, sbomOf, writePushed } from "./pushed.ts";
 
-const SBOMS = join(REPOSITORY, "out/images");
 const EXIT_FAILED = 1;
 const EXIT_MISUSED = 2;
 
@@ -68,7 +68,7 @@ async function check(name: string, image: string): Promise<{ packages: number }>
   if (problems.length > 0)
     throw new DockerFailed(`${image} is not as it should be:\n  ${problems.join("\n  ")}`);
   mkdirSync(SBOMS, { recursive: true });
-  writeFileSync(join(SBOMS, `${name}.sbom.json`), sbom);
+  writeFileSync(sbomOf(name), sbom);
   return { packages: packages.length };
 }
 
@@ -91,10 +91,13 @@ async function main(): Promise<void> {
     say(`${image}: ${sizes.at(-1)} MB, ${packages} packages, out/images/${name}.sbom.json`);
   }
   // Only when all of them are as they should be.
+  const pushed: string[] = [];
   for (const { image } of PUSH === "" ? [] : images) {
     say(`${image}: pushing …`);
     await docker(["push", image], { show: true });
+    pushed.push(await pushedDigest(image));
   }
+  if (PUSH !== "") writePushed(pushed);
   if (PUSH !== "") say(`Next, in each environment: make pin-images ENV=dev TAG=${tag}`);
   console.log(`images: built=${images.length} tag=${tag} size_mb=${sizes.join(",")}`);
 }

@@ -2,6 +2,7 @@
  * The parts that an engine has, outside of its code: the one list that the scaffold makes and that a
  * test demands of every engine. A new kind of part (a manifest, a dashboard row) is one more entry.
  */
+import { readFileSync } from "node:fs";
 
 export interface Part {
   /** Path in the repository. */
@@ -73,11 +74,14 @@ const RESOURCES: Listing[] = [
     entry: (engine: string) => `${engine}.yaml`,
   },
 ].map((listing) => ({ ...listing, list: "resources" as const }));
+const { version: VERSION } = JSON.parse(
+  readFileSync(new URL("../../../package.json", import.meta.url), "utf8"),
+) as { version: string };
 const IMAGES: Listing[] = ["dev", "staging"].map((environment) => ({
   file: `manifests/overlays/${environment}/kustomization.yaml`,
   list: "images",
   // The tag of a new engine's first image: the version of the repository.
-  entry: (engine) => ({ name: `ghcr.io/tiendaleon/tl-engine-${engine}`, newTag: "0.1.0" }),
+  entry: (engine) => ({ name: `ghcr.io/tiendaleon/tl-engine-${engine}`, newTag: VERSION }),
 }));
 
 export const LISTINGS: Listing[] = [...RESOURCES, ...IMAGES];
