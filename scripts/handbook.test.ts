@@ -195,7 +195,8 @@ describe("commands", () => {
   });
 
   test("need what a person can have", () => {
-    const known = /^(?:un clúster|un broker|el registro|Docker|GitHub|Neon|grype, .+|un worker en marcha)$/;
+    const known =
+      /^(?:un clúster|un broker|el registro|Docker|GitHub|Neon|grype, .+|un worker en marcha)$/;
     expect(blocks.filter(({ needs = "Docker" }) => !known.test(needs))).toEqual([]);
   });
 
