@@ -186,7 +186,10 @@ describe("commands", () => {
     const others = alone.flatMap(({ page, commands }) =>
       commands
         .filter(
-          (it) => !/^(?:make|[A-Z_]+='|set -a; eval "\$\(make -s services-status\)")/.test(it),
+          (it) =>
+            !/^(?:make|sh scripts\/[\w-]+\.sh|[A-Z_]+='|set -a; eval "\$\(make -s services-status\)")/.test(
+              it,
+            ),
         )
         .map((command) => `${page}: ${command}`),
     );
