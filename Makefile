@@ -28,7 +28,7 @@ RUN := node
 # With the URLs of the environment, of .env, or of the services that services-up keeps.
 WITH_SERVICES := node scripts/author/services.ts with --
 
-.PHONY: help setup node demo test check release trend bench simulate cost crash-test crash-test-selfcheck fleet dev worker example new-worker remove-worker contract client \
+.PHONY: help setup node demo test check release trend bench simulate cost crash-test crash-test-selfcheck fleet dev worker example new-worker remove-worker contract handbook client \
 	send test-connections compare-activities dead-letters replay topology migrate lint-manifests rights images pin-images sign-images verify-images try-image render deploy-dev deploy-staging stop-all resume \
 	cluster-up cluster-down try-cluster \
 	services-up services-down services-status format clean
@@ -102,6 +102,7 @@ worker: setup ## Run one worker: NAME=activities
 new-worker: setup ## Scaffold a worker with its package and its tests: NAME=invoices
 	@$(call needs,NAME)
 	@$(RUN) scripts/author/new-worker.ts
+	@$(RUN) scripts/author/handbook.ts
 
 example: setup ## Run a file of docs/examples: NAME=tx
 	@$(call needs,NAME)
@@ -110,9 +111,13 @@ example: setup ## Run a file of docs/examples: NAME=tx
 remove-worker: setup ## Take a worker out of the repository: NAME=invoices [FORCE=1]
 	@$(call needs,NAME)
 	@$(RUN) scripts/author/remove-worker.ts
+	@$(RUN) scripts/author/handbook.ts
 
 contract: setup ## Write docs/contract and the client's types anew from the schemas; [BASELINE=1] at a release: what callers may rely on
 	@$(RUN) scripts/author/contract.ts $(if $(BASELINE),--baseline)
+
+handbook: setup ## Write the handbook's parts that come from the code anew
+	@$(RUN) scripts/author/handbook.ts
 
 client: setup ## Pack the client for other repositories, into out/client
 	@mkdir -p out/client

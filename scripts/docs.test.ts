@@ -133,7 +133,7 @@ test("what the named make targets run is there", () => {
 const firstCells = (page: string) => allOf(read(page), /^\| `([^`|]+)`/gm);
 
 test("every variable of the schemas has its line in the handbook", async () => {
-  const told = firstCells("docs/infra/variables.md");
+  const told = firstCells("docs/infra/configuracion.md");
   const own = ownVariables((await loadWorkers()).map(({ definition }) => definition));
   const names = [...Object.keys(Environment.shape), ...Object.keys(own)];
   expect(names.filter((name) => !told.includes(name))).toEqual([]);
@@ -160,7 +160,7 @@ const readBy = (source: string) =>
   ].filter((name) => !Object.hasOwn(Environment.shape, name) && !NOT_OURS.includes(name));
 
 test("every variable that a command takes has its line in the handbook", () => {
-  const table = read("docs/infra/variables.md").split("## De las herramientas")[1] ?? "";
+  const table = read("docs/infra/configuracion.md").split("## De las herramientas")[1] ?? "";
   const told = allOf(table, /^\| (`[^|]*) \|/gm).flatMap((cell) => allOf(cell, /`([A-Z_]+)`/g));
   const taken = [
     ...exported,
@@ -224,7 +224,9 @@ test("the figures of the README's demo are those of its plan", () => {
 });
 
 test("the handbook's metrics are those of the code", () => {
-  const told = firstCells("docs/infra/metricas.md").filter((name) => name.startsWith("engine_"));
+  const told = firstCells("docs/infra/integraciones/monitoreo.md").filter((name) =>
+    name.startsWith("engine_"),
+  );
   const made = allOf(read("shared/process/metrics.ts"), /"(engine_[a-z_]+)"/g);
   expect(told.toSorted()).toEqual(made.toSorted());
 });

@@ -5,7 +5,7 @@ import type { Limit } from "./limits.ts";
 import { duration } from "./report.ts";
 
 const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-const table = (head: readonly string[], rows: readonly string[][]) =>
+export const markdownTable = (head: readonly string[], rows: readonly string[][]) =>
   [row(head), row(head.map(() => "---")), ...rows.map(row)].join("\n");
 
 const dollars = (value: number) =>
@@ -16,7 +16,7 @@ const dollars = (value: number) =>
   })}`;
 
 export const growthTable = (growth: readonly Growth[]) =>
-  table(
+  markdownTable(
     [
       "trabajos en un día medio",
       "pods al mes",
@@ -36,7 +36,7 @@ export const growthTable = (growth: readonly Growth[]) =>
   );
 
 export const limitsTable = (limits: readonly Limit[]) =>
-  table(
+  markdownTable(
     ["límite", "se llega con", "de dónde sale", "qué hacer entonces"],
     limits.map(({ what, jobsPerDay, because, remedy }) => [
       what,

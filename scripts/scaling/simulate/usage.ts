@@ -3,11 +3,11 @@ import type { EngineInTime } from "./engine-in-time.ts";
 import type { Usage } from "./result.ts";
 
 /**
- * docs/infra/redis.md: a job's, to claim and to end; a start's, the connections' own, the memory policy and
+ * docs/meta/redis/README.md: a job's, to claim and to end; a start's, the connections' own, the memory policy and
  * one subscription. A test holds them to manifests/prices.yaml.
  */
 export const REDIS_COMMANDS = { job: 2, start: 8 };
-/** docs/infra/operacion.md, "Límites que conviene saber". */
+/** docs/infra/README.md, "Límites que conviene saber". */
 /** At most; in Postgres that of activities, to which a batch adds one. */
 const CONNECTIONS = { amqp: 2, postgres: 2, redis: 2 };
 
