@@ -18,7 +18,8 @@ const read = (path: string) => readFileSync(join(REPOSITORY, path), "utf8");
 
 /** Why an image from outside has no digest. Every other one has it, with its tag. */
 const UNPINNED: Record<string, string> = {
-  "rabbitmq:4-management": "development and tests alone, which meet a new patch release first",
+  "rabbitmq:4-management":
+    "development, tests and a cluster that is tried alone, which meet a new patch release first",
   "postgres:17": "the same",
   "redis:7": "the same",
 };
@@ -34,7 +35,7 @@ test("every image from outside has its tag and its digest, but for those that ha
   // Ours, which each overlay tags, and the worker's, which each engine names.
   images.push(...manifests.filter((image) => !/^(ghcr\.io\/tiendaleon\/|worker$)/.test(image)));
   const unpinned = images.filter((image) => !/^[^@]+:[^@]+@sha256:[0-9a-f]{64}$/.test(image));
-  expect(unpinned.toSorted()).toEqual(Object.keys(UNPINNED).toSorted());
+  expect([...new Set(unpinned)].toSorted()).toEqual(Object.keys(UNPINNED).toSorted());
 });
 
 describe("a Dockerfile", () => {
