@@ -58,6 +58,8 @@ _CLAIM = re.compile(r"(\S+) (\d{1,6}) (\d{1,6}) (\d{1,6}) ([01]) ([01]) (\d{1,15
 _CALL_TIMEOUT_S = 30.0
 _PUBLISH_TIMEOUT_S = 4.5
 _MAX_TIMEOUT_S = 2_147_483.0
+#: How soon a call that waits for its reply queue has a lost connection tried again.
+_ASK_AGAIN_S = 0.25
 _HEARTBEAT_S = 30
 #: How long the broker keeps the reply queue of a process that is gone.
 _QUEUE_EXPIRES_MS = 600_000
@@ -566,6 +568,7 @@ class _Replies:
         self._pending: Dict[str, _Pending] = {}
         self._closed = threading.Event()
         self._ready = threading.Event()
+        self._asked = threading.Event()
         self._last: Optional[BaseException] = None
         self.queue = self._new_name()
         self._thread = threading.Thread(target=self._run, name="tl_engine replies", daemon=True)
@@ -585,13 +588,17 @@ class _Replies:
             self._pending.pop(correlation_id, None)
 
     def ready(self, timeout_s: float) -> str:
-        """The queue's name, once it is consumed."""
-        if self._ready.wait(max(0.0, timeout_s)):
-            return self.queue
-        raise _consumer_failure(self._last)
+        """The queue's name, once it is consumed. Who waits for it does not wait for the pause after a failure."""
+        end = time.monotonic() + timeout_s
+        while not self._ready.wait(max(0.0, min(_ASK_AGAIN_S, end - time.monotonic()))):
+            if time.monotonic() >= end:
+                raise _consumer_failure(self._last)
+            self._asked.set()
+        return self.queue
 
     def close(self) -> None:
         self._closed.set()
+        self._asked.set()
         self._wake(resend=False)
         if threading.current_thread() is not self._thread:
             self._thread.join(5)
@@ -630,7 +637,8 @@ class _Replies:
                 if str(error) != str(self._last):
                     self._client._report("connection_lost", error)
                 self._last = error
-            self._closed.wait(delay_s)
+            self._asked.wait(delay_s)
+            self._asked.clear()
             delay_s = min(delay_s * 2, 5.0)
 
     def _consume(self, channel: Any) -> None:
