@@ -1,8 +1,8 @@
 /** Each toxic before a service that echoes: what passes, what does not, and what both sides learn. */
 import { once } from "node:events";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type ServiceProxy, startProxy } from "./proxy.ts";
+import { cut, type ServiceProxy, startProxy } from "./proxy.ts";
 
 /** What the service answers to each chunk, before the chunk. */
 const ECHO = "echo:";
@@ -210,4 +210,21 @@ test("an unreachable service resets the client", async () => {
   client.on("error", () => {});
   await closeOf(client);
   await dead.close();
+});
+
+test("a socket that is just ending is cut without leaving its handle", async () => {
+  const server = createServer({ allowHalfOpen: true }, (socket) => socket.resume()).listen(
+    0,
+    "127.0.0.1",
+  );
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  await once(socket, "connect");
+  const closed = once(socket, "close");
+  socket.end("x");
+  cut(socket);
+  // With a RST it would never come.
+  await closed;
+  server.close();
 });

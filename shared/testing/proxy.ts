@@ -140,6 +140,15 @@ export async function startProxy(
   };
 }
 
+/**
+ * Ends it with a RST. While its own end is on the way libuv refuses that (EINVAL), and Node then keeps the handle for
+ * ever: such a socket is only closed.
+ */
+export function cut(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 /** Carries one client's connection; it asks the toxics on every chunk and on every change. */
 function openLink(
   client: Socket,
@@ -159,8 +168,8 @@ function openLink(
     if (isClosed) return;
     isClosed = true;
     for (const pump of pumps) pump.stop();
-    client.resetAndDestroy();
-    upstream?.resetAndDestroy();
+    cut(client);
+    if (upstream !== undefined) cut(upstream);
     onClosed();
   };
   const connectUpstream = () => {
