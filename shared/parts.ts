@@ -1,5 +1,4 @@
 /** Makes the steps of a job's life from what the worker has opened. */
-import type { Tracer } from "@opentelemetry/api";
 import type { Logger } from "pino";
 import { brokerUserOf } from "./broker/address.ts";
 import type { Delivery } from "./broker/consume.ts";
@@ -26,7 +25,7 @@ import type { Config } from "./process/config.ts";
 import type { Metrics } from "./process/metrics.ts";
 import type { Pool } from "./stores/database.ts";
 import type { Redis } from "./stores/redis.ts";
-import { tracedLife, tracedRun } from "./tracing/traced-life.ts";
+import type { Tracing } from "./tracing/trace-worker.ts";
 import { BURIALS, brokerNames, redisKeys } from "./wire/names.ts";
 
 /** The steps that touch the world, replaceable one by one in tests of faults. */
@@ -48,7 +47,7 @@ export interface LifeDependencies {
   gate: Gate;
   redis: Redis;
   /** Undefined without tracing: nothing is wrapped then. */
-  tracer?: Tracer | undefined;
+  tracing?: Pick<Tracing, "life" | "run"> | undefined;
   draining(): boolean;
   /** Aborts when the drain is over. */
   signal: AbortSignal;
@@ -66,7 +65,7 @@ export interface PartsDependencies extends LifeDependencies {
 
 /** Puts the steps in their order. */
 export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life {
-  const { definition, config, log, metrics, live, gate, redis, tracer, draining, signal } =
+  const { definition, config, log, metrics, live, gate, redis, tracing, draining, signal } =
     dependencies;
   const { claims, commits, connections, publisher } = parts;
   const names = brokerNames(config.ENGINE_PREFIX);
@@ -89,7 +88,7 @@ export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life
   const untraced = createLife({
     receive: parts.receive,
     turns: createTurns({ claims, commits, gate, live, tools, maxAttempts, log, draining }),
-    run: tracer === undefined ? run : tracedRun(run, tracer),
+    run: tracing?.run(run) ?? run,
     commits,
     settle: createSettle({
       ...{ publisher, courier, claims, names, replyExchange, budget, log, signal },
@@ -102,8 +101,7 @@ export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life
     log,
     signal,
   });
-  const life =
-    tracer === undefined ? untraced : tracedLife(untraced, tracer, names.queue(definition.name));
+  const life = tracing?.life(untraced, names.queue(definition.name)) ?? untraced;
   if (!isBurials) return life;
   const { receive } = parts;
   return endEvictions(life, { names, replyExchange, receive, courier, metrics, log });

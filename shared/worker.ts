@@ -18,8 +18,7 @@ import { createMetrics } from "./process/metrics.ts";
 import { whatIsMissing } from "./readiness.ts";
 import type { Pool } from "./stores/database.ts";
 import { createOwnPurge, createPurge, type Purge } from "./stores/purge.ts";
-import { startTracing } from "./tracing/start-tracing.ts";
-import { tracedParts } from "./tracing/traced-life.ts";
+import { traceWorker } from "./tracing/trace-worker.ts";
 import { startWatches } from "./watches.ts";
 
 export type { Parts };
@@ -114,17 +113,17 @@ export async function startWorker(
       if (down) consumer?.pause();
       else consumer?.resume();
     };
-    const tracing = await startTracing(config, engine, log);
+    const tracing = await traceWorker(config, engine, log);
     closers.add(() => tracing?.stop());
     const dependencies = {
-      tracer: tracing?.tracer,
+      tracing,
       ...{ definition, config, plan, log, metrics, live, gate, pool, redis, publisher, onOutage },
       draining: () => drain.draining,
       signal: ending.signal,
     };
     const made = makeParts(dependencies);
-    parts = options.parts?.(made) ?? made;
-    if (tracing !== undefined) parts = tracedParts(parts, tracing.tracer);
+    const replaced = options.parts?.(made) ?? made;
+    parts = tracing?.parts(replaced) ?? replaced;
     life = assembleLife(parts, dependencies);
     for (const end of startWatches(parts.claims, dependencies)) closers.add(end);
     state.consuming = true;

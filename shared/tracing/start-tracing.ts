@@ -1,62 +1,47 @@
-/** Starts the OpenTelemetry SDK where an endpoint is configured; without one nothing of it is even loaded. */
-import { context, propagation, type Tracer, trace } from "@opentelemetry/api";
+/** Starts the OpenTelemetry SDK, and says how a worker's steps are traced. Loaded by trace-worker.ts alone. */
+import { context, propagation, trace } from "@opentelemetry/api";
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+import { W3CTraceContextPropagator } from "@opentelemetry/core";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import {
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  TraceIdRatioBasedSampler,
+  TracerProvider,
+} from "@opentelemetry/sdk-trace";
 import type { Logger } from "pino";
-import type { Config } from "../process/config.ts";
-
-export interface Tracing {
-  tracer: Tracer;
-  /** Sends what is left, for a few seconds at most. */
-  stop(): Promise<void>;
-}
-
-export type TracingConfig = Pick<
-  Config,
-  | "OTEL_EXPORTER_OTLP_ENDPOINT"
-  | "OTEL_EXPORTER_OTLP_HEADERS"
-  | "OTEL_TRACES_SAMPLER_ARG"
-  | "ENGINE_ENV"
-  | "WORKER_ID"
->;
+import type { Tracing, TracingConfig } from "./trace-worker.ts";
+import { tracedLife, tracedParts, tracedRun } from "./traced-life.ts";
 
 const EXPORT_TIMEOUT_MS = 5_000;
 /** Spans that wait to be sent; past it they are dropped, and jobs wait for none. */
 const MAX_QUEUED = 4_096;
 
-/** @returns undefined without an endpoint. */
-export async function startTracing(
+export function startTracing(
+  endpoint: string,
   config: TracingConfig,
   engine: string,
   log: Logger,
-): Promise<Tracing | undefined> {
-  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint } = config;
-  if (endpoint === undefined) return undefined;
-  const [sdk, { OTLPTraceExporter }, { AsyncLocalStorageContextManager }, core, resources] =
-    await Promise.all([
-      import("@opentelemetry/sdk-trace"),
-      import("@opentelemetry/exporter-trace-otlp-http"),
-      import("@opentelemetry/context-async-hooks"),
-      import("@opentelemetry/core"),
-      import("@opentelemetry/resources"),
-    ]);
-  const exporter = new OTLPTraceExporter({
-    url: `${endpoint.replace(/\/+$/, "")}/v1/traces`,
-    headers: headersOf(config.OTEL_EXPORTER_OTLP_HEADERS),
-    timeoutMillis: EXPORT_TIMEOUT_MS,
-  });
-  const provider = new sdk.TracerProvider({
-    resource: resources.resourceFromAttributes({
+): Tracing {
+  const provider = new TracerProvider({
+    resource: resourceFromAttributes({
       "service.name": `tl-engine-${engine}`,
       "service.namespace": "tl-engine",
       "service.instance.id": config.WORKER_ID,
       "deployment.environment.name": config.ENGINE_ENV,
     }),
     // Who publishes decides for the whole chain; what begins here is sampled by the ratio.
-    sampler: new sdk.ParentBasedSampler({
-      root: new sdk.TraceIdRatioBasedSampler(config.OTEL_TRACES_SAMPLER_ARG),
+    sampler: new ParentBasedSampler({
+      root: new TraceIdRatioBasedSampler(config.OTEL_TRACES_SAMPLER_ARG),
     }),
     spanProcessors: [
-      new sdk.BatchSpanProcessor({
-        exporter,
+      new BatchSpanProcessor({
+        exporter: new OTLPTraceExporter({
+          url: `${endpoint.replace(/\/+$/, "")}/v1/traces`,
+          headers: headersOf(config.OTEL_EXPORTER_OTLP_HEADERS),
+          timeoutMillis: EXPORT_TIMEOUT_MS,
+        }),
         maxQueueSize: MAX_QUEUED,
         exportTimeoutMillis: EXPORT_TIMEOUT_MS,
       }),
@@ -65,11 +50,14 @@ export async function startTracing(
   // The first one in a process has the API's globals; a process has one worker, but for tests.
   const isFirst = context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   if (isFirst) {
-    propagation.setGlobalPropagator(new core.W3CTraceContextPropagator());
+    propagation.setGlobalPropagator(new W3CTraceContextPropagator());
     trace.setGlobalTracerProvider(provider);
   }
+  const tracer = provider.getTracer("@tl-engine/shared");
   return {
-    tracer: provider.getTracer("@tl-engine/shared"),
+    life: (life, queue) => tracedLife(life, tracer, queue),
+    run: (run) => tracedRun(run, tracer),
+    parts: (parts) => tracedParts(parts, tracer),
     async stop() {
       await provider.shutdown().catch((error) => {
         log.warn({ err: error }, "the last spans could not be sent");

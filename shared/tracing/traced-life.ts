@@ -25,7 +25,7 @@ import { HEADERS } from "../wire/headers.ts";
 import { ATTRIBUTES, POSTGRESQL, RABBITMQ, REDIS, SPANS } from "./names.ts";
 
 /** What is wrapped of a worker's parts. */
-interface TracedParts {
+export interface TracedParts {
   receive(delivery: Delivery): Received;
   claims: Claims;
   commits: Commits;
