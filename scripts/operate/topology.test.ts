@@ -92,14 +92,15 @@ describe.runIf(process.env.RABBITMQ_MANAGEMENT_URL)("a user of its own on a fres
       { product: "RabbitMQ", quorum: true } as BrokerProfile,
     );
     const env = () => ({ AMQP_URL: url, ENGINE_PREFIX: "engine" });
+    const ownerUrl = () =>
+      Object.assign(new URL(String(process.env.AMQP_URL)), {
+        pathname: `/${encodeURIComponent(vhost)}`,
+      }).href;
     const queueOf = (name: string) => ask(managementUrl, "GET", ["queues", vhost, name]);
 
     beforeAll(async () => {
-      const owner = Object.assign(new URL(String(process.env.AMQP_URL)), {
-        pathname: `/${encodeURIComponent(vhost)}`,
-      });
       const { model } = await openConnection(
-        { AMQP_URL: owner.href, AMQP_HEARTBEAT_S: 30, BROKER_PROFILE: "auto" },
+        { AMQP_URL: ownerUrl(), AMQP_HEARTBEAT_S: 30, BROKER_PROFILE: "auto" },
         "gone",
       );
       await declareTopology(model, gone);
@@ -145,6 +146,27 @@ describe.runIf(process.env.RABBITMQ_MANAGEMENT_URL)("a user of its own on a fres
       await ask(managementUrl, "DELETE", ["queues", vhost, "engine.gone", "contents"]);
       expect(await run(TOPOLOGY, { ...env(), PRUNE: "1" })).toMatchObject({ code: 0, stderr: "" });
       await expect(queueOf("engine.gone")).rejects.toThrow(/404/);
+    });
+
+    test("a user who may not unbind: says what is missing, in one line", async () => {
+      const owner = await openConnection(
+        { AMQP_URL: ownerUrl(), AMQP_HEARTBEAT_S: 30, BROKER_PROFILE: "auto" },
+        "left",
+      );
+      const channel = await owner.model.createChannel();
+      await channel.assertQueue("engine.left", { durable: true });
+      await channel.bindQueue("engine.left", "engine.jobs", "left");
+      await owner.model.close();
+      const { configure, write, read } = toolsRights("engine", "tl-engine-tools");
+      // All but this queue: of what is declared nothing is missing.
+      await allow(configure, write.replace("^", "^(?!engine\\.left)"), read);
+      const { code, stderr } = await run(TOPOLOGY, env());
+      await allow(configure, write, read);
+      expect(stderr).toMatch(
+        /^topology: the broker refuses to unbind engine\.left from engine\.jobs .*make rights NAME=tools.*\n$/,
+      );
+      expect(code).toBe(2);
+      expect(await run(TOPOLOGY, { ...env(), PRUNE: "1" })).toMatchObject({ code: 0 });
     });
 
     test("without the management API: said where it was asked for", async () => {

@@ -6,7 +6,7 @@ import type { ChannelModel } from "amqplib";
 import { vhostOf } from "./address.ts";
 import { closeChannel } from "./connection.ts";
 import { ask } from "./management.ts";
-import type { Topology } from "./topology.ts";
+import { refused, type Topology } from "./topology.ts";
 
 export interface LeftBinding {
   exchange: string;
@@ -73,12 +73,17 @@ export async function findLeftovers(
   };
 }
 
-/** Ends deliveries that nobody reads: jobs for such an engine are unrouted from now on, and seen. Safe to repeat. */
+/**
+ * Ends deliveries that nobody reads: jobs for such an engine are unrouted from now on, and seen. Safe to repeat.
+ * @throws {TopologyRefused}
+ */
 export async function unbind(model: ChannelModel, bindings: readonly LeftBinding[]): Promise<void> {
   const channel = await model.createChannel();
   channel.on("error", () => {});
   for (const { queue, exchange, routingKey } of bindings)
-    await channel.unbindQueue(queue, exchange, routingKey);
+    await channel.unbindQueue(queue, exchange, routingKey).catch((error) => {
+      throw refused(`unbind ${queue} from ${exchange}`, error);
+    });
   await closeChannel(channel);
 }
 
@@ -93,6 +98,7 @@ export interface KeptQueue {
  * Deletes the queues that nothing is in and nobody reads, and the exchanges; unbind them first, or one more message
  * may come in between.
  * @returns what was not deleted.
+ * @throws {TopologyRefused}
  */
 export async function prune(
   model: ChannelModel,
@@ -101,14 +107,20 @@ export async function prune(
   const channel = await model.createChannel();
   channel.on("error", () => {});
   const kept: KeptQueue[] = [];
+  const refuse = (name: string) => (error: unknown) => {
+    throw refused(`delete ${name}`, error);
+  };
   for (const name of queues) {
     // Quorum queues know no if-empty.
-    const { messageCount: messages, consumerCount: consumers } = await channel.checkQueue(name);
+    const { messageCount: messages, consumerCount: consumers } = await channel
+      .checkQueue(name)
+      .catch(refuse(name));
     if (messages > 0 || consumers > 0) kept.push({ name, messages, consumers });
-    else await channel.deleteQueue(name);
+    else await channel.deleteQueue(name).catch(refuse(name));
   }
   const inUse = new Set(kept.map(({ name }) => name));
-  for (const name of exchanges) if (!inUse.has(name)) await channel.deleteExchange(name);
+  for (const name of exchanges)
+    if (!inUse.has(name)) await channel.deleteExchange(name).catch(refuse(name));
   await closeChannel(channel);
   return kept;
 }

@@ -176,7 +176,12 @@ export class MissingTopology extends BrokerFailure {
   override readonly name = "MissingTopology";
 }
 
-function refused(what: string, error: unknown, onPrecondition: string): BrokerFailure {
+/** Says why the broker would not, and what to do; `what` as in "declare the queue x". */
+export function refused(
+  what: string,
+  error: unknown,
+  onPrecondition = "look into the broker's log",
+): BrokerFailure {
   const { code, message } = error as Error & { code?: unknown };
   if (typeof code !== "number")
     return new BrokerFailure(`the connection was lost on the way to ${what}: ${message}`, {
@@ -237,7 +242,7 @@ export async function verifyTopology(
         `the ${looking} is missing (${message}); run "make topology" against this broker first`,
         { cause: error },
       );
-    throw refused(`show the ${looking}`, error, "look into the broker's log");
+    throw refused(`show the ${looking}`, error);
   }
 }
 
