@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
 import type { Action, WorkerDefinition } from "../shared/engine/define-worker.ts";
 import { Environment } from "../shared/process/config.ts";
@@ -13,14 +13,14 @@ import { SPAN } from "./proof/demo/figures.ts";
 import { generateHistory } from "./proof/demo/generator.ts";
 import { recordHere } from "./proof/demo/pass-without-fleet.ts";
 import { planJobs } from "./proof/demo/plan.ts";
+import { REPOSITORY } from "./repository.ts";
 import { loadWorkers, ownVariables } from "./workers.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+const read = (path: string) => readFileSync(join(REPOSITORY, path), "utf8");
 
 /** Files under a folder, as paths from the repository's root. */
 const filesUnder = (folder: string, ending: string) =>
-  readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+  readdirSync(join(REPOSITORY, folder), { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(ending) && !path.includes("node_modules"))
     .map((path) => join(folder, path));
 
@@ -49,8 +49,8 @@ function brokenLinks(page: string): string[] {
   return targets.filter((target) => {
     if (/^[a-z]+:/.test(target)) return false;
     const [path = "", anchor] = target.split("#");
-    const file = path === "" ? page : relative(ROOT, join(ROOT, dirname(page), path));
-    if (!existsSync(join(ROOT, file))) return true;
+    const file = path === "" ? page : relative(REPOSITORY, join(REPOSITORY, dirname(page), path));
+    if (!existsSync(join(REPOSITORY, file))) return true;
     if (anchor === undefined) return false;
     return !allOf(read(file), /^#+ (.+)$/gm)
       .map(anchorOf)
@@ -117,7 +117,7 @@ describe.each(PAGES)("%s", (page) => {
 
   test("the files of shared/ and scripts/ that it names exist", () => {
     const named = allOf(read(page), /(?<![\w/])((?:shared|scripts)\/[\w./-]+\.(?:ts|lua|sql|sh))/g);
-    expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+    expect(named.filter((path) => !existsSync(join(REPOSITORY, path)))).toEqual([]);
   });
 });
 
@@ -125,7 +125,9 @@ test("what the named make targets run is there", () => {
   const run = allOf(makefile, /\b((?:scripts|shared)\/[\w/-]+\.(?:ts|sh))/g);
   // A script that is only run where it exists says so itself.
   const optional = allOf(makefile, /\[ -e ([\w./-]+) \]/g);
-  const missing = run.filter((path) => !existsSync(join(ROOT, path)) && !optional.includes(path));
+  const missing = run.filter(
+    (path) => !existsSync(join(REPOSITORY, path)) && !optional.includes(path),
+  );
   expect(missing).toEqual([]);
 });
 
@@ -186,7 +188,7 @@ test("no command says that there is no .env", () => {
   const args = [script, "with", "--", process.execPath, "-e", "console.log(process.env.AMQP_URL)"];
   expect(makefile).not.toContain("--env-file");
   const { stdout, stderr } = spawnSync(process.execPath, args, {
-    cwd: ROOT,
+    cwd: REPOSITORY,
     env: { ...process.env, AMQP_URL: "amqp://given/" },
     encoding: "utf8",
   });
@@ -262,7 +264,7 @@ test("the README's engine is one, in 30 lines, and does what it says", async () 
   );
   expect(code?.trimEnd().split("\n").length).toBeLessThanOrEqual(30);
   // Inside of the repository, so that its imports resolve, and in a folder that git ignores.
-  const folder = join(ROOT, "out/docs-test");
+  const folder = join(REPOSITORY, "out/docs-test");
   const file = join(folder, "mentions.ts");
   mkdirSync(folder, { recursive: true });
   try {

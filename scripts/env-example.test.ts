@@ -1,12 +1,11 @@
 /** What `.env.example` says is what the workers read: the variables of all, and each engine's own. */
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { Environment } from "../shared/process/config.ts";
+import { REPOSITORY } from "./repository.ts";
 import { loadWorkers, ownVariables } from "./workers.ts";
 
-const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
 const engines = (await loadWorkers()).map(({ definition }) => definition);
 const All = z.object({ ...Environment.shape, ...ownVariables(engines) });
 

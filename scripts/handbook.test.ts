@@ -3,17 +3,16 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { ERROR_CODES } from "../shared/wire/error-codes.ts";
 import { generatedParts } from "./author/handbook/parts.ts";
+import { REPOSITORY } from "./repository.ts";
 import { withTable } from "./scaling/simulate/figure-tables.ts";
 import { workerFolders } from "./workers.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+const read = (path: string) => readFileSync(join(REPOSITORY, path), "utf8");
 const filesUnder = (folder: string, ending: string) =>
-  readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+  readdirSync(join(REPOSITORY, folder), { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(ending) && !path.includes("node_modules"))
     .map((path) => join(folder, path));
 const allOf = (text: string, pattern: RegExp) =>
@@ -47,12 +46,12 @@ const NAMED = [
 
 describe("pages", () => {
   test("stand where the owner named them", () => {
-    expect(NAMED.filter((page) => !existsSync(join(ROOT, page)))).toEqual([]);
+    expect(NAMED.filter((page) => !existsSync(join(REPOSITORY, page)))).toEqual([]);
   });
 
   test("are all on the map", () => {
     const links = allOf(read(MAP), /\]\(([^)#\s]+)/g).map((link) =>
-      relative(ROOT, join(ROOT, dirname(MAP), link)),
+      relative(REPOSITORY, join(REPOSITORY, dirname(MAP), link)),
     );
     // The contract's own page lists those of the engines.
     const pages = [...HANDBOOK, "docs/contract/README.md"].filter((page) => page !== MAP);
@@ -232,7 +231,7 @@ describe("commands", () => {
       writeFileSync(load, "seconds,activities,analytics\n0,6000,5800\n600,0,0\n");
       const words = command.replace("mi-carga.csv", load).split(/\s+/).slice(1);
       const { status, stderr } = spawnSync("make", ["-s", ...words], {
-        cwd: ROOT,
+        cwd: REPOSITORY,
         encoding: "utf8",
       });
       expect(status, stderr).toBe(0);
@@ -260,7 +259,7 @@ describe("names", () => {
     const missing = HANDBOOK.flatMap((page) =>
       spans(page)
         .flatMap((span) => allOf(span, /^((?:keda|manifests|workers|docs)\/[\w./-]+)$/g))
-        .filter((path) => !existsSync(join(ROOT, path)))
+        .filter((path) => !existsSync(join(REPOSITORY, path)))
         .map((path) => `${page}: ${path}`),
     );
     expect(missing).toEqual([]);

@@ -3,10 +3,8 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-
-const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
+import { REPOSITORY } from "./repository.ts";
 
 interface Wall {
   file: string;

@@ -1,10 +1,10 @@
 /** `make dev`: all workers on local services, each started anew when its code changes. */
 import "../show/closed-pipe.ts";
 import { join, relative, sep } from "node:path";
-import { fileURLToPath } from "node:url";
 import { provideServices } from "../../shared/services/index.ts";
 import { startReaper } from "../../shared/services/reaper.ts";
 import { readDotEnv } from "../operate/dot-env.ts";
+import { REPOSITORY } from "../repository.ts";
 import { WORKERS, workerFolders } from "../workers.ts";
 import { firstPort, inspectorPorts } from "./dev/inspector-ports.ts";
 import { prettyLine } from "./dev/log-lines.ts";
@@ -13,7 +13,6 @@ import { redoEdited } from "./dev/redo-migrations.ts";
 import { type ReloadedWorker, superviseWorker } from "./dev/reloaded-worker.ts";
 import { watchFolder } from "./dev/watch-folder.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 /** An editor saves many files at once, and each in several steps. */
 const DEBOUNCE_MS = 60;
 const EXIT_MISUSED = 2;

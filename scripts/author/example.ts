@@ -5,15 +5,15 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import type { WorkerDefinition } from "../../shared/engine/define-worker.ts";
 import { provideServices } from "../../shared/services/index.ts";
 import { openTestFleet, type TestFleet } from "../../shared/testing/fleet.ts";
 import type { Reply } from "../../shared/wire/reply.ts";
 import activities from "../../workers/activities/index.ts";
 import { readDotEnv } from "../operate/dot-env.ts";
+import { REPOSITORY } from "../repository.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const FOLDER = join(REPOSITORY, "docs/examples");
 /** No engine's: it is dropped in the end. */
 const SCHEMA = "engine_example";

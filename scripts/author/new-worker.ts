@@ -5,12 +5,12 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { NAME } from "@tl-engine/shared/wire/names";
+import { REPOSITORY } from "../repository.ts";
 import { workerFolders } from "../workers.ts";
 import { linkPackage } from "./new-worker/link-package.ts";
 import { listEngine } from "./new-worker/list-engine.ts";
 import { LISTINGS, PARTS } from "./new-worker/parts.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const TEMPLATE = fileURLToPath(new URL("./new-worker/template", import.meta.url));
 /** Queues of these names are no engine's, or packages are called so. */
 const RESERVED = [

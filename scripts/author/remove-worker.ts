@@ -4,14 +4,12 @@ import "../show/closed-pipe.ts";
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { BURIALS } from "@tl-engine/shared/wire/names";
+import { REPOSITORY } from "../repository.ts";
 import { workerFolders } from "../workers.ts";
 import { unlinkPackage } from "./new-worker/link-package.ts";
 import { unlistEngine } from "./new-worker/list-engine.ts";
 import { LISTINGS, PARTS } from "./new-worker/parts.ts";
-
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Why it can't be removed; undefined when it can. */
 export function refuseRemoval(name: string, engines: string[]): string | undefined {

@@ -1,14 +1,13 @@
 /** `make worker NAME=activities`: one worker in the foreground, on given services or on local ones. */
 import "../show/closed-pipe.ts";
-import { fileURLToPath } from "node:url";
 import { provideServices } from "../../shared/services/index.ts";
 import { startWorkerProcess, workerArgs } from "../../shared/services/worker-process.ts";
 import { readDotEnv } from "../operate/dot-env.ts";
+import { REPOSITORY } from "../repository.ts";
 import { printableLines } from "../show/terminal/printable.ts";
 import { workerFolders } from "../workers.ts";
 import { declareTopology, runMigrations } from "./dev/prepare.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const EXIT_MISUSED = 2;
 
 const say = (line: string) => process.stderr.write(`${printableLines(line)}\n`);

@@ -9,7 +9,7 @@ import type { WorkerDefinition } from "../../shared/engine/define-worker.ts";
 import { migrate, readMigrations } from "../../shared/stores/migrate.ts";
 import { brokerNames } from "../../shared/wire/names.ts";
 import { bundleWorkers } from "../images/bundle.ts";
-import { REPOSITORY } from "../images/image-set.ts";
+import { REPOSITORY } from "../repository.ts";
 import { WORKERS } from "../workers.ts";
 import { ID_PREFIX, PREFIX, REPLY_QUEUE } from "./load.ts";
 

@@ -4,11 +4,9 @@
  */
 import "../show/closed-pipe.ts";
 import { spawnSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { REPOSITORY } from "../repository.ts";
 import { printable } from "../show/terminal/printable.ts";
 import { type AcceptedAdvisory, judge, type Report } from "./advisories.ts";
-
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Advisories that do not reach us, with why and until when; past that day they count again. */
 const ACCEPTED: readonly AcceptedAdvisory[] = [];

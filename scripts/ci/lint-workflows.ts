@@ -2,14 +2,13 @@
 import "../show/closed-pipe.ts";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describeProblem } from "../kubernetes/read/bad-files.ts";
 import type { Problem } from "../kubernetes/read/documents.ts";
+import { REPOSITORY } from "../repository.ts";
 import { actionlint } from "./actionlint.ts";
 import { DEPENDABOT, dependabotProblems } from "./dependabot.ts";
 import { problemsBetween, workflowProblems } from "./workflow-rules.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const WORKFLOWS = ".github/workflows";
 
 const read = (path: string) => readFileSync(join(REPOSITORY, path), "utf8");

@@ -3,11 +3,10 @@ import "../show/closed-pipe.ts";
 import { execFileSync } from "node:child_process";
 import { lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { REPOSITORY } from "../repository.ts";
 import { printable } from "../show/terminal/printable.ts";
 import { findSecrets } from "./secrets.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const FIX =
   "Take it out and, if it was ever pushed, change it where it is valid; what is no secret goes to scripts/ci/allowed-secrets.ts, with why.";
 

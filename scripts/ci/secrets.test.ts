@@ -4,11 +4,10 @@ import { generateKeyPairSync } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
+import { REPOSITORY } from "../repository.ts";
 import { findSecrets } from "./secrets.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const LETTERS = "aB3dE5gH7jK9mN1pQ2sT4vW6yZ8cF0iL";
 
 /** A real one, of this run alone. */
@@ -71,9 +70,9 @@ test("an entry of the allow-list that fits nothing is told", async () => {
 function scanIn(options: { git: boolean }) {
   const folder = mkdtempSync(join(tmpdir(), "scan-secrets-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  for (const part of ["ci", "show"])
-    cpSync(join(ROOT, "scripts", part), join(folder, "scripts", part), { recursive: true });
-  symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
+  for (const part of ["ci", "show", "repository.ts"])
+    cpSync(join(REPOSITORY, "scripts", part), join(folder, "scripts", part), { recursive: true });
+  symlinkSync(join(REPOSITORY, "node_modules"), join(folder, "node_modules"));
   writeFileSync(join(folder, "package.json"), `{"type":"module"}`);
   writeFileSync(join(folder, ".gitignore"), ".env\nnode_modules\n");
   mkdirSync(join(folder, "docs"));

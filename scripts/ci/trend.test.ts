@@ -3,11 +3,10 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { REPOSITORY } from "../repository.ts";
 import { compare, describeNight, figuresOf, type Night, parseNights } from "./trend/nights.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const night = (bench: Record<string, number>, cpu = "x"): Night => ({
   at: "2026-01-01T02:30:00Z",
   commit: "c",
@@ -68,10 +67,12 @@ function prepare() {
   execFileSync("git", ["init", "--quiet", "--bare", join(folder, "remote")]);
   execFileSync("git", ["init", "--quiet", join(folder, "clone")]);
   git("remote", "add", "origin", join(folder, "remote"));
-  for (const part of ["ci", "show"])
-    cpSync(join(ROOT, "scripts", part), join(folder, "clone/scripts", part), { recursive: true });
+  for (const part of ["ci", "show", "repository.ts"])
+    cpSync(join(REPOSITORY, "scripts", part), join(folder, "clone/scripts", part), {
+      recursive: true,
+    });
   writeFileSync(join(folder, "clone/package.json"), `{"type":"module"}`);
-  symlinkSync(join(ROOT, "node_modules"), join(folder, "clone/node_modules"));
+  symlinkSync(join(REPOSITORY, "node_modules"), join(folder, "clone/node_modules"));
   git("-c", "user.name=t", "-c", "user.email=t@t", "commit", "--allow-empty", "-qm", "x");
   mkdirSync(join(folder, "clone/out/nightly"), { recursive: true });
   const write = (name: string, text: string) =>

@@ -7,12 +7,11 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { REPOSITORY } from "../repository.ts";
 import { printableLines } from "../show/terminal/printable.ts";
 import { GitFailed, pushTrend, readTrend } from "./trend/branch.ts";
 import { compare, describeNight, figuresOf, type Night, parseNights } from "./trend/nights.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const NIGHTLY = join(REPOSITORY, "out/nightly");
 /** Figures of the crash test that say how much it did, not what it found. */
 const AMOUNTS = ["faults", "kinds", "jobs"];

@@ -1,18 +1,17 @@
 /** What lint-workflows finds: each rule on a workflow that breaks it, and nothing in ours. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { baseImages } from "../images/digests.ts";
+import { REPOSITORY } from "../repository.ts";
 import { actionlint } from "./actionlint.ts";
 import { dependabotProblems } from "./dependabot.ts";
 import { MAY_WRITE } from "./least-rights.ts";
 import { problemsBetween, workflowProblems } from "./workflow-rules.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
-const OURS = readdirSync(join(ROOT, ".github/workflows"));
+const read = (path: string) => readFileSync(join(REPOSITORY, path), "utf8");
+const OURS = readdirSync(join(REPOSITORY, ".github/workflows"));
 const CHECKOUT = "actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd # v6.0.2";
 
 const GOOD = `name: good
@@ -187,7 +186,7 @@ describe("between workflows", () => {
 describe("dependabot.yml", () => {
   const OWN = read(".github/dependabot.yml");
   const problemsOf = (text: string) =>
-    dependabotProblems(text, ROOT).map(({ message }) => message.split(":")[0]);
+    dependabotProblems(text, REPOSITORY).map(({ message }) => message.split(":")[0]);
 
   test("ours fits, and keeps all that is pinned up to date", () => {
     expect(problemsOf(OWN)).toEqual([]);

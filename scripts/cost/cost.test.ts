@@ -3,11 +3,10 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { environmentNames } from "../kubernetes/read/environments.ts";
+import { REPOSITORY } from "../repository.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const TIMEOUT_MS = 120_000;
 let folder: string;
 

@@ -8,9 +8,9 @@ import { pathToFileURL } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import type { WorkerDefinition } from "../../shared/engine/define-worker.ts";
 import { openTestFleet } from "../../shared/testing/fleet.ts";
+import { REPOSITORY } from "../repository.ts";
 import { workerFolders } from "../workers.ts";
 import { bundleOf, bundleWorkers, NODE_FLAGS } from "./bundle.ts";
-import { REPOSITORY } from "./image-set.ts";
 
 /** A worker of its own in a folder that git ignores, where the repository's packages are found. */
 function writeWorker(files: Record<string, string>): { folder: string; entry: string } {

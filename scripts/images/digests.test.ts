@@ -9,9 +9,9 @@ import { compose } from "../kubernetes/kustomize/compose.ts";
 import { filesOf, repositoryFiles } from "../kubernetes/kustomize/files.ts";
 import { lintManifests } from "../kubernetes/lint/lint.ts";
 import { environmentNames, OVERLAYS } from "../kubernetes/read/environments.ts";
+import { REPOSITORY } from "../repository.ts";
 import { loadWorkers } from "../workers.ts";
 import { baseImages, pinDockerfile, pinOverlay } from "./digests.ts";
-import { REPOSITORY } from "./image-set.ts";
 
 const digestOf = (digit: string) => `sha256:${digit.repeat(64)}`;
 const read = (path: string) => readFileSync(join(REPOSITORY, path), "utf8");

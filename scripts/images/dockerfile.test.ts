@@ -2,10 +2,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { REPOSITORY } from "../repository.ts";
 import { workerFolders } from "../workers.ts";
 import { NODE_FLAGS } from "./bundle.ts";
 import { ignoreRules, parseDockerfile, sourceFilesOf } from "./dockerfile.ts";
-import { REPOSITORY, TOOLS } from "./image-set.ts";
+import { TOOLS } from "./image-set.ts";
 
 const { args, stages } = parseDockerfile(readFileSync(`${REPOSITORY}Dockerfile`, "utf8"));
 const stage = (name: string) => {

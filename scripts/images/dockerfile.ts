@@ -1,8 +1,9 @@
 /** Reads the Dockerfile and .dockerignore, as far as it takes to tell what goes into an image. */
 import { globSync, readFileSync, statSync } from "node:fs";
 import { matchesGlob } from "node:path";
+import { REPOSITORY } from "../repository.ts";
 import { BUNDLED, bundleOf } from "./bundle.ts";
-import { REPOSITORY, TOOLS } from "./image-set.ts";
+import { TOOLS } from "./image-set.ts";
 
 export interface Instruction {
   line: number;

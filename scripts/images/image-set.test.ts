@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { REPOSITORY } from "../repository.ts";
 import {
   BadImageRequest,
   defaultTag,
@@ -9,7 +10,6 @@ import {
   imageReference,
   labelsOf,
   publicUrl,
-  REPOSITORY,
 } from "./image-set.ts";
 import { debianComponent } from "./sbom.ts";
 

@@ -1,10 +1,8 @@
 /** Which images there are, what they are called, and where their contents come from. */
 import { type ExecFileSyncOptionsWithStringEncoding, execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { REPOSITORY } from "../repository.ts";
 import { workerFolders } from "../workers.ts";
-
-export const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The image with topology and migrations; every other one is named as its engine. */
 export const TOOLS = "tools";

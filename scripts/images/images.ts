@@ -6,6 +6,7 @@ import "../show/closed-pipe.ts";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { REPOSITORY } from "../repository.ts";
 import { printableLines } from "../show/terminal/printable.ts";
 import { contentProblems } from "./check-contents.ts";
 import { DockerFailed, DockerMissing, docker, requireDocker } from "./docker-cli.ts";
@@ -17,7 +18,6 @@ import {
   imageNames,
   imageReference,
   labelsOf,
-  REPOSITORY,
   readSource,
   type Source,
   TOOLS,

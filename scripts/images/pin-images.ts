@@ -6,10 +6,11 @@ import "../show/closed-pipe.ts";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { environmentNames, OVERLAYS } from "../kubernetes/read/environments.ts";
+import { REPOSITORY } from "../repository.ts";
 import { printableLines } from "../show/terminal/printable.ts";
 import { pinDockerfile, pinOverlay, readDigest } from "./digests.ts";
 import { DockerFailed, DockerMissing } from "./docker-cli.ts";
-import { BadImageRequest, imageNames, imageReference, REPOSITORY } from "./image-set.ts";
+import { BadImageRequest, imageNames, imageReference } from "./image-set.ts";
 
 const EXIT_FAILED = 1;
 const EXIT_MISUSED = 2;

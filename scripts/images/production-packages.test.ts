@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { REPOSITORY } from "../repository.ts";
 import { workerFolders } from "../workers.ts";
-import { REPOSITORY } from "./image-set.ts";
 import { NotLocked, productionPackages, readLock } from "./production-packages.ts";
 import type { Sbom } from "./sbom.ts";
 

@@ -1,6 +1,6 @@
 /** The packages that a worker needs at run time, from the lock file alone: what its image has to hold. */
 import { readFileSync } from "node:fs";
-import { REPOSITORY } from "./image-set.ts";
+import { REPOSITORY } from "../repository.ts";
 
 interface LockedPackage {
   name?: string;

@@ -1,8 +1,9 @@
 /** What `make images PUSH=1` sent to the registry, by digest, for those who sign it and tell where it comes from. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { REPOSITORY } from "../repository.ts";
 import { DockerFailed, docker } from "./docker-cli.ts";
-import { BadImageRequest, REPOSITORY } from "./image-set.ts";
+import { BadImageRequest } from "./image-set.ts";
 
 export const SBOMS = join(REPOSITORY, "out/images");
 const PUSHED = join(SBOMS, "pushed.sha256");

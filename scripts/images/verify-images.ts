@@ -3,8 +3,9 @@ import "../show/closed-pipe.ts";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { environmentNames, OVERLAYS } from "../kubernetes/read/environments.ts";
+import { REPOSITORY } from "../repository.ts";
 import { printableLines } from "../show/terminal/printable.ts";
-import { BadImageRequest, REPOSITORY } from "./image-set.ts";
+import { BadImageRequest } from "./image-set.ts";
 import { imagesOf, SignatureFailed, verifyImage } from "./signatures.ts";
 
 try {

@@ -5,9 +5,9 @@ import { text } from "node:stream/consumers";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { removeFleet } from "../../shared/services/remove-fleet.ts";
 import { openTestFleet, type TestFleet } from "../../shared/testing/fleet.ts";
+import { REPOSITORY } from "../repository.ts";
 import { loadWorkers } from "../workers.ts";
 import type { Answer } from "./deploy/testing/fake-kubectl.ts";
-import { ROOT } from "./kustomize/files.ts";
 import { type StandIn, startStandIn } from "./try-cluster/testing/stand-in.ts";
 
 let fleet: TestFleet;
@@ -49,7 +49,7 @@ async function start(
   standIn = started;
   change(started);
   const child = spawn(process.execPath, ["scripts/kubernetes/try-cluster.ts"], {
-    cwd: ROOT,
+    cwd: REPOSITORY,
     env: { ...process.env, ENV: "dev", ...started.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -1,10 +1,10 @@
 /** `make try-cluster ENV=dev`: the overlay in a real cluster: a burst, a killed pod, back to zero, and nothing left behind. */
 import "../show/closed-pipe.ts";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { REPOSITORY } from "../repository.ts";
 import { printableLines } from "../show/terminal/printable.ts";
 import { DeployError } from "./deploy/kubectl.ts";
 import { type Environment, environmentOf } from "./deploy/target.ts";
-import { ROOT } from "./kustomize/files.ts";
 import { applyTry } from "./try-cluster/apply.ts";
 import { triedCluster } from "./try-cluster/kubectl.ts";
 import { loadImages, loadsImages } from "./try-cluster/load-images.ts";
@@ -23,7 +23,7 @@ const EXIT_INTERRUPTED = 130;
 const POLL_MS = 2_000;
 /** Of each step that waits: images are pulled in it. */
 const STEP_TIMEOUT_MS = 300_000;
-const FOLDER = `${ROOT}out/try-cluster`;
+const FOLDER = `${REPOSITORY}out/try-cluster`;
 
 const say = (line: string) => process.stderr.write(`${printableLines(line)}\n`);
 

@@ -4,16 +4,15 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { createLog } from "@tl-engine/shared/process/log";
 import { openRedis } from "@tl-engine/shared/stores/redis";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { CAN_OWN_BROKER } from "../../shared/client/testing/broker.ts";
 import { provideServices, type ServiceControl } from "../../shared/services/index.ts";
 import { openTestFleet } from "../../shared/testing/fleet.ts";
+import { REPOSITORY } from "../repository.ts";
 import { generateHistory } from "./demo/generator.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 /** The history of a real tracker, where it is there; it is not ours to publish. */
 const REAL =
   process.env.TRACKER_HISTORY || join(REPOSITORY, "../shared/data/tracker-history.ndjson.gz");

@@ -2,9 +2,9 @@
 import "../show/closed-pipe.ts";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { BrokerUnavailable } from "../../shared/client/index.ts";
+import { REPOSITORY } from "../repository.ts";
 import { count, painter, wantsColor } from "../show/terminal/paint.ts";
 import { printable, printableLines } from "../show/terminal/printable.ts";
 import { renderTable } from "../show/terminal/table.ts";
@@ -18,7 +18,6 @@ import { type RunResult, runDemo } from "./demo/run.ts";
 import { prepareServices, SetUpFailed } from "./demo/set-up.ts";
 import { SUMMARY_COLUMNS, summaryRow } from "./demo/summary.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const EXIT_FAILED = 1;
 const EXIT_MISUSED = 2;
 const EXIT_INTERRUPTED = 130;

@@ -11,12 +11,11 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { REPOSITORY } from "../repository.ts";
 import { moveUnreleased } from "./changelog.ts";
 import { bumpManifest } from "./versions.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const WHO = {
   GIT_AUTHOR_NAME: "t",
   GIT_AUTHOR_EMAIL: "t@t",
@@ -35,11 +34,11 @@ function scratchClone() {
       stdio: "pipe",
       env: { ...process.env, ...WHO },
     }).trimEnd();
-  execFileSync("git", ["clone", "--quiet", "--no-tags", ROOT, clone], { stdio: "pipe" });
+  execFileSync("git", ["clone", "--quiet", "--no-tags", REPOSITORY, clone], { stdio: "pipe" });
   git("checkout", "--quiet", "-B", "main");
-  for (const part of ["release", "show"])
-    cpSync(join(ROOT, "scripts", part), join(clone, "scripts", part), { recursive: true });
-  symlinkSync(join(ROOT, "node_modules"), join(clone, "node_modules"));
+  for (const part of ["release", "show", "repository.ts"])
+    cpSync(join(REPOSITORY, "scripts", part), join(clone, "scripts", part), { recursive: true });
+  symlinkSync(join(REPOSITORY, "node_modules"), join(clone, "node_modules"));
   appendFileSync(join(clone, ".git/info/exclude"), "node_modules\n");
   writeFileSync(
     join(clone, "CHANGELOG.md"),
@@ -57,7 +56,7 @@ function scratchClone() {
   return { clone, git, release, read, write };
 }
 
-const { version: CURRENT } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+const { version: CURRENT } = JSON.parse(readFileSync(join(REPOSITORY, "package.json"), "utf8"));
 
 describe("make release", () => {
   test("moves the changelog, writes the version, commits, tags, and says what is next", () => {
@@ -255,7 +254,7 @@ describe("moveUnreleased", () => {
   });
 
   test("loses no line of our own changelog", () => {
-    const ours = readFileSync(join(ROOT, "CHANGELOG.md"), "utf8");
+    const ours = readFileSync(join(REPOSITORY, "CHANGELOG.md"), "utf8");
     const { text } = moveUnreleased(ours, "9.0.0", "2026-02-02");
     const bullets = (all: string) =>
       all

@@ -5,14 +5,13 @@
 import "../show/closed-pipe.ts";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { REPOSITORY } from "../repository.ts";
 import { printableLines } from "../show/terminal/printable.ts";
 import { moveUnreleased, releasedVersions } from "./changelog.ts";
 import { refusals } from "./refusals.ts";
 import { commitAndTag, GitFailed, git, stateOf } from "./repository.ts";
 import { bumpLockfile, bumpManifest } from "./versions.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const EXIT_REFUSED = 2;
 
 const read = (path: string) => readFileSync(join(REPOSITORY, path), "utf8");

@@ -4,12 +4,11 @@ import { once } from "node:events";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTestFleet, type TestFleet } from "../../shared/testing/fleet.ts";
 import activities from "../../workers/activities/index.ts";
+import { REPOSITORY } from "../repository.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "fleet-"));

@@ -1,10 +1,8 @@
 /** `make simulate` as it is called: its files, its last line, its exit status. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
+import { REPOSITORY } from "../repository.ts";
 
 function run(env: NodeJS.ProcessEnv) {
   const { stdout, stderr, status } = spawnSync(process.execPath, ["scripts/scaling/simulate.ts"], {

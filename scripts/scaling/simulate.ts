@@ -1,9 +1,9 @@
 /** `make simulate`: what the ScaledObjects would do under a load, in virtual time. */
 import "../show/closed-pipe.ts";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { BadFiles } from "../kubernetes/read/bad-files.ts";
 import { readPrices } from "../kubernetes/read/prices.ts";
+import { REPOSITORY } from "../repository.ts";
 import { BadInput } from "./simulate/bad-input.ts";
 import { UnknownReading } from "./simulate/broker-figures.ts";
 import { describeSuggestion } from "./simulate/describe-suggestion.ts";
@@ -15,7 +15,6 @@ import { describe, lastLine } from "./simulate/report.ts";
 import { simulate } from "./simulate/simulate.ts";
 import { suggest } from "./simulate/suggest.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const FOLDER = `${REPOSITORY}out/simulate`;
 
 function run(options: Options): void {

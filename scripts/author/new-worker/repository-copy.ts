@@ -2,9 +2,8 @@
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { REPOSITORY } from "../../repository.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../../..", import.meta.url));
 const COPIED = ["shared", "scripts", "docs/contract", "keda", "manifests"];
 const SINGLE_FILES = [
   "package.json",

@@ -6,9 +6,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import type { TestFleet } from "../../../shared/testing/fleet.ts";
+import { REPOSITORY } from "../../repository.ts";
 import { median } from "../../show/statistics.ts";
 import { bundleWorkers, NODE_FLAGS } from "../bundle.ts";
-import { REPOSITORY } from "../image-set.ts";
 import { startContainer } from "./container.ts";
 import type { TriedJobs } from "./sample-jobs.ts";
 

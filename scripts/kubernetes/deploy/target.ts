@@ -1,13 +1,12 @@
 /** What an environment's overlay is meant for: `target.yaml` beside it, and the refusal of any other cluster. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parse, YAMLParseError } from "yaml";
 import { z } from "zod";
+import { REPOSITORY } from "../../repository.ts";
 import { environmentNames, OVERLAYS } from "../read/environments.ts";
 import { DeployError, type Kubectl, kubectl, kubectlIn } from "./kubectl.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../../..", import.meta.url));
 const DEFAULT_ENVIRONMENT = "dev";
 
 export const Target = z.strictObject({

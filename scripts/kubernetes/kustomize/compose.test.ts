@@ -4,9 +4,10 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { REPOSITORY } from "../../repository.ts";
 import { readObjects } from "../read/documents.ts";
 import { compose } from "./compose.ts";
-import { filesOf, ROOT, repositoryFiles } from "./files.ts";
+import { filesOf, repositoryFiles } from "./files.ts";
 
 const byName = (objects: { kind: string; value: Record<string, unknown> }[]) =>
   Object.fromEntries(
@@ -22,7 +23,9 @@ describe.each(["keda", "manifests/overlays/dev", "manifests/overlays/staging"])(
   test.skipIf(!hasKubectl)(
     "is what kubectl makes of it (skipped where there is no kubectl)",
     () => {
-      const kubectl = spawnSync("kubectl", ["kustomize", join(ROOT, folder)], { encoding: "utf8" });
+      const kubectl = spawnSync("kubectl", ["kustomize", join(REPOSITORY, folder)], {
+        encoding: "utf8",
+      });
       expect(kubectl.stderr).toBe("");
       const ours = compose(repositoryFiles(), folder);
       expect(ours.problems).toEqual([]);
@@ -38,7 +41,7 @@ test.skipIf(!hasKubectl).each(["dev", "staging"])(
     const folder = mkdtempSync(join(tmpdir(), "tl-engine-kustomize-"));
     try {
       for (const path of ["keda", "manifests"])
-        cpSync(join(ROOT, path), join(folder, path), { recursive: true });
+        cpSync(join(REPOSITORY, path), join(folder, path), { recursive: true });
       const file = join(folder, overlay, "kustomization.yaml");
       const listed = readFileSync(file, "utf8").replace(
         /(components:\n(?: +.*\n)+)/,

@@ -1,10 +1,9 @@
 /** The files of keda/ and manifests/, as they are or as a test changes them. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
-import { fileURLToPath } from "node:url";
+import { REPOSITORY } from "../../repository.ts";
 import { readObjects } from "../read/documents.ts";
 
-export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const FOLDERS = ["keda", "manifests"];
 
 /** Paths are relative to the repository, with slashes. */
@@ -14,7 +13,7 @@ export interface Files {
   paths: readonly string[];
 }
 
-export function repositoryFiles(root = ROOT): Files {
+export function repositoryFiles(root = REPOSITORY): Files {
   const texts = new Map<string, string>();
   for (const folder of FOLDERS) {
     if (!existsSync(join(root, folder))) continue;

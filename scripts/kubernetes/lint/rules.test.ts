@@ -3,9 +3,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { REPOSITORY } from "../../repository.ts";
 import { loadWorkers } from "../../workers.ts";
 import { compose } from "../kustomize/compose.ts";
-import { filesOf, ROOT, repositoryFiles } from "../kustomize/files.ts";
+import { filesOf, repositoryFiles } from "../kustomize/files.ts";
 import { valueAt } from "../read/value-at.ts";
 import { lintManifests } from "./lint.ts";
 import { READER_RULES, RULES } from "./rules.ts";
@@ -1133,7 +1134,7 @@ test("every rule is broken once", () => {
 });
 
 test("the handbook tells every rule, and no other", () => {
-  const page = readFileSync(join(ROOT, "docs/infra/reglas-de-manifiestos.md"), "utf8");
+  const page = readFileSync(join(REPOSITORY, "docs/infra/reglas-de-manifiestos.md"), "utf8");
   const told = [...page.matchAll(/^\| `([a-z-]+)` \|/gm)].map((match) => match[1]);
   const all = [...Object.keys(READER_RULES), ...RULES.map(({ name }) => name)];
   expect(told.toSorted()).toEqual(all.toSorted());

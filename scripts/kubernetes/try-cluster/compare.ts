@@ -1,9 +1,10 @@
 /** What the simulator makes of the same load, beside which the cluster's figures stand. */
+
+import { REPOSITORY } from "../../repository.ts";
 import { readEngines } from "../../scaling/simulate/engines.ts";
 import type { Load } from "../../scaling/simulate/loads.ts";
 import type { EngineResult } from "../../scaling/simulate/result.ts";
 import { simulate } from "../../scaling/simulate/simulate.ts";
-import { ROOT } from "../kustomize/files.ts";
 
 export interface Simulated {
   peakReplicas: number;
@@ -20,7 +21,9 @@ export async function simulateBurst(
   jobs: number,
   seconds: number,
 ): Promise<Simulated> {
-  const engines = (await readEngines({ scaledObjects: `${ROOT}keda/*.yaml`, root: ROOT }))
+  const engines = (
+    await readEngines({ scaledObjects: `${REPOSITORY}keda/*.yaml`, root: REPOSITORY })
+  )
     .filter(({ name }) => name === engine)
     .map((it) => ({ ...it, share: 1 }));
   const lastsS = Math.max(1, Math.ceil(seconds));

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { ROOT } from "../kustomize/files.ts";
+import { REPOSITORY } from "../../repository.ts";
 import { loadImages, loadsImages } from "./load-images.ts";
 
 let folder: string;
@@ -32,7 +32,7 @@ function cluster(way: "up" | "down") {
     process.execPath,
     ["scripts/kubernetes/cluster.ts", way],
     // Only the tools of this test are there, and what a shell script needs.
-    { cwd: ROOT, encoding: "utf8", env: { ...process.env, PATH: `${folder}:/bin` } },
+    { cwd: REPOSITORY, encoding: "utf8", env: { ...process.env, PATH: `${folder}:/bin` } },
   );
   return { status, stdout, stderr };
 }

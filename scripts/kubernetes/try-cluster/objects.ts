@@ -1,9 +1,9 @@
 /** What a try applies: the overlay's objects with as little changed as a cluster without its operators and secrets asks for. */
 import { join } from "node:path";
+import { REPOSITORY } from "../../repository.ts";
 import { kubectl } from "../deploy/kubectl.ts";
 import { render } from "../deploy/render.ts";
 import type { Environment } from "../deploy/target.ts";
-import { ROOT } from "../kustomize/files.ts";
 import { ONLY_FOR_TRIES } from "../lint/rules/tries.ts";
 import { readObjects, type SourceObject } from "../read/documents.ts";
 import { valueAt } from "../read/value-at.ts";
@@ -83,7 +83,7 @@ function label({ value }: SourceObject, runId: string): void {
 }
 
 function readServices(): SourceObject[] {
-  const folder = join(ROOT, "manifests/addons/try-services");
+  const folder = join(REPOSITORY, "manifests/addons/try-services");
   const { objects, problems } = readObjects(folder, kubectl(["kustomize", folder]).stdout);
   const [problem] = problems;
   if (problem) throw new TryError("misused", `${folder}: ${problem.message}`);

@@ -1,14 +1,13 @@
 /** Every engine has all of its parts, and one name in all of them. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { listsEngine } from "../../author/new-worker/list-engine.ts";
 import { LISTINGS, PARTS } from "../../author/new-worker/parts.ts";
 import { refuseName } from "../../author/new-worker.ts";
+import { REPOSITORY } from "../../repository.ts";
 import { loadWorkers } from "../../workers.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../../..", import.meta.url));
 const readJson = (path: string) => JSON.parse(readFileSync(join(REPOSITORY, path), "utf8"));
 const workers = await loadWorkers();
 const { packages } = readJson("package-lock.json");

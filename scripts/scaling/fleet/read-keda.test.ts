@@ -2,11 +2,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTestFleet } from "../../../shared/testing/fleet.ts";
 import activities from "../../../workers/activities/index.ts";
 import { BadFiles } from "../../kubernetes/read/bad-files.ts";
+import { REPOSITORY } from "../../repository.ts";
 import { workerFolders } from "../../workers.ts";
 import { createAutoscaler } from "../autoscaler.ts";
 import { askTrigger, managementUrl } from "../keda/management.ts";
@@ -14,7 +14,6 @@ import type { RabbitMqTrigger, ScaledObject } from "../keda/scaled-object.ts";
 import { gracePeriods } from "./grace-period.ts";
 import { readKeda } from "./read-keda.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../../..", import.meta.url));
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "keda-"));

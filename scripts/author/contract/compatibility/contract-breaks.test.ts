@@ -3,12 +3,12 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { REPOSITORY } from "../../../repository.ts";
 import { loadWorkers } from "../../../workers.ts";
 import { type EngineContract, engineContract } from "../../contract.ts";
 import { BASELINE, compatibilityReport, writeBaseline } from "./baseline.ts";
 import { breakText, contractBreaks } from "./contract-breaks.ts";
 
-const ROOT = join(import.meta.dirname, "../../../..");
 const object = (properties: object = {}) => ({ type: "object" as const, properties });
 
 const engine = (): EngineContract => ({
@@ -157,13 +157,13 @@ test("a release's baseline is what is compared with from then on", async () => {
 });
 
 test("what engines promise today keeps what the last release promised", async () => {
-  const report = await compatibilityReport(ROOT, current);
+  const report = await compatibilityReport(REPOSITORY, current);
   expect(report.lines.filter((line) => line.startsWith("break"))).toEqual([]);
   const names = current.map(({ engine: name }) => name);
   // Of each engine there is a promise that can be broken.
   const [first = ""] = names;
-  expect(JSON.parse(await readFile(join(ROOT, BASELINE, `${first}.json`), "utf8")).engine).toBe(
-    first,
-  );
-  expect((await compatibilityReport(ROOT, [])).breaks).toBeGreaterThan(0);
+  expect(
+    JSON.parse(await readFile(join(REPOSITORY, BASELINE, `${first}.json`), "utf8")).engine,
+  ).toBe(first);
+  expect((await compatibilityReport(REPOSITORY, [])).breaks).toBeGreaterThan(0);
 });

@@ -3,9 +3,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { fileURLToPath } from "node:url";
-
-const REPOSITORY = fileURLToPath(new URL("../../../..", import.meta.url));
+import { REPOSITORY } from "../../../repository.ts";
 
 export interface Answer {
   /** Regular expression over the arguments, joined by spaces; the first answer that fits is given. */

@@ -1,16 +1,14 @@
 /** A fleet as it is deployed: declared by the tools' user, and every engine under its three users at once, exactly as `make rights` prints them. */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { ask } from "@tl-engine/shared/broker/management";
 import { openTestFleet, type TestFleet } from "../../../../shared/testing/fleet.ts";
 import { type OwnServers, openOwnServers } from "../../../../shared/testing/own-servers.ts";
+import { REPOSITORY } from "../../../repository.ts";
 import { type FoundWorker, loadWorkers } from "../../../workers.ts";
 import { applyToBroker, applyToRedis, urlAs } from "../apply.ts";
 import { applyWithPsql, printedRights } from "./printed-rights.ts";
-
-const REPOSITORY = fileURLToPath(new URL("../../../..", import.meta.url));
 
 /** Only its management API makes users. */
 export const hasBrokerUsers = process.env.RABBITMQ_MANAGEMENT_URL !== undefined;

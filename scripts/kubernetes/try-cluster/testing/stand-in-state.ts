@@ -2,11 +2,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { REPOSITORY } from "../../../repository.ts";
 import { createFleet, type Fleet } from "../../../scaling/fleet/fleet.ts";
 import { readKeda } from "../../../scaling/fleet/read-keda.ts";
 import { toYaml } from "../../deploy/render.ts";
 import { compose } from "../../kustomize/compose.ts";
-import { ROOT, repositoryFiles } from "../../kustomize/files.ts";
+import { repositoryFiles } from "../../kustomize/files.ts";
 import { readObjects, type SourceObject } from "../../read/documents.ts";
 
 export interface Reply {
@@ -77,7 +78,7 @@ export class StandInState {
   }
 
   #kustomize(folder: string): string {
-    const { objects } = compose(repositoryFiles(), relative(ROOT, folder));
+    const { objects } = compose(repositoryFiles(), relative(REPOSITORY, folder));
     return toYaml(objects).replace("ENGINE_PREFIX: engine", `ENGINE_PREFIX: ${this.#prefix}`);
   }
 
@@ -96,7 +97,7 @@ export class StandInState {
 
   #startFleet(): void {
     const { AMQP_URL: amqpUrl = "", RABBITMQ_MANAGEMENT_URL: managementUrl = "" } = process.env;
-    const folder = join(ROOT, "keda");
+    const folder = join(REPOSITORY, "keda");
     const own = { folder, amqpUrl, managementUrl, prefix: this.#prefix };
     this.#fleet = createFleet({
       scaledObjects: readKeda({ ...own, maxReplicas: MAX_REPLICAS }).map((it) => ({
@@ -105,7 +106,7 @@ export class StandInState {
       })),
       env: { ...process.env, ENGINE_PREFIX: this.#prefix, LOG_LEVEL: "warn" },
       logFolder: this.#logs,
-      repository: ROOT,
+      repository: REPOSITORY,
       timeScale: TIME_SCALE,
       graceS: () => GRACE_S,
       onEvent: () => {},
