@@ -2,8 +2,8 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { action, defineWorker } from "../../shared/engine/define-worker.ts";
+import { contractSource } from "./contract/types.ts";
 import { contractFiles, engineContract } from "./contract.ts";
-import { contractSource } from "./contract-types.ts";
 
 const tiny = defineWorker({
   name: "tiny-engine",

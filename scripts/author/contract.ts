@@ -19,10 +19,10 @@ import { REPOSITORY } from "../repository.ts";
 import { loadWorkers } from "../workers.ts";
 import { asyncapiDocument } from "./contract/asyncapi.ts";
 import { compatibilityReport, writeBaseline } from "./contract/compatibility/baseline.ts";
+import { contractPage } from "./contract/engine-page.ts";
 import { contractHtml, type Documented } from "./contract/html/page.ts";
-import { contractPage } from "./contract-page.ts";
-import { contractReadme } from "./contract-readme.ts";
-import { contractSource } from "./contract-types.ts";
+import { contractReadme } from "./contract/readme.ts";
+import { contractSource } from "./contract/types.ts";
 
 const DOCS = "docs/contract";
 const TYPES = "shared/client/contract.ts";

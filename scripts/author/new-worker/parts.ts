@@ -56,6 +56,7 @@ export const PARTS: Part[] = [
   },
   // Written by scripts/author/contract.ts from the definition.
   { path: (engine) => `docs/contract/${engine}.json`, neededBy: "engines with actions" },
+  { path: (engine) => `docs/contract/${engine}.md`, neededBy: "engines with actions" },
 ];
 
 /** A list of a kustomization.yaml in which every engine has its entry. */

@@ -7,8 +7,8 @@ import {
   outputSchema,
 } from "../../../../shared/engine/published-schema.ts";
 import type { ActionContract, EngineContract } from "../../contract.ts";
-import { duration, size } from "../../contract-readme.ts";
 import { fieldRows, type Row } from "../field-rows.ts";
+import { duration, size } from "../readme.ts";
 import { asJson, asPython, asTypeScript, block, type Tab, tabs } from "./code.ts";
 import { type Html, heading, html, idOf, words } from "./html.ts";
 

@@ -1,12 +1,12 @@
 /** The client's types, from the workers' definitions: the preferred spelling of each input, each output and event. */
 import { compile } from "json-schema-to-typescript";
-import { DEFAULT_MAX_BYTES } from "../../shared/client/contract-of.ts";
-import type { Action, WorkerDefinition } from "../../shared/engine/define-worker.ts";
+import { DEFAULT_MAX_BYTES } from "../../../shared/client/contract-of.ts";
+import type { Action, WorkerDefinition } from "../../../shared/engine/define-worker.ts";
 import {
   inputSchema,
   type JsonSchema,
   outputSchema,
-} from "../../shared/engine/published-schema.ts";
+} from "../../../shared/engine/published-schema.ts";
 
 type Actions = [name: string, action: Action][];
 

@@ -3,12 +3,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
-import type { Action } from "../../shared/engine/define-worker.ts";
-import { inputSchema } from "../../shared/engine/published-schema.ts";
-import { respelt } from "../../shared/testing/respelt.ts";
-import { arbitraryOf } from "../../shared/testing/schema-arbitrary.ts";
-import { faultsIn } from "../../shared/testing/schema-faults.ts";
-import { loadWorkers } from "../workers.ts";
+import type { Action } from "../../../shared/engine/define-worker.ts";
+import { inputSchema } from "../../../shared/engine/published-schema.ts";
+import { respelt } from "../../../shared/testing/respelt.ts";
+import { arbitraryOf } from "../../../shared/testing/schema-arbitrary.ts";
+import { faultsIn } from "../../../shared/testing/schema-faults.ts";
+import { loadWorkers } from "../../workers.ts";
 
 // Many runs on a busy machine take their time.
 vi.setConfig({ testTimeout: 120_000 });
@@ -104,7 +104,7 @@ test("a day that is none is refused by both, whether or not formats are checked"
 });
 
 test("the body that README's Python program sends", () => {
-  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+  const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
   const [, body = ""] = /body=json\.dumps\((\{.*?\n {4}\})\)/s.exec(readme) ?? [];
   const sent = JSON.parse(body.replace("time.time()", "1760000000.5").replace(/,(\s*\})$/, "$1"));
   expect(Object.keys(sent)).toContain("issue_id");

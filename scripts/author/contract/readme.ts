@@ -1,13 +1,8 @@
 /** The page for publishers in any language: how a job, a reply and an event look on the wire. */
-import { ERROR_CODES } from "../../shared/wire/error-codes.ts";
-import { HEADERS } from "../../shared/wire/headers.ts";
-import {
-  JOB_PROPERTIES,
-  propertyRows,
-  REPLY_PROPERTIES,
-  refusedRows,
-} from "./contract/properties.ts";
-import type { EngineContract } from "./contract.ts";
+import { ERROR_CODES } from "../../../shared/wire/error-codes.ts";
+import { HEADERS } from "../../../shared/wire/headers.ts";
+import type { EngineContract } from "../contract.ts";
+import { JOB_PROPERTIES, propertyRows, REPLY_PROPERTIES, refusedRows } from "./properties.ts";
 
 const MIB = 1_048_576;
 export const duration = (ms: number) =>

@@ -1,13 +1,13 @@
 /** The page of one engine for people: its limits, and for each action examples and a table of every field. */
-import type { Action, WorkerDefinition } from "../../shared/engine/define-worker.ts";
+import type { Action, WorkerDefinition } from "../../../shared/engine/define-worker.ts";
 import {
   inputSchema,
   type JsonSchema,
   outputSchema,
-} from "../../shared/engine/published-schema.ts";
-import { fieldRows } from "./contract/field-rows.ts";
-import type { ActionContract, EngineContract } from "./contract.ts";
-import { duration, size } from "./contract-readme.ts";
+} from "../../../shared/engine/published-schema.ts";
+import type { ActionContract, EngineContract } from "../contract.ts";
+import { fieldRows } from "./field-rows.ts";
+import { duration, size } from "./readme.ts";
 
 export function contractPage(contract: EngineContract, definition: WorkerDefinition): string {
   const { engine, timeoutMs, maxAttempts, longestReplyMs } = contract;

@@ -1,7 +1,7 @@
 /** Whoever reads the contract finds, for every engine, what each field is, and for each action a job to copy. */
 import { expect, test } from "vitest";
-import { loadWorkers } from "../workers.ts";
-import { engineContract } from "./contract.ts";
+import { loadWorkers } from "../../workers.ts";
+import { engineContract } from "../contract.ts";
 
 /** Paths of fields that have no description, wherever a schema names fields. */
 function undescribed(schema: unknown, path: string): string[] {
