@@ -34,7 +34,7 @@ const MAY_PASS = {
   connect_failed: true,
   /** No TLS, or a certificate that is not this host's. */
   tls_failed: true,
-  /** The connection ended before the answer did. */
+  /** The connection ended before the answer did, or undici ended it for what was sent. */
   cut_off: true,
   /** The caller's signal was aborted; it is the `cause`. */
   aborted: true,
