@@ -239,7 +239,7 @@ const CASES: [
     "an answer that is a little late each time",
     "timed_out",
     (s, _, n) => {
-      setTimeout(() => s.write(`${MOVED}location: /${n}\r\n\r\n`), 200);
+      setTimeout(() => s.write(`${MOVED}connection: close\r\nlocation: /${n}\r\n\r\n`), 200);
     },
     { totalTimeoutMs: 500, headersTimeoutMs: 400 },
   ],

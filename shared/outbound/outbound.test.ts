@@ -143,6 +143,15 @@ test("without redirects a 3xx is an answer, and its body can be read", async () 
   expect((await response.bytes()).toString()).toBe("moved");
 });
 
+test("a ring is noticed when it closes, not when the redirects are used up", async () => {
+  const server = await serve((socket) =>
+    socket.write(answerOf("", "location: /#again\r\n", "302 Found")),
+  );
+  const outbound = open({ allow: ["127.0.0.1:*"], maxRedirects: 5 });
+  expect(await codeOf(outbound.request({ url: server.origin }))).toBe("too_many_redirects");
+  expect(server.heads).toHaveLength(1);
+});
+
 test("what is for one host does not go to another that it redirects to", async () => {
   const second = await serve(hello, { host: OTHER_OUTSIDE });
   const first = await serve((socket) =>

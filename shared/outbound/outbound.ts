@@ -173,7 +173,7 @@ async function follow(
   let target = first;
   let headers = firstHeaders;
   for (let redirects = 0; ; redirects++) {
-    seen.add(target.url.href);
+    seen.add(heardOf(target.url));
     const answer = await exchange(target, { method, headers, body }, agent, deadlines);
     if (limits.maxRedirects === 0 || !REDIRECTS.includes(answer.statusCode))
       return { answer, target, redirects };
@@ -182,12 +182,15 @@ async function follow(
     if (redirects === limits.maxRedirects)
       throw new OutboundError("too_many_redirects", `more than ${redirects} redirects`);
     const next = checkUrl(placeOf(answer), policy, target.url);
-    if (seen.has(next.url.href))
+    if (seen.has(heardOf(next.url)))
       throw new OutboundError("too_many_redirects", "a redirect leads back to where it came from");
     if (next.url.origin !== target.url.origin) headers = withoutOwn(headers);
     target = next;
   }
 }
+
+/** What a server hears of a URL: a fragment is the reader's own. */
+const heardOf = ({ origin, pathname, search }: URL) => `${origin}${pathname}${search}`;
 
 function placeOf({ headers }: Answer): string {
   const { location } = headers;
