@@ -6,7 +6,14 @@ import { Agent } from "undici";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type DnsServer, serveDns, type ZoneEntry } from "./dns-server.fixture.ts";
 import { createOutbound, type Outbound, type OutboundCode, OutboundError } from "./index.ts";
-import { countSockets, listenAt, ownAddresses, type Witness } from "./witness.fixture.ts";
+import {
+  countSockets,
+  EVERYWHERE,
+  HAS_IPV6,
+  listenAt,
+  ownAddresses,
+  type Witness,
+} from "./witness.fixture.ts";
 
 /** In a URL: the port that everything on this machine listens at. */
 const HERE = ":PORT";
@@ -199,7 +206,7 @@ let outbound: Outbound;
 const sockets = countSockets();
 
 beforeAll(async () => {
-  witness = await listenAt(["::"]);
+  witness = await listenAt([EVERYWHERE]);
   dns = await serveDns({
     ...ANSWERS,
     "no-answer.hostile.test": "SERVFAIL",
@@ -272,7 +279,8 @@ describe("nobody hears of", () => {
 test("the witness does hear what is not guarded", async () => {
   const deaf: string[] = [];
   const bare = new Agent();
-  for (const host of ["127.0.0.1", "127.99.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"]) {
+  const hosts = ["127.0.0.1", "127.99.0.1", "0.0.0.0"];
+  for (const host of HAS_IPV6 ? [...hosts, "[::1]", "[::ffff:127.0.0.1]"] : hosts) {
     const before = witness.heard.length;
     const origin = `http://${host}:${witness.port}`;
     const { body } = await bare.request({ origin, path: "/", method: "GET" });
@@ -287,5 +295,5 @@ test("the witness does hear what is not guarded", async () => {
   }
   await bare.close();
   expect(deaf).toEqual([]);
-  expect(sockets.made.length).toBeGreaterThanOrEqual(5);
+  expect(sockets.made.length).toBeGreaterThanOrEqual(hosts.length);
 });

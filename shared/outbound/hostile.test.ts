@@ -383,6 +383,17 @@ test.each(CASES)("%s: %s", async (_, code, handle, options) => {
   expect(process.memoryUsage().rss - rss).toBeLessThan(200 * MIB);
 });
 
+test("what comes is counted before it is decoded, and the message says the cap", async () => {
+  const { message } = await failure(
+    (socket) => {
+      socket.write(`${HEAD}\r\n`);
+      flood(socket, "x".repeat(16_384));
+    },
+    { maxDecodedBytes: 2 ** 30 },
+  );
+  expect(message).toBe("the answer's body is larger than 65536 bytes");
+});
+
 test("there are thirty of them at least", () => {
   expect(new Set(CASES.map(([name]) => name)).size).toBeGreaterThanOrEqual(30);
 });

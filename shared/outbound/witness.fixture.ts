@@ -19,7 +19,15 @@ export const ownAddresses = (): string[] =>
       .map((it) => (it.scopeid ? `${it.address}%${name}` : it.address)),
   );
 
-/** Hears whatever arrives at the hosts, at one port of all of them. `::` is every address that this machine has. */
+/** A container may have no IPv6. */
+export const HAS_IPV6 = Object.values(networkInterfaces()).some((list) =>
+  list?.some(({ family }) => family === "IPv6"),
+);
+
+/** Every address that this machine has. */
+export const EVERYWHERE = HAS_IPV6 ? "::" : "0.0.0.0";
+
+/** Hears whatever arrives at the hosts, at one port of all of them. */
 export async function listenAt(hosts: readonly string[], port = 0): Promise<Witness> {
   const heard: string[] = [];
   const servers: Server[] = [];
