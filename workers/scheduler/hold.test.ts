@@ -36,10 +36,10 @@ afterEach(async () => {
   await pool.query("delete from engine_scheduler.slots");
 });
 
-const GOOD = {
+const GOOD: Parameters<typeof hold>[0][number] = {
   ...{ engine: "echo", lane: "interactive", id: "job-1", type: "echo.echo.v1", runAtMs: 5_000 },
   ...{ generation: 0, attempt: 1, crashes: 0, returns: 0, inputHash: "h", body: "{}" },
-} as const;
+};
 type Held = Parameters<typeof sealed>[0];
 const parse = (job: object) => HeldJob.safeParse(sealed({ ...GOOD, ...job } as Held));
 const within = <T>(work: (tx: Tx) => Promise<T>) =>
@@ -49,7 +49,7 @@ const holdAll = (...jobs: object[]) =>
   within(async (tx) =>
     (
       await hold(
-        jobs.map((job): Parameters<typeof hold>[0][number] => ({ ...GOOD, ...job })),
+        jobs.map((job) => ({ ...GOOD, ...job })),
         tx,
         (dueMs, xid) => told.push({ dueMs, xid }),
       )
