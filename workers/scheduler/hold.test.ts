@@ -231,6 +231,28 @@ describe("schedules", () => {
     expect(jobs.rows).toEqual([{ publisher: "t.scheduler" }]);
   });
 
+  test("a run counts as going on until its result, and its limit at most", async () => {
+    const nowMs = Date.now();
+    const runs = { cron: undefined, everySeconds: 3_600, runLimitSeconds: 60 };
+    const lasting = { going: 5_000, over: 61_000, ended: 5_000 };
+    for (const [name, ms] of Object.entries(lasting)) {
+      await within((tx) => putSchedule(tx, spec(`echo.${name}`, runs), undefined));
+      await pool.query(
+        `update engine_scheduler.schedules set next_ms = $2, last_job_id = $3, last_run_ms = $4 where name = $1`,
+        [`echo.${name}`, nowMs - 100, `run-of-${name}`, nowMs - ms],
+      );
+    }
+    await pool.query(
+      `insert into engine.results (engine, job_id, status, attempt, type, input_hash, reply, worker, started_at)
+       values ('echo', 'run-of-ended', 'failed', 1, 't', 'h', '{}', 'w', now())`,
+    );
+    await within((tx) => advance(tx, nowMs, "t.scheduler"));
+    const { rows } = await pool.query("select schedule, state from engine_scheduler.slots");
+    expect(Object.fromEntries(rows.map(({ schedule, state }) => [schedule, state]))).toEqual({
+      ...{ "echo.going": "skipped", "echo.over": "fired", "echo.ended": "fired" },
+    });
+  });
+
   test.each([
     ["no JSON", "[{", /JSON/],
     ["no list", "{}", /no list of schedules/],
