@@ -11,6 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { advance } from "./advance.ts";
 import { HeldJob, sealed } from "./held-job.ts";
 import { hold } from "./hold.ts";
+import { purgeHistory } from "./purge.ts";
 import { MAX_SCHEDULES, putSchedule, readScheduleFile, syncFile } from "./schedules.ts";
 import { ScheduleInput, specOf } from "./spec.ts";
 
@@ -251,6 +252,26 @@ describe("schedules", () => {
     expect(Object.fromEntries(rows.map(({ schedule, state }) => [schedule, state]))).toEqual({
       ...{ "echo.going": "skipped", "echo.over": "fired", "echo.ended": "fired" },
     });
+  });
+
+  test("the history goes with its age: of short intervals after a day", async () => {
+    await within((tx) => putSchedule(tx, spec("echo.long"), undefined));
+    const short = { cron: undefined, everySeconds: 5 };
+    await within((tx) => putSchedule(tx, spec("echo.short", short), undefined));
+    const nowMs = Date.now();
+    await pool.query(
+      `insert into engine_scheduler.slots (schedule, slot_ms, state, decided_ms)
+       select name, age, 'fired', $1::bigint - age * 3600000
+       from unnest(array['echo.long', 'echo.short', 'echo.gone']) name, unnest(array[1, 30, 800]) age`,
+      [nowMs],
+    );
+    expect(await purgeHistory(pool as Tx, 30, nowMs)).toBe(false);
+    const { rows } = await pool.query(
+      "select schedule || ' ' || slot_ms left from engine_scheduler.slots order by 1",
+    );
+    expect(rows.map(({ left }) => left)).toEqual([
+      ...["echo.gone 1", "echo.gone 30", "echo.long 1", "echo.long 30", "echo.short 1"],
+    ]);
   });
 
   test.each([
