@@ -261,7 +261,7 @@ describe("schedules", () => {
     const nowMs = Date.now();
     await pool.query(
       `insert into engine_scheduler.slots (schedule, slot_ms, state, decided_ms)
-       select name, age, 'fired', $1::bigint - age * 3600000
+       select name, age, 'fired', $1::bigint - age::bigint * 3600000
        from unnest(array['echo.long', 'echo.short', 'echo.gone']) name, unnest(array[1, 30, 800]) age`,
       [nowMs],
     );
