@@ -1,4 +1,7 @@
-/** Writes the contract for callers, in docs/contract/ and shared/client/contract.ts, from the workers' definitions. */
+/**
+ * Writes what follows from the workers' definitions: the contract for callers, in docs/contract/ and
+ * shared/client/contract.ts, and the file of schedules.
+ */
 import "../show/closed-pipe.ts";
 import { spawnSync } from "node:child_process";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -22,6 +25,7 @@ import { compatibilityReport, writeBaseline } from "./contract/compatibility/bas
 import { contractPage } from "./contract/engine-page.ts";
 import { contractHtml, type Documented } from "./contract/html/page.ts";
 import { contractReadme } from "./contract/readme.ts";
+import { BadSchedules, SCHEDULES_FILE, schedulesFile } from "./contract/schedules-file.ts";
 import { contractSource } from "./contract/types.ts";
 
 const DOCS = "docs/contract";
@@ -147,6 +151,9 @@ export async function contractFiles(definitions: WorkerDefinition[]): Promise<Ma
   files.set(readme, formatted(readme, contractReadme(engines)));
   files.set(TYPES, formatted(TYPES, await contractSource(callable)));
   files.set(PYTHON, await pythonSource(engines));
+  const schedules = schedulesFile(definitions);
+  if (schedules !== undefined)
+    files.set(SCHEDULES_FILE, formatted(SCHEDULES_FILE, JSON.stringify(schedules)));
   return files;
 }
 
@@ -195,4 +202,11 @@ async function main(): Promise<void> {
   for (const file of await writeBaseline(REPOSITORY, names)) console.log(`baseline: ${file}`);
 }
 
-if (import.meta.main) await main();
+/** What is wrong with an author's schedules is told without a stack. */
+function tellBadSchedules(error: unknown): void {
+  if (!(error instanceof BadSchedules)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}
+
+if (import.meta.main) await main().catch(tellBadSchedules);
