@@ -26,6 +26,8 @@ export interface Job<Emits extends EventSchemas = EventSchemas> {
   readonly id: string;
   /** The counted run, from 1. */
   readonly attempt: number;
+  /** Whose job it is: the broker user that published it, as the broker checked; undefined where its message named none. */
+  readonly publisher: string | undefined;
   /** Aborts on timeout, deadline, cancellation, and at the end of the drain. */
   readonly signal: AbortSignal;
   readonly log: Logger;
@@ -66,7 +68,7 @@ export interface LaterOptions {
 
 /** One job of a batch. */
 export interface BatchItem<Input, Emits extends EventSchemas = EventSchemas>
-  extends Pick<Job<Emits>, "id" | "attempt" | "emit" | "later" | "deadline"> {
+  extends Pick<Job<Emits>, "id" | "attempt" | "publisher" | "emit" | "later" | "deadline"> {
   readonly input: Input;
 }
 

@@ -182,6 +182,7 @@ function itemOf({ job, context }: Waiting): BatchItem<unknown> {
   return {
     id: job.id,
     attempt: job.attempt,
+    publisher: job.publisher,
     deadline: context.deadline,
     input: job.input,
     emit: ((type: string, data: unknown) => context.emit(type, data)) as BatchItem<unknown>["emit"],

@@ -54,6 +54,7 @@ export function handlersRedis({ redis }: Pick<Tools, "redis">): Redis {
 export class JobContext implements Job {
   readonly id: string;
   readonly attempt: number;
+  readonly publisher: string | undefined;
   readonly events: StoredEvent[] = [];
   /** JSON for the next heartbeat, or "". */
   latestProgress = "";
@@ -75,6 +76,7 @@ export class JobContext implements Job {
   constructor(job: ReceivedJob, tools: Tools) {
     this.id = job.id;
     this.attempt = job.attempt;
+    this.publisher = job.publisher;
     this.#job = job;
     this.#tools = tools;
   }

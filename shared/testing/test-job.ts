@@ -20,6 +20,8 @@ export interface TestJobOptions {
   id?: string;
   /** The counted run. Default 1. */
   attempt?: number;
+  /** The broker user whose job it is. Default: nobody's. */
+  publisher?: string;
   /** Default: none. It aborts nothing: a test says when with {@link TestJob.abort}. */
   deadline?: Date;
   /** What `job.tx()` gives, such as a client within `begin`. */
@@ -109,6 +111,7 @@ export async function runBatch<
     (job, i): BatchItem<z.output<Input>, Emits> => ({
       id: job.id,
       attempt: job.attempt,
+      publisher: job.publisher,
       deadline: job.deadline,
       input: action.input.parse(inputs[i]),
       emit: (type, data) => job.emit(type, data),
@@ -127,10 +130,10 @@ class RecordedJob extends JobContext {
   readonly kept: Later[] = [];
 
   constructor(action: Action, options: TestJobOptions) {
-    const { id = `test-${randomUUID()}`, attempt = 1, deadline } = options;
+    const { id = `test-${randomUUID()}`, attempt = 1, publisher, deadline } = options;
     const job = {
       ...{ kind: "job", engine: "test", type: "test", actionName: "the action", action },
-      ...{ id, attempt, deadline: deadline?.getTime() },
+      ...{ id, attempt, publisher, deadline: deadline?.getTime() },
     };
     super(job as unknown as ReceivedJob, toolsOf(options));
   }

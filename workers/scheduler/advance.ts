@@ -2,9 +2,9 @@
 import type { Tx } from "@tl-engine/shared";
 import { dueSlots } from "./catch-up.ts";
 import { decideOverlap } from "./overlap.ts";
-import { PUT_SLOTS, type PendingRow, valuesOf } from "./pending.ts";
+import { type PendingRow, PUT_SLOTS, valuesOf } from "./pending.ts";
 import { type HistoryRow, PUT_HISTORY, slotJob } from "./slot-rows.ts";
-import { slotId, slotsOf } from "./slots.ts";
+import { engineOf, slotId, slotsOf } from "./slots.ts";
 import type { ScheduleSpec } from "./spec.ts";
 
 /** Schedules of one round: each is some slots of work. */
@@ -17,9 +17,9 @@ const DUE = `
     last_run_ms::float8 "lastRunMs"
   from engine_scheduler.schedules where not paused and due_ms <= $1
   order by due_ms limit ${AT_ONCE} for update skip locked`;
-/** Which of some jobs have ended, however. Row-level security shows the scheduler those that it published. */
-const ENDED = `select engine, job_id "jobId" from engine.results
-  where (engine, job_id) in (select * from unnest($1::text[], $2::text[]))`;
+/** Which of some jobs have ended, however. */
+const ENDED = `select name from unnest($1::text[], $2::text[], $3::text[]) as t(name, engine, id)
+  where engine.job_ended(engine, id)`;
 const MOVE = `
   update engine_scheduler.schedules s set next_ms = r.next_ms, queued_ms = r.queued_ms, recheck_ms = r.recheck_ms,
     last_job_id = r.last_job_id, last_run_ms = r.last_run_ms
@@ -50,8 +50,8 @@ export interface Advanced {
   skipped: number;
 }
 
-/** To be called in a transaction. @param nowMs of Postgres' clock. */
-export async function advance(tx: Tx, nowMs: number): Promise<Advanced> {
+/** To be called in a transaction. @param nowMs of Postgres' clock. @param publisher the scheduler's user. */
+export async function advance(tx: Tx, nowMs: number, publisher: string): Promise<Advanced> {
   const { rows: due } = await tx.query<DueSchedule>(DUE, [nowMs]);
   if (due.length === 0) return { schedules: 0, missed: 0, skipped: 0 };
   const running = await findRunning(tx, due, nowMs);
@@ -59,7 +59,7 @@ export async function advance(tx: Tx, nowMs: number): Promise<Advanced> {
   const history: HistoryRow[] = [];
   const jobs: PendingRow[] = [];
   for (const schedule of due) {
-    const step = advanceOne(schedule, running.has(schedule.name), nowMs);
+    const step = advanceOne(schedule, running.has(schedule.name), nowMs, publisher);
     moved.push(step.moved);
     history.push(...step.history);
     jobs.push(...step.jobs);
@@ -81,18 +81,16 @@ async function findRunning(tx: Tx, due: DueSchedule[], nowMs: number): Promise<S
       nowMs < (lastRunMs as number) + spec.runLimitSeconds * 1_000,
   );
   if (asked.length === 0) return new Set();
-  const engines = asked.map(({ name }) => name.slice(0, name.indexOf(".")));
-  const ids = asked.map(({ lastJobId }) => lastJobId);
-  const { rows } = await tx.query<{ engine: string; jobId: string }>(ENDED, [engines, ids]);
-  const ended = new Set(rows.map(({ engine, jobId }) => `${engine} ${jobId}`));
-  return new Set(
-    asked.flatMap(({ name, lastJobId }, i) =>
-      ended.has(`${engines[i]} ${lastJobId}`) ? [] : [name],
-    ),
-  );
+  const { rows } = await tx.query<{ name: string }>(ENDED, [
+    asked.map(({ name }) => name),
+    asked.map(({ name }) => engineOf(name)),
+    asked.map(({ lastJobId }) => lastJobId),
+  ]);
+  const ended = new Set(rows.map(({ name }) => name));
+  return new Set(asked.map(({ name }) => name).filter((name) => !ended.has(name)));
 }
 
-function advanceOne(schedule: DueSchedule, isRunning: boolean, nowMs: number) {
+function advanceOne(schedule: DueSchedule, isRunning: boolean, nowMs: number, publisher: string) {
   const { name, spec, nextMs, queuedMs, lastJobId, lastRunMs } = schedule;
   const isDue = nextMs !== null && nextMs <= nowMs;
   const due = isDue
@@ -114,7 +112,7 @@ function advanceOne(schedule: DueSchedule, isRunning: boolean, nowMs: number) {
   const history = decided.slots.map(({ slotMs, state }) => row(slotMs, state));
   if (due.missed) history.push(row(due.missed.lastMs, "missed", due.missed.count));
   const fired = decided.slots.filter(({ state }) => state === "fired").map(({ slotMs }) => slotMs);
-  const jobs = fired.map((slotMs) => slotJob(spec, slotMs));
+  const jobs = fired.map((slotMs) => slotJob(spec, slotMs, publisher));
   const last = jobs.at(-1);
   const moved: Moved = {
     ...{ name, next_ms: due.nextMs ?? null, queued_ms: decided.queuedMs ?? null },

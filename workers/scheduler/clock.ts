@@ -1,6 +1,6 @@
 /** Wakes when something is due, and looks then: between, Postgres is left alone. */
-import type { BackgroundContext } from "./context.ts";
-import { DatabaseClock, type Round, runRound } from "./round.ts";
+import type { BackgroundContext } from "@tl-engine/shared";
+import { DatabaseClock, type Round, type RoundOptions, runRound } from "./round.ts";
 
 /** The longest sleep: timers end at 24 days. */
 const MAX_SLEEP_MS = 3_600_000;
@@ -12,9 +12,12 @@ const SOON_MS = 50;
 /** After a failed round. */
 const MAX_RETRY_MS = 5_000;
 const MAX_XIDS = 1_000;
+/** From here on it is no hiccup, and readiness says so. */
+const MANY_FAILURES = 3;
 
 export interface ClockOptions
-  extends Pick<BackgroundContext, "db" | "publish" | "log" | "ready" | "signal"> {
+  extends Omit<RoundOptions, "clock" | "xids">,
+    Pick<BackgroundContext, "log" | "report"> {
   onRound(round: Round): void;
   /** Told when something is due next, if that is news: in milliseconds from now; undefined when nothing waits. */
   onNext(inMs: number | undefined): void;
@@ -25,9 +28,15 @@ export class Clock {
   readonly #time = new DatabaseClock();
   readonly #xids = new Set<string>();
   #nextMs: number | undefined;
+  /** When to look again, by the machine's own quartz. */
+  #wakeAt = Number.POSITIVE_INFINITY;
   #isAsked = true;
+  #onLooked: (() => void)[] = [];
   #failures = 0;
+  /** Rounds in a row that left something to be looked at again soon. */
   #vain = 0;
+  /** Transactions that had not ended at the last look. */
+  #goingOn = 0;
   #wake = () => {};
   #running: Promise<void> | undefined;
   #isStopped = false;
@@ -51,19 +60,25 @@ export class Clock {
 
   /** Something was put by a transaction that may not have ended: it is looked for when it is due. */
   onHeld(dueMs: number, xid: string): void {
-    // Past so many of them one can't ask for each: the look that they are all in will do.
-    if (this.#xids.size < MAX_XIDS) this.#xids.add(xid);
-    else this.#isAsked = true;
+    this.#xids.add(xid);
+    // The oldest ended long ago: only as many go on as there are batches at once.
+    for (const oldest of this.#xids) {
+      if (this.#xids.size <= MAX_XIDS) break;
+      this.#xids.delete(oldest);
+    }
     if (this.#nextMs !== undefined && this.#nextMs <= dueMs) return;
     this.#nextMs = dueMs;
-    this.#options.onNext(dueMs - this.#time.now());
+    const inMs = dueMs - this.#time.now();
+    this.#wakeAt = Math.min(this.#wakeAt, performance.now() + inMs);
+    this.#options.onNext(inMs);
     this.#wake();
   }
 
-  /** Somebody else says that something is due, or was put. */
-  look(): void {
+  /** Somebody else says that something is due, or was put. Resolves when it was looked, or never will be. */
+  look(): Promise<void> {
     this.#isAsked = true;
     this.#wake();
+    return new Promise((resolve) => this.#onLooked.push(resolve));
   }
 
   /** Seconds by which what is due next is late; 0 when nothing is. */
@@ -79,57 +94,54 @@ export class Clock {
 
   async #run(onFirst: () => void): Promise<void> {
     while (!this.#isStopped) {
-      if (this.#isAsked || this.#sleepMs() <= 0) {
+      const inMs = this.#isAsked ? 0 : this.#wakeAt - performance.now();
+      if (inMs > 0) await this.#sleep(Math.min(inMs, MAX_SLEEP_MS));
+      else {
         this.#isAsked = false;
+        const asked = this.#onLooked.splice(0);
         await this.#round();
-        onFirst();
+        for (const resolve of [onFirst, ...asked]) resolve();
       }
-      await this.#sleep(this.#isAsked ? 0 : this.#sleepMs());
     }
-    onFirst();
+    for (const resolve of [onFirst, ...this.#onLooked]) resolve();
   }
 
   async #round(): Promise<void> {
-    const { db, publish, log, ready, signal, onRound, onNext } = this.#options;
+    const { log, report, onRound, onNext } = this.#options;
     const xids = [...this.#xids];
     const before = this.#nextMs;
     // What is held while it looks may be due before what it finds.
     this.#nextMs = undefined;
     try {
-      const round = await runRound({ db, publish, signal, xids, clock: this.#time });
+      const round = await runRound({ ...this.#options, xids, clock: this.#time });
       for (const xid of xids) if (!round.goingOn.includes(xid)) this.#xids.delete(xid);
-      const putMeanwhile = this.#nextMs as number | undefined;
-      this.#nextMs = earliest(putMeanwhile, round.nextMs);
-      this.#failures = 0;
-      ready(undefined);
-      const isVain = !round.hasDone && (this.#sleepMs() <= 0 || round.goingOn.length > 0);
+      this.#goingOn = round.goingOn.length;
+      this.#nextMs = earliest(this.#nextMs, round.nextMs);
+      const isStillDue = !round.hasDone && (this.nextInMs() ?? 1) <= 0;
+      const isVain = isStillDue || this.#goingOn > 0 || round.unconfirmed > 0;
       this.#vain = isVain ? this.#vain + 1 : 0;
-      if (round.unconfirmed > 0) {
-        this.#failures = 1;
-        log.warn({ jobs: round.unconfirmed }, "scheduler: the broker confirmed not all: again");
-      }
+      this.#failures = 0;
+      this.#wakeAt = performance.now() + this.#sleepMs();
+      report(undefined);
       onRound(round);
-      if (round.nextMs !== before) onNext(this.nextInMs());
+      if (this.#nextMs !== before) onNext(this.nextInMs());
     } catch (error) {
       this.#nextMs = earliest(this.#nextMs, before);
       this.#isAsked = true;
       this.#failures++;
-      if (this.#failures === 3) ready("the scheduler can't reach Postgres");
-      log.warn({ err: error, failures: this.#failures }, "scheduler: a round failed: again");
-      await this.#sleep(retryMs(this.#failures), false);
+      if (this.#failures === MANY_FAILURES) report("the scheduler can't look at Postgres");
+      log.warn({ err: error, failures: this.#failures }, "scheduler: a look failed: again");
+      await this.#sleep(Math.min(MAX_RETRY_MS, 100 * 2 ** Math.min(this.#failures, 10)), false);
     }
   }
 
   /** Until the next round, if nobody asks for one. */
   #sleepMs(): number {
     const inMs = this.nextInMs() ?? Number.POSITIVE_INFINITY;
-    // NaN before the first look.
-    if (Number.isNaN(inMs)) return 0;
-    const backoffMs =
-      this.#failures > 0 ? retryMs(this.#failures) : SOON_MS * 2 ** Math.min(this.#vain, 6) - SOON_MS;
     const untilMs = inMs > FAR_MS ? inMs - Math.max(2_000, inMs * DRIFT) : inMs;
-    const leastMs = this.#xids.size > 0 && this.#vain > 0 ? Math.min(untilMs, backoffMs) : untilMs;
-    return Math.min(MAX_SLEEP_MS, Math.max(leastMs, backoffMs));
+    const againMs = this.#vain === 0 ? 0 : SOON_MS * 2 ** Math.min(this.#vain - 1, 6);
+    const wantedMs = this.#goingOn > 0 ? Math.min(untilMs, againMs) : untilMs;
+    return Math.max(wantedMs, againMs);
   }
 
   #sleep(ms: number, canWake = true): Promise<void> {
@@ -149,5 +161,3 @@ const earliest = (...times: (number | undefined)[]) => {
   const known = times.filter((time) => time !== undefined);
   return known.length === 0 ? undefined : Math.min(...known);
 };
-
-const retryMs = (failures: number) => Math.min(MAX_RETRY_MS, 100 * 2 ** Math.min(failures, 10));

@@ -1,6 +1,6 @@
 /** Publishes the jobs whose time has come, and takes them away once the broker has them, in one transaction. */
-import type { Tx } from "@tl-engine/shared";
-import type { LaterJob, PublishedLater } from "./held-job.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { BackgroundContext, TargetJob, Tx } from "@tl-engine/shared";
 import type { PendingRow } from "./pending.ts";
 
 const AT_ONCE = 256;
@@ -27,18 +27,24 @@ const LATER = `
 
 type Row = PendingRow & { cancelled: boolean; tries: number };
 
+/** Without an answer of the broker for so long the rows are let go: nothing may hold them while it is down. */
+const PATIENCE_MS = 10_000;
+
+type Published = Awaited<ReturnType<BackgroundContext["publish"]>>;
+
 export interface Fired {
   /** Jobs that were due, up to as many as a round takes. */
   due: number;
   /** How late each was that went, seconds. */
   latenessS: number[];
-  /** Jobs that nobody could take, and that nobody answered for. */
+  /** Jobs that their queue did not take, that the broker can never take, and that it did not answer for. */
   refused: number;
+  unsendable: string[];
   unconfirmed: number;
 }
 
 export interface FireOptions {
-  publish(job: LaterJob): Promise<PublishedLater>;
+  publish: BackgroundContext["publish"];
   /** Postgres' clock, epoch milliseconds. */
   now(): number;
 }
@@ -51,7 +57,8 @@ export async function fire(tx: Tx, { publish, now }: FireOptions): Promise<Fired
   const { rows: due } = await tx.query<{ engine: string; jobId: string; bytes: number }>(DUE, [
     Math.floor(now()),
   ]);
-  if (due.length === 0) return { due: 0, latenessS: [], refused: 0, unconfirmed: 0 };
+  if (due.length === 0)
+    return { due: 0, latenessS: [], refused: 0, unsendable: [], unconfirmed: 0 };
   let bytes = 0;
   const taken = due.filter((row, i) => {
     bytes += row.bytes;
@@ -61,24 +68,25 @@ export async function fire(tx: Tx, { publish, now }: FireOptions): Promise<Fired
   const latenessS: number[] = [];
   const ends = await Promise.all(
     rows.map(async (row) => {
-      const end = await publish(jobOf(row));
+      const end = await answered(publish(jobOf(row)));
       // What was put for a time gone by is not late.
       if (end === "routed" && row.tries === 0) latenessS.push((now() - row.run_at_ms) / 1_000);
       return end;
     }),
   );
-  const those = (...wanted: PublishedLater[]) =>
+  const those = (...wanted: Published[]) =>
     rows.flatMap((row, i) =>
-      wanted.includes(ends[i] as PublishedLater) ? [{ engine: row.engine, jobId: row.job_id }] : [],
+      wanted.includes(ends[i] as Published) ? [{ engine: row.engine, jobId: row.job_id }] : [],
     );
-  // Without any queue it has gone where jobs go whose engine does not exist, as far as there is such a place.
-  const gone = those("routed", "unroutable");
+  // No queue takes what is returned, and none ever takes what is unsendable.
+  const gone = those("routed", "returned", "unsendable");
   const refused = those("refused");
   const at = Math.round(now());
   if (gone.length > 0) await tx.query(GONE, [...idsOf(gone), at]);
   if (refused.length > 0) await tx.query(LATER, [...idsOf(refused), at]);
   return {
     ...{ due: due.length, latenessS, refused: refused.length },
+    unsendable: those("returned", "unsendable").map(({ jobId }) => jobId),
     unconfirmed: rows.length - gone.length - refused.length,
   };
 }
@@ -88,13 +96,23 @@ const idsOf = (rows: readonly { engine: string; jobId: string }[]) => [
   rows.map(({ jobId }) => jobId),
 ];
 
-function jobOf(row: Row): LaterJob {
+async function answered(published: Promise<Published>): Promise<Published> {
+  const patience = new AbortController();
+  const waited = sleep(PATIENCE_MS, "unconfirmed" as const, { signal: patience.signal });
+  // Whichever loses the race may end as it likes.
+  for (const promise of [published, waited]) promise.catch(() => {});
+  try {
+    return await Promise.race([published, waited]);
+  } finally {
+    patience.abort();
+  }
+}
+
+function jobOf(row: Row): TargetJob {
   const { engine, lane, type, generation, attempt, crashes, returns, body } = row;
   return {
     ...{ engine, lane, id: row.job_id, type, generation, attempt, crashes, returns, body },
-    ...{ inputHash: row.input_hash },
-    ...(row.schedule !== null && { isOwn: true }),
-    ...(row.cancelled && { isCancelled: true }),
+    ...(row.cancelled && { cancelled: true }),
     ...(row.publisher !== null && { publisher: row.publisher }),
     ...(row.app_id !== null && { appId: row.app_id }),
     ...(row.reply_to !== null && { replyTo: row.reply_to }),

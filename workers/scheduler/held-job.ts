@@ -1,6 +1,7 @@
-/** A job that waits for its time: as it comes from the exchange for later, as it is kept, and as it goes to its engine. */
+/** A job that is to wait for its time, as the runtime reads it from the exchange for later. */
+import { randomUUID } from "node:crypto";
+import type { HeldJob as Held } from "@tl-engine/shared";
 import { z } from "zod";
-import { JOB_TYPE } from "./spec.ts";
 
 const MAX_MS = Date.UTC(9999, 11, 31);
 /** Postgres' text holds any character but this one, which no JSON text has unescaped. */
@@ -21,17 +22,25 @@ export const JobId = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/)
   .describe("The job's id.");
 
-/** What the runtime makes of a delivery from the exchange for later. */
+/**
+ * What the runtime alone knows: an action is there for everybody, and whoever sent it a job could say whose that is and
+ * which run. Read again after a restart, a delivery gets the new one.
+ */
+const SEAL = randomUUID();
+export const sealed = (held: Held) => ({ ...held, seal: SEAL });
+
+/** What the runtime makes of a delivery from the exchange for later; nobody else can make one. */
 export const HeldJob = z.object({
+  seal: z.custom((seal) => seal === SEAL, { error: "is the runtime's: give a job x-run-at" }),
   engine: EngineName,
   lane: z.enum(["interactive", "bulk"]).describe("The queue of its engine that it goes to."),
   id: JobId,
-  type: z.string().max(90).regex(JOB_TYPE).describe("`<engine>.<action>.v<N>`."),
+  type: text(255).describe("`<engine>.<action>.v<N>`, or an event's that its engine put off."),
   runAtMs: instant.describe("When it is to run, epoch milliseconds."),
-  generation: count.describe("How often it was replayed."),
-  attempt: count.describe("Its counted run."),
-  crashes: count.describe("How many workers it took with it."),
-  returns: count.describe("How often the broker took its messages back."),
+  generation: count.default(0).describe("How often it was replayed."),
+  attempt: count.default(1).describe("Its counted run."),
+  crashes: count.default(0).describe("How many workers it took with it."),
+  returns: count.default(0).describe("How often the broker took its messages back."),
   publisher: text(63).optional().describe("The broker user that published it."),
   appId: text(255).optional().describe("The program that published it."),
   replyTo: text(255).optional().describe("Queue of its reply."),
@@ -41,15 +50,4 @@ export const HeldJob = z.object({
   inputHash: text(64).describe("SHA-256 of its input's canonical JSON, base64url."),
   body: text(16_777_216).describe("Its input, as JSON text."),
 });
-export type HeldJob = z.output<typeof HeldJob>;
-
-/** A job that goes to its engine now. */
-export interface LaterJob extends Omit<HeldJob, "runAtMs"> {
-  /** A slot's: it is published as the scheduler's own. */
-  isOwn?: boolean;
-  /** Its publisher took it back: its engine ends it as `cancelled`, unrun. */
-  isCancelled?: boolean;
-}
-
-/** What became of it. `unroutable`: no queue takes it. `refused`: not now. `unconfirmed`: nobody knows. */
-export type PublishedLater = "routed" | "unroutable" | "refused" | "unconfirmed";
+export type HeldJob = Omit<z.output<typeof HeldJob>, "seal">;

@@ -1,14 +1,14 @@
 /** Keeps jobs until their time: all of a batch by one statement. */
-import { type Batch, Reject } from "@tl-engine/shared";
+import { Reject, type Tx } from "@tl-engine/shared";
 import type { HeldJob } from "./held-job.ts";
 import { COLUMNS, type PendingRow, valuesOf } from "./pending.ts";
-import { YEAR_S } from "./spec.ts";
 
 /** Jobs that came meanwhile are the newer ones: a retry is newer than what it retries, a replay than both. */
 const NEWER = `(excluded.generation, excluded.attempt, excluded.crashes)
   >= (pending.generation, pending.attempt, pending.crashes)`;
 /** A job id is its publisher's and stands for one input, as it does for engines. */
-const SAME = "excluded.publisher is not distinct from pending.publisher and excluded.input_hash = pending.input_hash";
+const SAME =
+  "excluded.publisher is not distinct from pending.publisher and excluded.input_hash = pending.input_hash";
 
 const PUT = `
   insert into engine_scheduler.pending (${COLUMNS})
@@ -38,13 +38,9 @@ const rowKey = ({ engine, jobId }: { engine: string; jobId: string }) => `${engi
  */
 export async function hold(
   jobs: readonly HeldJob[],
-  { tx }: Pick<Batch, "tx">,
-  nowMs: number,
+  tx: Tx,
   onHeld: OnHeld,
 ): Promise<HoldOutput[]> {
-  for (const { runAtMs } of jobs)
-    if (runAtMs > nowMs + YEAR_S * 1_000)
-      throw new Reject("a job can wait for a year at most: its x-run-at lies further ahead");
   const newest = new Map<string, HeldJob>();
   for (const job of sortedByKey(jobs)) {
     const other = newest.get(keyOf(job));
@@ -79,7 +75,7 @@ const conflict = ({ id }: HeldJob) =>
   new Reject(`the job ${id} is held already, with another input or of another publisher`);
 
 /** What was not put is older than what is kept; anything else is a conflict. */
-async function checkKept(tx: Batch["tx"], jobs: readonly HeldJob[]): Promise<void> {
+async function checkKept(tx: Tx, jobs: readonly HeldJob[]): Promise<void> {
   const { rows } = await tx.query(KEPT, [
     jobs.map(({ engine }) => engine),
     jobs.map(({ id }) => id),
@@ -87,7 +83,10 @@ async function checkKept(tx: Batch["tx"], jobs: readonly HeldJob[]): Promise<voi
   const kept = new Map(rows.map((row) => [rowKey(row), row]));
   for (const job of jobs) {
     const row = kept.get(keyOf(job));
-    if (row !== undefined && !isSame({ ...job, ...row, publisher: row.publisher ?? undefined }, job))
+    if (
+      row !== undefined &&
+      !isSame({ ...job, ...row, publisher: row.publisher ?? undefined }, job)
+    )
       throw conflict(job);
   }
 }

@@ -1,7 +1,7 @@
 /** One look at Postgres: moves the schedules on, fires what is due, and says when to look again. */
-import type { Tx } from "@tl-engine/shared";
+import type { BackgroundContext, Tx } from "@tl-engine/shared";
 import { advance } from "./advance.ts";
-import { type Fired, fire, type FireOptions } from "./fire.ts";
+import { type Fired, fire } from "./fire.ts";
 
 /** What time it is there, and when something is due next; null when nothing waits. */
 const LOOK = `select (extract(epoch from clock_timestamp()) * 1000)::float8 "nowMs", least(
@@ -17,6 +17,7 @@ export interface Round {
   skipped: number;
   latenessS: number[];
   refused: number;
+  unsendable: string[];
   unconfirmed: number;
   /** Whether anything was moved or fired. */
   hasDone: boolean;
@@ -26,12 +27,13 @@ export interface Round {
   goingOn: string[];
 }
 
-export interface RoundOptions extends Pick<FireOptions, "publish"> {
-  db: Tx & { transact<T>(work: (tx: Tx) => Promise<T>): Promise<T> };
+export interface RoundOptions
+  extends Pick<BackgroundContext, "db" | "transact" | "publish" | "signal"> {
   clock: DatabaseClock;
   /** Transactions that may have put something. */
   xids: readonly string[];
-  signal: AbortSignal;
+  /** The scheduler's own user. */
+  publisher: string;
 }
 
 /** Postgres' clock, known from one look and carried on by this machine's quartz: nobody sets that one. */
@@ -54,10 +56,11 @@ export class DatabaseClock {
 }
 
 /** Rejects when Postgres can't be used; what was done until then stays done. */
-export async function runRound({ db, clock, xids, publish, signal }: RoundOptions): Promise<Round> {
+export async function runRound(options: RoundOptions): Promise<Round> {
+  const { db, transact, clock, xids, publish, publisher, signal } = options;
   const round: Round = {
     ...{ missed: 0, skipped: 0, latenessS: [], refused: 0, unconfirmed: 0, hasDone: false },
-    ...{ nextMs: undefined, goingOn: [] },
+    ...{ unsendable: [], nextMs: undefined, goingOn: [] },
   };
   // First: what they put is seen by the look after it, once they have ended.
   if (xids.length > 0) {
@@ -68,10 +71,10 @@ export async function runRound({ db, clock, xids, publish, signal }: RoundOption
     round.nextMs = await clock.look(db);
     const isDue = round.nextMs !== undefined && round.nextMs <= clock.now();
     if (!isDue || pass === PASSES || signal.aborted || round.unconfirmed > 0) return round;
-    const advanced = await db.transact((tx) => advance(tx, Math.floor(clock.now())));
+    const advanced = await transact((tx) => advance(tx, Math.floor(clock.now()), publisher));
     round.missed += advanced.missed;
     round.skipped += advanced.skipped;
-    const fired = await db.transact((tx) => fire(tx, { publish, now: () => clock.now() }));
+    const fired = await transact((tx) => fire(tx, { publish, now: () => clock.now() }));
     add(round, fired);
     // What is due is in another scheduler's hands.
     if (advanced.schedules === 0 && fired.due === 0) return round;
@@ -79,8 +82,9 @@ export async function runRound({ db, clock, xids, publish, signal }: RoundOption
   }
 }
 
-function add(round: Round, { latenessS, refused, unconfirmed }: Fired): void {
+function add(round: Round, { latenessS, refused, unsendable, unconfirmed }: Fired): void {
   round.latenessS.push(...latenessS);
+  round.unsendable.push(...unsendable);
   round.refused += refused;
   round.unconfirmed += unconfirmed;
 }

@@ -33,6 +33,9 @@ const every =
 export const timingKey = ({ cron, everySeconds, anchorMs, timeZone }: Timing) =>
   JSON.stringify(cron === undefined ? [everySeconds, anchorMs] : [cron, timeZone]);
 
+/** The engine that a schedule's jobs go to. */
+export const engineOf = (schedule: string) => schedule.slice(0, schedule.indexOf("."));
+
 /** The id of a slot's job: whoever fires it gives it the same, so that it has one effect. */
 export const slotId = (schedule: string, slotMs: number) =>
   `${schedule}:${new Date(slotMs).toISOString()}`;

@@ -4,7 +4,8 @@ create schema if not exists engine_scheduler;
 
 create table if not exists engine_scheduler.schedules (
   name text primary key,
-  spec jsonb not null,
+  -- json, not jsonb, which refuses \u0000.
+  spec json not null,
   -- file: of the repository, which alone changes it. job: put by one, whose publisher alone changes it.
   source text not null check (source in ('file', 'job')),
   -- Broker user of who put it; null where its message named none.
