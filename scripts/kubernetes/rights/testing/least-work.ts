@@ -77,7 +77,9 @@ function messagesOf(stage: RightsFleet, definition: WorkerDefinition): Outgoing[
       ),
       ...(definition.name === BURIALS || definition.name === SCHEDULER
         ? []
-        : [postponed(envelope, names.later, { attempt: 1, crashes: 0, runAt: Date.now() })]),
+        : lanesOf(engine).map((lane) =>
+            postponed({ ...envelope, lane }, names.later, { attempt: 1, crashes: 0, runAt: 1 }),
+          )),
       ...(definition.name === SCHEDULER ? [dueMessage(DUE, names)] : []),
     ];
   });
