@@ -18,14 +18,14 @@ import {
 import { longestReplyMs } from "../../shared/job/retry.ts";
 import { ERROR_CODES } from "../../shared/wire/error-codes.ts";
 import { jobType } from "../../shared/wire/names.ts";
-import { REPOSITORY } from "../repository.ts";
+import { REPOSITORY, SCHEDULES_FILE } from "../repository.ts";
 import { loadWorkers } from "../workers.ts";
 import { asyncapiDocument } from "./contract/asyncapi.ts";
 import { compatibilityReport, writeBaseline } from "./contract/compatibility/baseline.ts";
 import { contractPage } from "./contract/engine-page.ts";
 import { contractHtml, type Documented } from "./contract/html/page.ts";
 import { contractReadme } from "./contract/readme.ts";
-import { BadSchedules, SCHEDULES_FILE, schedulesFile } from "./contract/schedules-file.ts";
+import { BadSchedules, schedulesFile } from "./contract/schedules-file.ts";
 import { contractSource } from "./contract/types.ts";
 
 const DOCS = "docs/contract";

@@ -5,10 +5,10 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { action, defineWorker } from "../../../shared/engine/define-worker.ts";
 import type { Schedule } from "../../../shared/engine/schedule.ts";
-import { REPOSITORY } from "../../repository.ts";
+import { REPOSITORY, SCHEDULES_FILE } from "../../repository.ts";
 import { loadWorkers } from "../../workers.ts";
 import { contractFiles } from "../contract.ts";
-import { SCHEDULES_FILE, schedulesFile } from "./schedules-file.ts";
+import { schedulesFile } from "./schedules-file.ts";
 
 const [scheduler] = (await loadWorkers())
   .map(({ definition }) => definition)

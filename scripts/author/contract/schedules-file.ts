@@ -3,8 +3,6 @@ import type { Action, Schedule, WorkerDefinition } from "@tl-engine/shared";
 import { jobType, SCHEDULER } from "@tl-engine/shared/wire/names";
 import type { z } from "zod";
 
-export const SCHEDULES_FILE = "manifests/base/engines/scheduler/schedules.json";
-
 /** A schedule that the scheduler would not keep, or whose jobs its engine would refuse. */
 export class BadSchedules extends Error {
   override readonly name = "BadSchedules";
