@@ -57,7 +57,7 @@ interface Timing {
   type: string;
 }
 
-const NOW = `select (extract(epoch from clock_timestamp()) * 1000)::float8 "nowMs"`;
+const NOW = `select floor(extract(epoch from clock_timestamp()) * 1000)::float8 "nowMs"`;
 
 /** $1: one schedule's name, or null; $2: an engine's, or null. */
 const SCHEDULES = `
