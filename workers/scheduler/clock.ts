@@ -7,6 +7,8 @@ const MAX_SLEEP_MS = 3_600_000;
 /** This machine's quartz and Postgres' run apart by less. Before a long sleep's end it is asked what time it is. */
 const DRIFT = 1e-4;
 const FAR_MS = 600_000;
+/** Nothing waits. */
+const FOREVER_MS = Number.MAX_SAFE_INTEGER;
 /** What is due, and in another scheduler's hands, or has to be committed yet: looked at again, and less and less often. */
 const SOON_MS = 50;
 /** After a failed round. */
@@ -137,7 +139,7 @@ export class Clock {
 
   /** Until the next round, if nobody asks for one. */
   #sleepMs(): number {
-    const inMs = this.nextInMs() ?? Number.POSITIVE_INFINITY;
+    const inMs = this.nextInMs() ?? FOREVER_MS;
     const untilMs = inMs > FAR_MS ? inMs - Math.max(2_000, inMs * DRIFT) : inMs;
     const againMs = this.#vain === 0 ? 0 : SOON_MS * 2 ** Math.min(this.#vain - 1, 6);
     const wantedMs = this.#goingOn > 0 ? Math.min(untilMs, againMs) : untilMs;

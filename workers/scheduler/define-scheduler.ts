@@ -21,7 +21,7 @@ export function defineScheduler() {
   };
   return defineWorker({
     name: "scheduler",
-    concurrency: 128,
+    concurrency: 256,
     timeoutMs: 30_000,
     transactions: 4,
     redis: true,

@@ -1,7 +1,7 @@
 /** Good jobs of the actions that take any. */
 import type { Example } from "@tl-engine/shared";
 
-const at = (n: number) => new Date(Date.UTC(2030, 0, 1, n % 24)).toISOString();
+const at = (n: number) => new Date(Date.UTC(2026, 0, 1, n % 24)).toISOString();
 /** Of names the part that tests find and remove. */
 const nameOf = (n: number, workspaceId: string) =>
   `analytics.${workspaceId
@@ -49,7 +49,7 @@ export const EXAMPLES = {
   ],
   change: [
     {
-      title: "In snake_case: a job that is to wait until 2030.",
+      title: "In snake_case: a job that is to run at once, its time being past.",
       input: (n) => ({ ...JOB, id: `${JOB.id}-${n}`, run_at: at(n) }),
     },
   ],

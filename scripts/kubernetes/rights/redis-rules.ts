@@ -1,5 +1,5 @@
 /** Rules of `ACL SETUSER` for Redis: an engine's end at its own name, a publisher's at its own. */
-import { BURIALS, PUBLISHER, redisKeys } from "@tl-engine/shared/wire/names";
+import { BURIALS, PUBLISHER, redisKeys, SCHEDULER } from "@tl-engine/shared/wire/names";
 
 /** What the runtime sends, itself and from inside its scripts. Database 0: any other asks for +select. */
 const CLAIMS = [
@@ -31,7 +31,9 @@ export function redisEngineRules(
   if (!handlersUseRedis) return ["reset", "on", claims, channels, ...CLAIMS];
   // First what takes categories away, or it would take INFO as well.
   const own = `~${redisKeys.engine(prefix, engine)}*`;
-  return ["reset", "on", own, channels, ...HANDLERS, ...CLAIMS];
+  // BullMQ notes what it does in a stream.
+  const clock = engine === SCHEDULER ? ["+xadd", "+xtrim"] : [];
+  return ["reset", "on", own, channels, ...HANDLERS, ...clock, ...CLAIMS];
 }
 
 /**
