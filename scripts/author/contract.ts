@@ -26,7 +26,7 @@ import { contractPage } from "./contract/engine-page.ts";
 import { contractHtml, type Documented } from "./contract/html/page.ts";
 import { contractReadme } from "./contract/readme.ts";
 import { BadSchedules, schedulesFile } from "./contract/schedules-file.ts";
-import { contractSource } from "./contract/types.ts";
+import { callableActions, contractSource } from "./contract/types.ts";
 
 const DOCS = "docs/contract";
 const TYPES = "shared/client/contract.ts";
@@ -68,7 +68,7 @@ const EXAMPLE_WORKSPACE = "acme";
 /** What callers see of a worker; undefined for one that takes no jobs from outside. */
 export function engineContract(definition: WorkerDefinition): EngineContract | undefined {
   const { name, timeoutMs, maxAttempts = DEFAULT_MAX_ATTEMPTS } = definition;
-  const actions = Object.entries(definition.actions) as [string, Action][];
+  const actions = callableActions(definition);
   if (actions.length === 0) return undefined;
   const events = actions.flatMap(([, { emits = {} }]) => Object.entries(emits));
   return {

@@ -1301,85 +1301,6 @@ export interface AnalyticsFlowOutput {
   }[];
 }
 
-export interface SchedulerHoldInput {
-  seal: unknown;
-  /**
-   * The engine whose job it is.
-   */
-  engine: string;
-  /**
-   * The queue of its engine that it goes to.
-   */
-  lane: "interactive" | "bulk";
-  /**
-   * The job's id.
-   */
-  id: string;
-  /**
-   * `<engine>.<action>.v<N>`, or an event's that its engine put off.
-   */
-  type: string;
-  /**
-   * When it is to run, epoch milliseconds.
-   */
-  runAtMs: number;
-  /**
-   * How often it was replayed.
-   */
-  generation?: number;
-  /**
-   * Its counted run.
-   */
-  attempt?: number;
-  /**
-   * How many workers it took with it.
-   */
-  crashes?: number;
-  /**
-   * How often the broker took its messages back.
-   */
-  returns?: number;
-  /**
-   * The broker user that published it.
-   */
-  publisher?: string;
-  /**
-   * The program that published it.
-   */
-  appId?: string;
-  /**
-   * Queue of its reply.
-   */
-  replyTo?: string;
-  /**
-   * Its caller's own mark.
-   */
-  correlationId?: string;
-  /**
-   * When its caller stops waiting, epoch milliseconds.
-   */
-  deadlineMs?: number;
-  /**
-   * The trace that it belongs to.
-   */
-  traceparent?: string;
-  /**
-   * SHA-256 of its input's canonical JSON, base64url.
-   */
-  inputHash: string;
-  /**
-   * Its input, as JSON text.
-   */
-  body: string;
-}
-
-export interface SchedulerHoldOutput {
-  /**
-   * `older`: a newer one of its id is held already.
-   */
-  outcome: "held" | "older";
-}
-
 export type SchedulerPutInput_Schema0 =
   | string
   | number
@@ -1463,20 +1384,6 @@ export interface SchedulerPutOutput {
   nextRuns: string[];
 }
 
-export interface SchedulerRemoveInput {
-  /**
-   * Name of the schedule, `<engine>.<name>`: the engine is the one that its jobs go to.
-   */
-  name: string;
-}
-
-export interface SchedulerRemoveOutput {
-  /**
-   * Whether there was anything to do: false when it was so already.
-   */
-  done: boolean;
-}
-
 export interface SchedulerPauseInput {
   /**
    * Name of the schedule, `<engine>.<name>`: the engine is the one that its jobs go to.
@@ -1543,6 +1450,20 @@ export interface SchedulerBackfillOutput {
    * Those of them that had not run, and were put.
    */
   put: number;
+}
+
+export interface SchedulerRemoveInput {
+  /**
+   * Name of the schedule, `<engine>.<name>`: the engine is the one that its jobs go to.
+   */
+  name: string;
+}
+
+export interface SchedulerRemoveOutput {
+  /**
+   * Whether there was anything to do: false when it was so already.
+   */
+  done: boolean;
 }
 
 export interface SchedulerCancelInput {
@@ -1690,13 +1611,12 @@ export interface Engines {
     flow: { input: AnalyticsFlowInput; output: AnalyticsFlowOutput };
   };
   scheduler: {
-    hold: { input: SchedulerHoldInput; output: SchedulerHoldOutput };
     put: { input: SchedulerPutInput; output: SchedulerPutOutput };
-    remove: { input: SchedulerRemoveInput; output: SchedulerRemoveOutput };
     pause: { input: SchedulerPauseInput; output: SchedulerPauseOutput };
     resume: { input: SchedulerResumeInput; output: SchedulerResumeOutput };
     run: { input: SchedulerRunInput; output: SchedulerRunOutput };
     backfill: { input: SchedulerBackfillInput; output: SchedulerBackfillOutput };
+    remove: { input: SchedulerRemoveInput; output: SchedulerRemoveOutput };
     cancel: { input: SchedulerCancelInput; output: SchedulerCancelOutput };
     change: { input: SchedulerChangeInput; output: SchedulerChangeOutput };
     list: { input: SchedulerListInput; output: SchedulerListOutput };
@@ -1717,13 +1637,12 @@ export const CONTRACT: Contract<Engines, Events> = {
       flow: { version: 1, maxInputBytes: 1048576 },
     },
     scheduler: {
-      hold: { version: 1, maxInputBytes: 16777216 },
       put: { version: 1, maxInputBytes: 1048576 },
-      remove: { version: 1, maxInputBytes: 1048576 },
       pause: { version: 1, maxInputBytes: 1048576 },
       resume: { version: 1, maxInputBytes: 1048576 },
       run: { version: 1, maxInputBytes: 1048576 },
       backfill: { version: 1, maxInputBytes: 1048576 },
+      remove: { version: 1, maxInputBytes: 1048576 },
       cancel: { version: 1, maxInputBytes: 1048576 },
       change: { version: 1, maxInputBytes: 1048576 },
       list: { version: 1, maxInputBytes: 1048576 },

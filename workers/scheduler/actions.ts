@@ -18,24 +18,20 @@ export function controlActions(scheduler: Scheduler) {
       examples: EXAMPLES.put,
       handle: (input, job) => put(specOf(input), job, scheduler),
     }),
-    /** Removes a schedule, and its jobs that wait. */
-    remove: action({
-      version: 1,
-      input: schemas.NameInput,
-      output: schemas.DoneOutput,
-      examples: EXAMPLES.remove,
-      handle: ({ name }, job) => remove(name, job),
-    }),
+    /** Has a schedule stand still: slots of that time are not missed. */
     pause: action({
       version: 1,
       input: schemas.NameInput,
       output: schemas.DoneOutput,
+      examples: EXAMPLES.pause,
       handle: ({ name }, job) => pause(name, true, job, scheduler),
     }),
+    /** Has it go on. */
     resume: action({
       version: 1,
       input: schemas.NameInput,
       output: schemas.DoneOutput,
+      examples: EXAMPLES.resume,
       handle: ({ name }, job) => pause(name, false, job, scheduler),
     }),
     /** Runs a schedule's job now, beside its slots. */
@@ -43,6 +39,7 @@ export function controlActions(scheduler: Scheduler) {
       version: 1,
       input: schemas.NameInput,
       output: schemas.RunOutput,
+      examples: EXAMPLES.run,
       handle: ({ name }, job) => run(name, job, scheduler),
     }),
     /** Runs those slots of the past that did not run. */
@@ -50,7 +47,16 @@ export function controlActions(scheduler: Scheduler) {
       version: 1,
       input: schemas.BackfillInput,
       output: schemas.BackfillOutput,
+      examples: EXAMPLES.backfill,
       handle: (input, job) => backfill(input, job, scheduler),
+    }),
+    /** Removes a schedule, and its jobs that wait. */
+    remove: action({
+      version: 1,
+      input: schemas.NameInput,
+      output: schemas.DoneOutput,
+      examples: EXAMPLES.remove,
+      handle: ({ name }, job) => remove(name, job),
     }),
     /** Takes back a job that waits. */
     cancel: action({
@@ -68,6 +74,7 @@ export function controlActions(scheduler: Scheduler) {
       examples: EXAMPLES.change,
       handle: (input, job) => change(input, job, scheduler),
     }),
+    /** Tells what of the publisher's own is kept. */
     list: action({
       version: 1,
       input: schemas.ListInput,

@@ -11,7 +11,7 @@ const PURGE_EVERY_MS = 600_000;
 const DAY_MS = 86_400_000;
 const PURGE = `
   delete from engine_scheduler.slots where ctid = any (array(
-    select ctid from engine_scheduler.slots where decided_ms < $1 and state <> 'queued' limit 5000 for update skip locked))`;
+    select ctid from engine_scheduler.slots where decided_ms < $1 limit 5000 for update skip locked))`;
 
 export interface Running {
   clock: Clock;

@@ -9,6 +9,8 @@ const nameOf = (n: number, workspaceId: string) =>
     .replaceAll(/[^a-z0-9]/g, "-")
     .slice(0, 30)}-${n % 1_000}`.replace(/\.(?=[^a-z])/, ".w");
 
+const named = (n: number, workspaceId: string) => ({ name: nameOf(n, workspaceId) });
+
 const NIGHTLY: Example = {
   title: "Every night at two in Madrid, with the last missed night caught up for half a day.",
   input: (n, workspaceId) => ({
@@ -38,12 +40,19 @@ const JOB = { engine: "analytics", id: "order-4711:reminder" };
 
 export const EXAMPLES = {
   put: [NIGHTLY, QUARTERLY],
-  remove: [
+  pause: [{ title: "A schedule, until it is resumed.", input: named }],
+  resume: [{ title: "It goes on with its next slot.", input: named }],
+  run: [{ title: "Its job, now, beside its slots.", input: named }],
+  backfill: [
     {
-      title: "A schedule that is gone already.",
-      input: (n, workspaceId) => ({ name: nameOf(n, workspaceId) }),
+      title: "The slots of a morning that nobody ran.",
+      input: (n, workspaceId) => ({
+        ...named(n, workspaceId),
+        ...{ from: "2026-01-05T06:00:00Z", to: "2026-01-05T09:00:00Z" },
+      }),
     },
   ],
+  remove: [{ title: "A schedule, with its jobs that wait.", input: named }],
   cancel: [
     { title: "A job that waits no more.", input: (n) => ({ ...JOB, id: `${JOB.id}-${n}` }) },
   ],

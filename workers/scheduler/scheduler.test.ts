@@ -3,9 +3,11 @@ import { openTestFleet, type TestFleet } from "@tl-engine/shared/testing/fleet";
 import { type OwnDatabase, useOwnDatabase } from "@tl-engine/shared/testing/own-database";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { defineScheduler } from "./define-scheduler.ts";
+import { ScheduleInput, specOf } from "./spec.ts";
 import { type EchoRun, echoEngine } from "./testing/echo-engine.ts";
 
 const runs: EchoRun[] = [];
+let healthPort = 0;
 const busy: { until?: Promise<unknown> } = {};
 const scheduler = defineScheduler();
 let database: OwnDatabase;
@@ -16,7 +18,8 @@ beforeAll(async () => {
   database = await useOwnDatabase();
   fleet = await openTestFleet([scheduler, echoEngine()], [import.meta.dirname]);
   await fleet.start(echoEngine(runs, busy));
-  await fleet.start(scheduler);
+  const worker = await fleet.start(scheduler);
+  healthPort = worker.healthPort;
 });
 afterAll(async () => {
   await fleet?.close();
@@ -255,5 +258,45 @@ describe("a schedule", () => {
     const name = newName();
     await done("put", { ...GOOD, name, everySeconds: 1, input: { text: "\0 \ud83d\ude00" } });
     await whenTrue("a run", () => runsOf(name).length > 0);
+  });
+});
+
+test("its metrics tell what was missed, how exact it fires, and how late it is", async () => {
+  const text = await (await fetch(`http://127.0.0.1:${healthPort}/metrics`)).text();
+  expect(text).toMatch(/engine_scheduler_slots_not_run_total\{why="missed",engine="scheduler"\} 0/);
+  expect(text).toMatch(
+    /engine_scheduler_slots_not_run_total\{why="skipped",engine="scheduler"\} [1-9]/,
+  );
+  expect(text).toMatch(/engine_scheduler_fire_error_seconds_count\{engine="scheduler"\} [1-9]/);
+  expect(text).toMatch(/engine_scheduler_overdue_seconds\{engine="scheduler"\} \d/);
+});
+
+describe("for its admins", () => {
+  test("what is the file's, and others', can be run, paused and listed, and stays as it is", async () => {
+    const admin = decodeURIComponent(new URL(fleet.config.AMQP_URL).username);
+    const own = await openTestFleet([defineScheduler()], [import.meta.dirname]);
+    try {
+      await own.start(defineScheduler(), { SCHEDULER_ADMINS: `somebody, ${admin}` });
+      const name = newName();
+      await own.pool.query(
+        `insert into engine_scheduler.schedules (name, spec, source, next_ms) values ($1, $2, 'file', null)`,
+        [
+          name,
+          JSON.stringify(
+            specOf(ScheduleInput.parse({ ...GOOD, name, cron: "0 3 * * *" } as never)),
+          ),
+        ],
+      );
+      const replyTo = async (action: string) =>
+        (await own.reply(await own.publish("scheduler", action, { name }))).reply;
+      for (const action of ["pause", "resume", "run"])
+        expect(await replyTo(action)).toMatchObject({ status: "succeeded" });
+      expect(await replyTo("list")).toMatchObject({
+        output: { schedules: [{ name, source: "file" }] },
+      });
+      expect(await replyTo("remove")).toMatchObject({ error: { code: "rejected" } });
+    } finally {
+      await own.close();
+    }
   });
 });

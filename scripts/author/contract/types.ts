@@ -16,6 +16,10 @@ const pascal = (...words: string[]) =>
     .map((word) => word.slice(0, 1).toUpperCase() + word.slice(1))
     .join("");
 
+/** Those that callers may ask for: what keeps jobs for later is given them by the runtime alone. */
+export const callableActions = ({ actions, later }: WorkerDefinition): Actions =>
+  (Object.entries(actions) as Actions).filter(([name]) => name !== later?.action);
+
 /** The client's TypeScript: a type for each schema, and the constant that the client checks names by. */
 export async function contractSource(definitions: WorkerDefinition[]): Promise<string> {
   const declarations: string[] = [];
@@ -31,9 +35,10 @@ export async function contractSource(definitions: WorkerDefinition[]): Promise<s
   };
   const engineTypes: string[] = [];
   const eventTypes = new Map<string, string>();
-  for (const { name: engine, actions } of definitions) {
+  for (const definition of definitions) {
+    const { name: engine } = definition;
     const members: string[] = [];
-    for (const [action, { input, output, emits = {} }] of Object.entries(actions) as Actions) {
+    for (const [action, { input, output, emits = {} }] of callableActions(definition)) {
       const inputType = inputSchema(input, "types");
       const inputName = await declare(pascal(engine, action, "input"), inputType);
       const outputName = await declare(pascal(engine, action, "output"), outputSchema(output));
@@ -44,13 +49,15 @@ export async function contractSource(definitions: WorkerDefinition[]): Promise<s
     }
     engineTypes.push(`${JSON.stringify(engine)}: {\n${members.join("\n")}\n};`);
   }
-  const facts = definitions.map(({ name, actions }) => [
-    name,
+  const facts = definitions.map((definition) => [
+    definition.name,
     Object.fromEntries(
-      Object.entries(actions).map(([action, { version, maxInputBytes = DEFAULT_MAX_BYTES }]) => [
-        action,
-        { version, maxInputBytes },
-      ]),
+      callableActions(definition).map(
+        ([action, { version, maxInputBytes = DEFAULT_MAX_BYTES }]) => [
+          action,
+          { version, maxInputBytes },
+        ],
+      ),
     ),
   ]);
   refuseRepeats(declarations);
