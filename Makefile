@@ -29,7 +29,7 @@ RUN := node
 WITH_SERVICES := node scripts/author/services.ts with --
 
 .PHONY: help setup node demo test check release trend bench simulate cost crash-test crash-test-selfcheck fleet dev worker example new-worker remove-worker contract handbook client \
-	send test-connections compare-activities dead-letters replay topology migrate lint-manifests rights images pin-images sign-images verify-images try-image render deploy-dev deploy-staging stop-all resume \
+	send test-connections compare-activities dead-letters replay schedules topology migrate lint-manifests rights images pin-images sign-images verify-images try-image render deploy-dev deploy-staging stop-all resume \
 	cluster-up cluster-down try-cluster \
 	services-up services-down services-status format clean
 
@@ -143,6 +143,9 @@ dead-letters: setup ## Show jobs that ended without success, by code, and those 
 replay: setup ## Run dead letters again: NAME=activities (or unrouted) with ID=job-id, CODE=rejected, TYPE=…, SINCE=2h, or ALL=1 [DRY_RUN=1]
 	@$(call needs,NAME)
 	@$(WITH_SERVICES) node scripts/operate/dead-letters.ts replay
+
+schedules: setup ## Show schedules with their next and last runs, missed slots, and jobs that wait [NAME=analytics|analytics.nightly] [LIMIT=n] [JSON=1]
+	@$(WITH_SERVICES) node scripts/operate/schedules.ts
 
 topology: setup ## Declare the exchanges and queues, unbind what is gone; PRUNE=1 deletes it where it is empty
 	@$(WITH_SERVICES) node scripts/operate/topology.ts

@@ -229,7 +229,9 @@ test("the handbook's metrics are those of the code", () => {
   const told = firstCells("docs/infra/integraciones/monitoreo.md").filter((name) =>
     name.startsWith("engine_"),
   );
-  const made = allOf(read("shared/process/metrics.ts"), /"(engine_[a-z_]+)"/g);
+  const made = ["shared/process/metrics.ts", ...filesUnder("workers", "/metrics.ts")].flatMap(
+    (path) => allOf(read(path), /"(engine_[a-z_]+)"/g),
+  );
   expect(told.toSorted()).toEqual(made.toSorted());
 });
 

@@ -87,16 +87,17 @@ describe("pages", () => {
   });
 });
 
+const code = ["shared", "scripts", "workers"]
+  .flatMap((folder) => filesUnder(folder, ".ts"))
+  .filter((path) => !path.endsWith(".test.ts"))
+  .map(read);
+
 describe("the runbook", () => {
   const runbook = read(RUNBOOK);
   const sections = runbook.split(/^(?=## )/m);
   const under = (heading: string) => sections.find((it) => it.startsWith(`## ${heading}\n`)) ?? "";
   const titles = (heading: string) => allOf(under(heading), /^### (.+)$/gm);
   const named = (heading: string) => titles(heading).map((it) => it.replaceAll("`", ""));
-  const code = ["shared", "scripts", "workers"]
-    .flatMap((folder) => filesUnder(folder, ".ts"))
-    .filter((path) => !path.endsWith(".test.ts"))
-    .map(read);
 
   test("has a section for each alert, and for no other", () => {
     const raised = code.flatMap((text) => [
@@ -244,7 +245,7 @@ describe("names", () => {
   const spans = (page: string) => allOf(read(page), /`([^`\n]+)`/g);
 
   test("of metrics are those of the code", async () => {
-    const made = allOf(read("shared/process/metrics.ts"), /"(engine_[a-z_]+)"/g);
+    const made = code.flatMap((text) => allOf(text, /"(engine_[a-z_]+)"/g));
     // Roles and schemas of Postgres.
     const roles = (await workerFolders()).map((name) => `engine_${name}`);
     const unknown = HANDBOOK.flatMap((page) =>

@@ -2,6 +2,7 @@
 export * from "./engine/define-worker.ts";
 export * from "./engine/errors.ts";
 export type * from "./engine/sample-job.ts";
+export type * from "./engine/schedule.ts";
 export {
   alsoAs,
   anySpelling,

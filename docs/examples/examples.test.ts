@@ -9,27 +9,34 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connect } from "../../shared/client/client.ts";
 import { contractOf } from "../../shared/client/contract-of.ts";
 import { openTestFleet, type TestFleet } from "../../shared/testing/fleet.ts";
+import { type OwnDatabase, useOwnDatabase } from "../../shared/testing/own-database.ts";
 import activities from "../../workers/activities/index.ts";
+import scheduler from "../../workers/scheduler/index.ts";
 import visits, { MIGRATION as VISITS } from "./handle-batch.ts";
 import rates from "./http-call.ts";
 import heard from "./on.ts";
 import reports from "./retry-later.ts";
 import counters, { MIGRATION as COUNTERS } from "./tx.ts";
 
-const ENGINES = [counters, visits, heard, reports, rates, activities];
-const CALLERS = ["on-reply", "events", "resend-unanswered"];
+const ENGINES = [counters, visits, heard, reports, rates, activities, scheduler];
+const SCHEDULER = new URL("../../workers/scheduler", import.meta.url).pathname;
+const CALLERS = ["on-reply", "events", "resend-unanswered", "later"];
 const CALLERS_QUEUES = ["tl-plane.replies.example", "tl-plane.activity-feed.example"];
 
+let database: OwnDatabase;
 let fleet: TestFleet;
 
 beforeAll(async () => {
-  fleet = await openTestFleet(ENGINES);
+  // A scheduler takes up all that its tables hold.
+  database = await useOwnDatabase();
+  fleet = await openTestFleet(ENGINES, [SCHEDULER]);
   await fleet.pool.query(`create schema if not exists engine_example; ${COUNTERS}; ${VISITS}`);
 });
 afterAll(async () => {
   await fleet?.pool.query("drop schema if exists engine_example cascade");
   for (const queue of CALLERS_QUEUES) await fleet?.channel.deleteQueue(queue);
   await fleet?.close();
+  await database?.drop();
 });
 
 const answer = async (id: string) => (await fleet.reply(id)).reply;
@@ -193,6 +200,14 @@ describe("callers", () => {
   test("events: what the engine announces is heard", async () => {
     expect(await runExample("events")).toEqual([
       expect.stringMatching(/^ev-\S+: priority low → high$/),
+    ]);
+  });
+
+  test("later: a job is moved and taken back, a schedule is put and removed", async () => {
+    await fleet.start(scheduler);
+    expect(await runExample("later")).toEqual([
+      ...["waits: true", "taken back: true", "next runs: 3", "put: activities.example"],
+      "removed: true",
     ]);
   });
 

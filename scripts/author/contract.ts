@@ -1,4 +1,7 @@
-/** Writes the contract for callers, in docs/contract/ and shared/client/contract.ts, from the workers' definitions. */
+/**
+ * Writes what follows from the workers' definitions: the contract for callers, in docs/contract/ and
+ * shared/client/contract.ts, and the file of schedules.
+ */
 import "../show/closed-pipe.ts";
 import { spawnSync } from "node:child_process";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -15,13 +18,14 @@ import {
 import { longestReplyMs } from "../../shared/job/retry.ts";
 import { ERROR_CODES } from "../../shared/wire/error-codes.ts";
 import { jobType } from "../../shared/wire/names.ts";
-import { REPOSITORY } from "../repository.ts";
+import { REPOSITORY, SCHEDULES_FILE } from "../repository.ts";
 import { loadWorkers } from "../workers.ts";
 import { asyncapiDocument } from "./contract/asyncapi.ts";
 import { compatibilityReport, writeBaseline } from "./contract/compatibility/baseline.ts";
 import { contractPage } from "./contract/engine-page.ts";
 import { contractHtml, type Documented } from "./contract/html/page.ts";
 import { contractReadme } from "./contract/readme.ts";
+import { BadSchedules, schedulesFile } from "./contract/schedules-file.ts";
 import { callableActions, contractSource } from "./contract/types.ts";
 
 const DOCS = "docs/contract";
@@ -147,6 +151,9 @@ export async function contractFiles(definitions: WorkerDefinition[]): Promise<Ma
   files.set(readme, formatted(readme, contractReadme(engines)));
   files.set(TYPES, formatted(TYPES, await contractSource(callable)));
   files.set(PYTHON, await pythonSource(engines));
+  const schedules = schedulesFile(definitions);
+  if (schedules !== undefined)
+    files.set(SCHEDULES_FILE, formatted(SCHEDULES_FILE, JSON.stringify(schedules)));
   return files;
 }
 
@@ -195,4 +202,11 @@ async function main(): Promise<void> {
   for (const file of await writeBaseline(REPOSITORY, names)) console.log(`baseline: ${file}`);
 }
 
-if (import.meta.main) await main();
+/** What is wrong with an author's schedules is told without a stack. */
+function tellBadSchedules(error: unknown): void {
+  if (!(error instanceof BadSchedules)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}
+
+if (import.meta.main) await main().catch(tellBadSchedules);

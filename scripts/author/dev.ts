@@ -1,10 +1,12 @@
 /** `make dev`: all workers on local services, each started anew when its code changes. */
 import "../show/closed-pipe.ts";
+import { existsSync, readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { provideServices } from "../../shared/services/index.ts";
 import { startReaper } from "../../shared/services/reaper.ts";
+import { SCHEDULER } from "../../shared/wire/names.ts";
 import { readDotEnv } from "../operate/dot-env.ts";
-import { REPOSITORY } from "../repository.ts";
+import { REPOSITORY, SCHEDULER_DEFAULTS, SCHEDULES_FILE } from "../repository.ts";
 import { WORKERS, workerFolders } from "../workers.ts";
 import { firstPort, inspectorPorts } from "./dev/inspector-ports.ts";
 import { prettyLine } from "./dev/log-lines.ts";
@@ -31,6 +33,7 @@ const env = {
   HEALTH_PORT: "0",
   // A line for each job.
   LOG_LEVEL: "debug",
+  ...SCHEDULER_DEFAULTS,
   ...process.env,
   ...services.env(),
 };
@@ -138,6 +141,23 @@ async function followDefinitions(
   if ((await Promise.all(starts)).includes(false)) return;
   if (files.some((file) => file.endsWith("/index.ts"))) await declareTopology(env, say);
   await writeContract(env, say);
+  await followSchedules();
+}
+
+let schedules = readSchedules();
+
+function readSchedules(): string {
+  const file = `${REPOSITORY}${SCHEDULES_FILE}`;
+  return existsSync(file) ? readFileSync(file, "utf8") : "";
+}
+
+/** A scheduler reads its file at its start alone. */
+async function followSchedules(): Promise<void> {
+  const before = schedules;
+  schedules = readSchedules();
+  if (schedules === before) return;
+  say(`${SCHEDULES_FILE} changed: ${SCHEDULER}`);
+  await workers.get(SCHEDULER)?.reload();
 }
 
 const watches = ["workers", "shared"].map((folder) =>

@@ -9,15 +9,20 @@ import { pathToFileURL } from "node:url";
 import type { WorkerDefinition } from "../../shared/engine/define-worker.ts";
 import { provideServices } from "../../shared/services/index.ts";
 import { openTestFleet, type TestFleet } from "../../shared/testing/fleet.ts";
+import { useOwnDatabase } from "../../shared/testing/own-database.ts";
 import type { Reply } from "../../shared/wire/reply.ts";
 import activities from "../../workers/activities/index.ts";
+import scheduler from "../../workers/scheduler/index.ts";
 import { readDotEnv } from "../operate/dot-env.ts";
 import { REPOSITORY } from "../repository.ts";
+import { WORKERS } from "../workers.ts";
 
 const FOLDER = join(REPOSITORY, "docs/examples");
 /** No engine's: it is dropped in the end. */
 const SCHEMA = "engine_example";
 const PATIENCE_MS = 1_000;
+/** What callers call. */
+const CALLED = [activities, scheduler];
 
 /** What an engine's file exports; a caller's exports nothing, and runs when it is loaded. */
 interface EngineExample {
@@ -54,7 +59,7 @@ const endingOf = (reply: Reply) =>
     : `failed ${reply.error.code}: ${reply.error.message}`;
 
 async function runCaller(fleet: TestFleet, file: string): Promise<number> {
-  await fleet.start(activities);
+  for (const engine of CALLED) await fleet.start(engine);
   const env = { ...process.env, ...fleet.env };
   const child = spawn(process.execPath, [file], { env, stdio: "inherit" });
   const [code] = await once(child, "close");
@@ -74,14 +79,20 @@ async function main(name: string): Promise<void> {
   readDotEnv();
   const services = await provideServices();
   Object.assign(process.env, services.env());
+  // A scheduler takes up all that its tables hold: those of a fleet that runs here are none of the example's.
+  const database = await useOwnDatabase();
   const isCaller = !readFileSync(file, "utf8").includes("export default");
   const example = isCaller ? {} : ((await import(pathToFileURL(file).href)) as EngineExample);
-  const fleet = await openTestFleet([example.default ?? activities]);
+  const fleet = await openTestFleet(
+    example.default ? [example.default] : CALLED,
+    CALLED.map(({ name: engine }) => join(WORKERS, engine)),
+  );
   try {
     if (isCaller) process.exitCode = await runCaller(fleet, file);
     else await runEngine(fleet, example);
   } finally {
     await fleet.close();
+    await database.drop();
     await services.stop();
   }
 }

@@ -3,7 +3,7 @@ import "../show/closed-pipe.ts";
 import { provideServices } from "../../shared/services/index.ts";
 import { startWorkerProcess, workerArgs } from "../../shared/services/worker-process.ts";
 import { readDotEnv } from "../operate/dot-env.ts";
-import { REPOSITORY } from "../repository.ts";
+import { REPOSITORY, SCHEDULER_DEFAULTS } from "../repository.ts";
 import { printableLines } from "../show/terminal/printable.ts";
 import { workerFolders } from "../workers.ts";
 import { declareTopology, runMigrations } from "./dev/prepare.ts";
@@ -21,7 +21,7 @@ async function main(name: string): Promise<number> {
   readDotEnv();
   const services = await provideServices();
   try {
-    const env = { ...process.env, ...services.env() };
+    const env = { ...SCHEDULER_DEFAULTS, ...process.env, ...services.env() };
     const sources = Object.entries(services.sources);
     say(`services: ${sources.map(([service, source]) => `${service} (${source})`).join(", ")}`);
     // Given servers belong to somebody, who runs `make topology` and `make migrate`.

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { SCHEDULER } from "../../shared/wire/names.ts";
 import { REPOSITORY } from "../repository.ts";
 import { workerFolders } from "../workers.ts";
 import { NotLocked, productionPackages, readLock } from "./production-packages.ts";
@@ -61,8 +62,11 @@ test.each(await workerFolders())("of %s are those that npm lists", (worker) => {
   expect(packages).toEqual(npmsWord(worker));
   expect(packages).toContain(`@tl-engine/${worker}@0.1.0`);
   expect(
-    packages.filter((name) => /^(vitest|typescript|testcontainers|bullmq|@types)/.test(name)),
+    packages.filter((name) => /^(vitest|typescript|testcontainers|@types)/.test(name)),
   ).toEqual([]);
+  // The clock's, and nobody else's.
+  const clock = packages.filter((name) => /^(bullmq|croner)@/.test(name));
+  expect(clock).toHaveLength(worker === SCHEDULER ? 2 : 0);
 });
 
 const LOCK = {

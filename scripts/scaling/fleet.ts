@@ -9,7 +9,7 @@ import { provideServices } from "../../shared/services/index.ts";
 import { declareTopology, runMigrations } from "../author/dev/prepare.ts";
 import { BadFiles } from "../kubernetes/read/bad-files.ts";
 import { readDotEnv } from "../operate/dot-env.ts";
-import { REPOSITORY } from "../repository.ts";
+import { REPOSITORY, SCHEDULER_DEFAULTS } from "../repository.ts";
 import { type Live, startLive } from "../show/terminal/live.ts";
 import { printableLines } from "../show/terminal/printable.ts";
 import { createFleet, type Fleet } from "./fleet/fleet.ts";
@@ -32,7 +32,7 @@ interface Options {
   maxReplicas: number | undefined;
   /** Ends after so many seconds; undefined: at Ctrl-C. */
   durationS: number | undefined;
-  /** Ends when all engines are back at 0 after at least one of them ran. */
+  /** Ends when all engines are back at their least, 0 where none is always on, after at least one of them had more. */
   untilZero: boolean;
   keda: string;
   logs: string;
@@ -98,7 +98,7 @@ async function main(stop: AbortController): Promise<void> {
     prefix,
     ...(maxReplicas !== undefined && { maxReplicas }),
   });
-  const env = { ...process.env, ...provided.env() };
+  const env = { ...SCHEDULER_DEFAULTS, ...process.env, ...provided.env() };
   await declareTopology(env, say);
   await runMigrations(env, say);
   if (stop.signal.aborted) return;
@@ -166,9 +166,15 @@ async function runFleet(
 async function untilOver(fleet: Fleet, options: Options, signal: AbortSignal): Promise<void> {
   const { durationS = Number.POSITIVE_INFINITY, untilZero } = options;
   const startedAtMs = performance.now();
-  const hasRun = () => fleet.engines.some(({ totals }) => totals.peakReplicas > 0);
+  const hasRun = () =>
+    fleet.engines.some(
+      ({ totals, scaledObject }) => totals.peakReplicas > scaledObject.minReplicaCount,
+    );
   const isIdle = () =>
-    fleet.engines.every(({ deployment: { replicas, pods } }) => replicas + pods.draining === 0);
+    fleet.engines.every(
+      ({ deployment: { replicas, pods }, scaledObject }) =>
+        replicas + pods.draining <= scaledObject.minReplicaCount,
+    );
   while (!signal.aborted && performance.now() - startedAtMs < durationS * 1_000) {
     if (untilZero && hasRun() && isIdle()) return;
     await delay(100, undefined, { signal }).catch(() => {});

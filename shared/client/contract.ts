@@ -1301,6 +1301,306 @@ export interface AnalyticsFlowOutput {
   }[];
 }
 
+export type SchedulerPutInput_Schema0 =
+  | string
+  | number
+  | boolean
+  | null
+  | SchedulerPutInput_Schema0[]
+  | {
+      [k: string]: SchedulerPutInput_Schema0;
+    };
+
+export interface SchedulerPutInput {
+  /**
+   * Name of the schedule, `<engine>.<name>`: the engine is the one that its jobs go to.
+   */
+  name: string;
+  /**
+   * Type of its jobs, `<engine>.<action>.v<N>`, of the engine in its name.
+   */
+  type: string;
+  /**
+   * The engine's queue that its jobs go to.
+   */
+  lane?: "interactive" | "bulk";
+  /**
+   * Minute, hour, day, month, weekday; also `L`, `W`, `#`, and `+` before the weekday for day *and* weekday. Either this or `everySeconds`.
+   */
+  cron?: string;
+  /**
+   * IANA name of the zone that `cron` is read in. A time that the clock leaps over fires once, when it has leapt; one that comes twice fires once.
+   */
+  timeZone?: string;
+  /**
+   * Seconds from one run to the next, counted from `anchor`.
+   */
+  everySeconds?: number;
+  /**
+   * Where the intervals are counted from, ISO-8601.
+   */
+  anchor?: string;
+  /**
+   * Input of its jobs, at most 65536 bytes of JSON.
+   */
+  input?: SchedulerPutInput_Schema0;
+  /**
+   * Each run is later than its slot by 0 to so many seconds, always the same ones.
+   */
+  jitterSeconds?: number;
+  /**
+   * What becomes of a slot while the previous run goes on: left out, one of them run after it, or run beside it.
+   */
+  overlap?: "skip" | "queue-one" | "allow";
+  /**
+   * How long a run counts as going on, at most, without a result: it is no longer waited for then.
+   */
+  runLimitSeconds?: number;
+  /**
+   * What becomes of slots that nobody was there to run, more than a minute late.
+   */
+  catchUp?: {
+    /**
+     * Of the slots missed: run none of them, the last, or all, which takes overlap allow.
+     */
+    policy?: "skip" | "once" | "all";
+    /**
+     * How old a missed slot may be that is still run, seconds.
+     */
+    windowSeconds?: number;
+  };
+}
+
+export interface SchedulerPutOutput {
+  /**
+   * The schedule.
+   */
+  name: string;
+  /**
+   * Its next three slots; none when it has no more.
+   *
+   * Items: ISO-8601, UTC.
+   */
+  nextRuns: string[];
+}
+
+export interface SchedulerPauseInput {
+  /**
+   * Name of the schedule, `<engine>.<name>`: the engine is the one that its jobs go to.
+   */
+  name: string;
+}
+
+export interface SchedulerPauseOutput {
+  /**
+   * Whether there was anything to do: false when it was so already.
+   */
+  done: boolean;
+}
+
+export interface SchedulerResumeInput {
+  /**
+   * Name of the schedule, `<engine>.<name>`: the engine is the one that its jobs go to.
+   */
+  name: string;
+}
+
+export interface SchedulerResumeOutput {
+  /**
+   * Whether there was anything to do: false when it was so already.
+   */
+  done: boolean;
+}
+
+export interface SchedulerRunInput {
+  /**
+   * Name of the schedule, `<engine>.<name>`: the engine is the one that its jobs go to.
+   */
+  name: string;
+}
+
+export interface SchedulerRunOutput {
+  /**
+   * Id of the job that was put.
+   */
+  id: string;
+}
+
+export interface SchedulerBackfillInput {
+  /**
+   * Name of the schedule, `<engine>.<name>`: the engine is the one that its jobs go to.
+   */
+  name: string;
+  /**
+   * The first instant whose slot is to be run, ISO-8601.
+   */
+  from: string;
+  /**
+   * The last one; it must have passed.
+   */
+  to: string;
+}
+
+export interface SchedulerBackfillOutput {
+  /**
+   * Slots between the two instants.
+   */
+  slots: number;
+  /**
+   * Those of them that had not run, and were put.
+   */
+  put: number;
+}
+
+export interface SchedulerRemoveInput {
+  /**
+   * Name of the schedule, `<engine>.<name>`: the engine is the one that its jobs go to.
+   */
+  name: string;
+}
+
+export interface SchedulerRemoveOutput {
+  /**
+   * Whether there was anything to do: false when it was so already.
+   */
+  done: boolean;
+}
+
+export interface SchedulerCancelInput {
+  /**
+   * The engine whose job it is.
+   */
+  engine: string;
+  /**
+   * The job's id.
+   */
+  id: string;
+}
+
+export interface SchedulerCancelOutput {
+  /**
+   * Whether there was anything to do: false when it was so already.
+   */
+  done: boolean;
+}
+
+export interface SchedulerChangeInput {
+  /**
+   * The engine whose job it is.
+   */
+  engine: string;
+  /**
+   * The job's id.
+   */
+  id: string;
+  /**
+   * When it is to run instead, ISO-8601, at most a year ahead.
+   */
+  runAt: string;
+}
+
+export interface SchedulerChangeOutput {
+  /**
+   * Whether there was anything to do: false when it was so already.
+   */
+  done: boolean;
+}
+
+export interface SchedulerListInput {
+  /**
+   * Only what is for this engine.
+   */
+  engine?: string;
+  /**
+   * Schedules, and jobs, at most.
+   */
+  limit?: number;
+  /**
+   * The last name of a schedule, and id of a job, that an earlier answer had.
+   */
+  after?: string;
+}
+
+export interface SchedulerListOutput {
+  /**
+   * Those of the publisher's own, by name.
+   */
+  schedules: {
+    /**
+     * The schedule.
+     */
+    name: string;
+    /**
+     * Type of its jobs.
+     */
+    type: string;
+    /**
+     * Its pattern.
+     */
+    cron?: string;
+    /**
+     * Or its interval.
+     */
+    everySeconds?: number;
+    /**
+     * The zone that its pattern is read in.
+     */
+    timeZone: string;
+    /**
+     * `file` or `job`.
+     */
+    source: string;
+    /**
+     * Whether it stands still.
+     */
+    paused: boolean;
+    /**
+     * Its next three slots; none while it is paused.
+     *
+     * Items: ISO-8601, UTC.
+     */
+    nextRuns: string[];
+    /**
+     * What became of the last five.
+     */
+    lastSlots: {
+      /**
+       * ISO-8601, UTC.
+       */
+      at: string;
+      /**
+       * `fired`, `queued`, `skipped` or `missed`.
+       */
+      state: string;
+      /**
+       * How many slots this stands for: several that were missed are one.
+       */
+      count: number;
+    }[];
+  }[];
+  /**
+   * Jobs of its own that wait, by id.
+   */
+  jobs: {
+    /**
+     * Its engine.
+     */
+    engine: string;
+    /**
+     * Its id.
+     */
+    id: string;
+    /**
+     * Its type.
+     */
+    type: string;
+    /**
+     * ISO-8601, UTC.
+     */
+    runAt: string;
+  }[];
+}
+
 /** Input and output of each engine's actions. */
 export interface Engines {
   activities: {
@@ -1309,6 +1609,17 @@ export interface Engines {
   analytics: {
     ingest: { input: AnalyticsIngestInput; output: AnalyticsIngestOutput };
     flow: { input: AnalyticsFlowInput; output: AnalyticsFlowOutput };
+  };
+  scheduler: {
+    put: { input: SchedulerPutInput; output: SchedulerPutOutput };
+    pause: { input: SchedulerPauseInput; output: SchedulerPauseOutput };
+    resume: { input: SchedulerResumeInput; output: SchedulerResumeOutput };
+    run: { input: SchedulerRunInput; output: SchedulerRunOutput };
+    backfill: { input: SchedulerBackfillInput; output: SchedulerBackfillOutput };
+    remove: { input: SchedulerRemoveInput; output: SchedulerRemoveOutput };
+    cancel: { input: SchedulerCancelInput; output: SchedulerCancelOutput };
+    change: { input: SchedulerChangeInput; output: SchedulerChangeOutput };
+    list: { input: SchedulerListInput; output: SchedulerListOutput };
   };
 }
 
@@ -1324,6 +1635,17 @@ export const CONTRACT: Contract<Engines, Events> = {
     analytics: {
       ingest: { version: 1, maxInputBytes: 8388608 },
       flow: { version: 1, maxInputBytes: 1048576 },
+    },
+    scheduler: {
+      put: { version: 1, maxInputBytes: 1048576 },
+      pause: { version: 1, maxInputBytes: 1048576 },
+      resume: { version: 1, maxInputBytes: 1048576 },
+      run: { version: 1, maxInputBytes: 1048576 },
+      backfill: { version: 1, maxInputBytes: 1048576 },
+      remove: { version: 1, maxInputBytes: 1048576 },
+      cancel: { version: 1, maxInputBytes: 1048576 },
+      change: { version: 1, maxInputBytes: 1048576 },
+      list: { version: 1, maxInputBytes: 1048576 },
     },
   },
 };

@@ -2,8 +2,9 @@
 import { MAX_COUNT } from "../wire/headers.ts";
 import { NAME } from "../wire/names.ts";
 import { isAsyncFunction, isAsyncSchema } from "./async-schema.ts";
+import { checkSchedules } from "./check-schedule.ts";
 import type { Action, Example, WorkerDefinition } from "./define-worker.ts";
-import { nearest } from "./nearest.ts";
+import { checkKeys, checkRanges, type Fail } from "./option-checks.ts";
 
 /** Each number with its least and its most. */
 const RANGES = {
@@ -20,10 +21,9 @@ const ACTION_RANGES = {
   maxInputBytes: [1, 16 * 1024 * 1024],
   maxOutputBytes: [1, 16 * 1024 * 1024],
 } as const;
-type Ranges = Readonly<Record<string, readonly [number, number]>>;
 
 const KEYS = [
-  ...["name", "actions", "on", "redis", "env", "purge", "later", "background"],
+  ...["name", "actions", "on", "redis", "env", "purge", "later", "background", "schedules"],
   ...Object.keys(RANGES),
 ];
 const ACTION_KEYS = [
@@ -60,6 +60,7 @@ export function checkDefinition(definition: WorkerDefinition): void {
   for (const [event, subscription] of Object.entries(on)) {
     checkSubscription(subscription, `on[${JSON.stringify(event)}]`, actions, fail);
   }
+  checkSchedules(definition.schedules ?? {}, actions, fail);
 }
 
 function checkSubscription(
@@ -74,8 +75,6 @@ function checkSubscription(
   if (isAsyncFunction(map)) fail(`${place}.map must be synchronous`);
   if (!Object.hasOwn(actions, target)) fail(`${place} names no action of this worker`);
 }
-
-type Fail = (what: string) => never;
 
 function checkAction(key: string, action: Action, fail: Fail): void {
   const { input, output, emits = {}, handle, handleBatch } = action;
@@ -93,18 +92,6 @@ function checkAction(key: string, action: Action, fail: Fail): void {
       fail(`the schema ${key}.${place} is asynchronous; schemas must be synchronous`);
 }
 
-function checkKeys(object: object, known: string[], place: string, fail: Fail): void {
-  for (const key of Object.keys(object))
-    if (!known.includes(key))
-      fail(`${place}${key} is no option${meant(key, known)}; there are ${known.join(", ")}`);
-}
-
-/** Two edits, since neighbours that changed places are two. */
-function meant(key: string, known: string[]): string {
-  const near = nearest(key, known, Math.min(2, Math.floor(key.length / 2)));
-  return near === undefined ? "" : `, did you mean ${near}`;
-}
-
 /** Their shape alone: what they hold is tried by the conformance suite, at no cost for a start. */
 function checkExamples(examples: readonly Example[], place: string, fail: Fail): void {
   if (!Array.isArray(examples)) fail(`${place} must be a list`);
@@ -117,22 +104,5 @@ function checkExamples(examples: readonly Example[], place: string, fail: Fail):
       fail(`${place}[${at}].title must say what it shows`);
     if (typeof input !== "function" || isAsyncFunction(input))
       fail(`${place}[${at}].input must be a synchronous function`);
-  }
-}
-
-function checkRanges(
-  object: object,
-  ranges: Ranges,
-  place: string,
-  needed: string[],
-  fail: Fail,
-): void {
-  for (const [key, [least, most]] of Object.entries(ranges)) {
-    const value: unknown = (object as Record<string, unknown>)[key];
-    if (value === undefined && !needed.includes(key)) continue;
-    const isFine = Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
-    const number = (count: number) => count.toLocaleString("en");
-    if (!isFine)
-      fail(`${place}${key} must be a whole number from ${number(least)} to ${number(most)}`);
   }
 }

@@ -14,6 +14,68 @@ defineWorker({
   on: { "thing.made": { action: "run", map: String } },
 });
 
+defineWorker({
+  name: "right",
+  ...numbers,
+  actions: { run },
+  schedules: {
+    nightly: { action: "run", cron: "0 2 * * *", timeZone: "America/Mexico_City", input: ["a"] },
+    often: {
+      ...{ action: "run", everySeconds: 90, anchor: "2026-01-01T00:00:00Z", lane: "bulk" },
+      ...{ jitterSeconds: 5, runLimitSeconds: 60, overlap: "allow" },
+      catchUp: { policy: "all", windowSeconds: 600 },
+    },
+  },
+});
+
+defineWorker({
+  name: "wrong",
+  ...numbers,
+  actions: { run },
+  // @ts-expect-error the worker has no such action
+  schedules: { nightly: { action: "walk", cron: "0 2 * * *" } },
+});
+
+defineWorker({
+  name: "wrong",
+  ...numbers,
+  actions: { run },
+  // @ts-expect-error timeZone is spelled otherwise
+  schedules: { nightly: { action: "run", cron: "0 2 * * *", timezone: "UTC" } },
+});
+
+defineWorker({
+  name: "wrong",
+  ...numbers,
+  actions: { run },
+  // @ts-expect-error windowSeconds is spelled otherwise
+  schedules: { nightly: { action: "run", cron: "0 2 * * *", catchUp: { windowMs: 5 } } },
+});
+
+defineWorker({
+  name: "wrong",
+  ...numbers,
+  actions: { run },
+  // @ts-expect-error either a pattern or an interval
+  schedules: { nightly: { action: "run", cron: "0 2 * * *", everySeconds: 60 } },
+});
+
+defineWorker({
+  name: "wrong",
+  ...numbers,
+  actions: { run },
+  // @ts-expect-error one of them is needed
+  schedules: { nightly: { action: "run" } },
+});
+
+defineWorker({
+  name: "wrong",
+  ...numbers,
+  actions: { run },
+  // @ts-expect-error there is no such policy
+  schedules: { nightly: { action: "run", everySeconds: 60, overlap: "queue-all" } },
+});
+
 // @ts-expect-error maxAttempts is spelled otherwise
 defineWorker({ name: "wrong", ...numbers, maxAttemps: 9, actions: { run } });
 

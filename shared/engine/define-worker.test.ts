@@ -156,8 +156,73 @@ describe("keys and ranges", () => {
     expect(() => defined(parts, actionParts)).toThrow(TypeError);
   });
 
+  const cron = "0 2 * * *";
+  test.each<[object, string]>([
+    [{ cron }, "schedules.s.action is undefined; there are run"],
+    [{ cron, action: "runn" }, 'schedules.s.action is "runn", did you mean run; there are run'],
+    [{ cron, action: "toString" }, 'schedules.s.action is "toString"'],
+    [
+      { cron, action: "run", timezone: "UTC" },
+      "schedules.s.timezone is no option, did you mean timeZone",
+    ],
+    [{ cron, action: "run", time_zone: "UTC" }, "did you mean timeZone"],
+    [{ action: "run" }, "schedules.s needs either cron or everySeconds"],
+    [{ action: "run", cron, everySeconds: 60 }, "needs either cron or everySeconds"],
+    [{ action: "run", cron: "* * * *" }, "schedules.s.cron must have five fields"],
+    [{ action: "run", cron: "0 * * * * *" }, "schedules.s.cron must have five fields"],
+    [{ action: "run", cron: `${"0,".repeat(32_768)}0 * * * *` }, "in at most 200 characters"],
+    [{ action: "run", cron: 5 }, "schedules.s.cron must have five fields"],
+    [{ action: "run", cron, timeZone: 5 }, "schedules.s.timeZone must be a text"],
+    [{ action: "run", cron, anchor: "2026-01-01T00:00:00Z" }, "anchor says nothing beside cron"],
+    [{ action: "run", everySeconds: 60, timeZone: "UTC" }, "timeZone says nothing beside everySec"],
+    [{ action: "run", everySeconds: 0 }, "schedules.s.everySeconds must be a whole number from 1"],
+    [{ action: "run", everySeconds: 31_622_401 }, "to 31,622,400"],
+    [{ action: "run", everySeconds: 0.5 }, "schedules.s.everySeconds must be a whole number"],
+    [
+      { action: "run", cron, jitterSeconds: 3_601 },
+      "jitterSeconds must be a whole number from 0 to",
+    ],
+    [
+      { action: "run", cron, runLimitSeconds: 0 },
+      "runLimitSeconds must be a whole number from 1 to",
+    ],
+    [{ action: "run", cron, overlap: "queue" }, 'schedules.s.overlap is "queue"; there are skip'],
+    [{ action: "run", cron, overlap: "queueone" }, "did you mean queue-one"],
+    [{ action: "run", cron, lane: "express" }, 'schedules.s.lane is "express"'],
+    [{ action: "run", cron, catchUp: "all" }, "schedules.s.catchUp must be an object"],
+    [{ action: "run", cron, catchUp: { windowMs: 1 } }, "catchUp.windowMs is no option"],
+    [{ action: "run", cron, catchUp: { policy: "al" } }, "did you mean all"],
+    [
+      { action: "run", cron, catchUp: { windowSeconds: -1 } },
+      "windowSeconds must be a whole number",
+    ],
+    [{ action: "run", cron, catchUp: { policy: "all" } }, "schedules.s.overlap must be allow"],
+  ])("the schedule %o is refused", (schedule, message) => {
+    expect(() => defined({ schedules: { s: schedule } })).toThrow(message);
+    expect(() => defined({ schedules: { s: schedule } })).toThrow(TypeError);
+  });
+
+  test.each(["Sweep", "../sweep", "a.b", "a:b", "", "a".repeat(41)])(
+    "a schedule can't be called %j",
+    (name) => {
+      const schedules = { [name]: { action: "run", cron } };
+      expect(() => defined({ schedules })).toThrow("must match");
+    },
+  );
+
+  test("schedules are objects", () => {
+    for (const schedule of [null, "0 2 * * *", [], 5])
+      expect(() => defined({ schedules: { s: schedule } })).toThrow(
+        "schedules.s must be an object",
+      );
+  });
+
   test("the least and the most are taken", () => {
     expect(() => defined({ maxAttempts: 1, transactions: 0 }, { maxOutputBytes: 1 })).not.toThrow();
+    const least = { action: "run", everySeconds: 1, jitterSeconds: 0, runLimitSeconds: 1 };
+    const longest = { action: "run", everySeconds: 31_622_400, jitterSeconds: 3_600 };
+    const schedules = { least, longest, pattern: { action: "run", cron, timeZone: "UTC" } };
+    expect(() => defined({ schedules })).not.toThrow();
     const most = { maxInputBytes: 16 * 1024 * 1024, version: 999_999 };
     expect(() => defined({ maxAttempts: 1_000, concurrency: 10_000 }, most)).not.toThrow();
   });

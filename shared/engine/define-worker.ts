@@ -7,6 +7,7 @@ import type { z } from "zod";
 import type { Published } from "../broker/publish.ts";
 import type { Lane } from "../wire/names.ts";
 import { checkDefinition } from "./check-definition.ts";
+import type { CatchUp, Schedule, ScheduleKeys } from "./schedule.ts";
 
 /** A map of event type to the schema of its body. */
 export type EventSchemas = Record<string, z.ZodType>;
@@ -205,6 +206,11 @@ export interface WorkerDefinition {
   actions: Record<string, Action<any, any, any>>;
   /** Events that the worker consumes, by type. */
   on?: Record<string, Subscription>;
+  /**
+   * What runs by itself, by name: `sweep` of the engine `files` is the schedule `files.sweep`. `make contract` writes them
+   * to manifests/base/engines/scheduler/schedules.json, which the scheduler reads at its start.
+   */
+  schedules?: Record<string, Schedule>;
   /** Takes the jobs of every engine that are to run later. The scheduler's alone. */
   later?: LaterJobs;
   /**
@@ -290,7 +296,21 @@ type Only<Given, Known> = { [Key in keyof Given]: Key extends keyof Known ? Give
 /** What a generic parameter lets pass: unknown keys, and subscriptions to actions that are not the worker's own. */
 type Strict<Definition extends WorkerDefinition> = Only<Definition, WorkerDefinition> & {
   on?: Record<string, Subscription & { action: keyof Definition["actions"] & string }>;
+  schedules?: {
+    [Name in keyof Definition["schedules"]]: StrictSchedule<
+      Definition["schedules"][Name],
+      keyof Definition["actions"] & string
+    >;
+  };
 };
+
+type StrictSchedule<Given, ActionName> = Only<Given, ScheduleKeys> & {
+  action: ActionName;
+} & (Given extends {
+    catchUp: infer Given;
+  }
+    ? { catchUp: Only<Given, CatchUp> }
+    : unknown);
 
 /**
  * Checks a definition and returns it.

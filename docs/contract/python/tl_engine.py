@@ -41,6 +41,17 @@ ENGINES: Dict[str, Dict[str, Dict[str, int]]] = {
         "ingest": {"version": 1, "max_input_bytes": 8388608},
         "flow": {"version": 1, "max_input_bytes": 1048576},
     },
+    "scheduler": {
+        "put": {"version": 1, "max_input_bytes": 1048576},
+        "pause": {"version": 1, "max_input_bytes": 1048576},
+        "resume": {"version": 1, "max_input_bytes": 1048576},
+        "run": {"version": 1, "max_input_bytes": 1048576},
+        "backfill": {"version": 1, "max_input_bytes": 1048576},
+        "remove": {"version": 1, "max_input_bytes": 1048576},
+        "cancel": {"version": 1, "max_input_bytes": 1048576},
+        "change": {"version": 1, "max_input_bytes": 1048576},
+        "list": {"version": 1, "max_input_bytes": 1048576},
+    },
 }
 # End of what is generated.
 

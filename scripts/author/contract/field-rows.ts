@@ -68,6 +68,7 @@ function typeOf(schema: JsonSchema, of: Table): string {
   const { type, anyOf, items, const: only } = schema.$ref ? partOf(schema, of) : schema;
   const values = schema.enum as unknown[] | undefined;
   const text = () => {
+    if (anyOf && isWithinItself(schema, of)) return "any JSON";
     if (only !== undefined) return JSON.stringify(only);
     if (values)
       return values.length > MOST_VALUES
@@ -79,6 +80,10 @@ function typeOf(schema: JsonSchema, of: Table): string {
   };
   return `${text()}${isJsonTaken ? ", or JSON of it in a string" : ""}`;
 }
+
+/** A choice that is one of its own: JSON's. */
+const isWithinItself = ({ $ref }: JsonSchema, of: Table) =>
+  typeof $ref === "string" && JSON.stringify(partOf({ $ref }, of)).includes(JSON.stringify($ref));
 
 const MOST_VALUES = 6;
 

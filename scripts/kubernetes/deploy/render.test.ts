@@ -52,7 +52,7 @@ describe.skipIf(isMissing).each(["dev", "staging"])("the overlay %s", (name) => 
   });
 
   test("tells the workers where they are", () => {
-    const [config] = of(objects, "ConfigMap");
+    const config = of(objects, "ConfigMap").find((it) => it.name.startsWith("tl-engine-config"));
     expect(config?.value.data).toMatchObject({ ENGINE_ENV: name, HEALTH_PORT: "9090" });
   });
 });

@@ -148,6 +148,8 @@ configMapGenerator:
   - name: plain
     literals: [A=1, 'B="two words"']
     options: { disableNameSuffixHash: true }
+  - name: files
+    files: [list.json, other.json=settings.env]
 labels:
   - pairs: { team: engine }
     includeTemplates: true
@@ -155,11 +157,12 @@ labels:
     includeSelectors: true
 `),
   "base/selectors.yaml": SELECTORS,
+  "base/list.json": '[{ "a": "<&>" }]\n',
   "base/settings.env": "# none\nA=1\nB=<&>\nC=x=y\n",
   "base/pods.yaml": `${POD}          envFrom: [{ configMapRef: { name: settings } }]
           ports: [{ containerPort: 1, name: one }]
           volumeMounts: [{ mountPath: /a, name: a }]
-      volumes: [{ name: a, configMap: { name: settings } }]
+      volumes: [{ name: a, configMap: { name: settings } }, { name: c, configMap: { name: files } }]
 ---
 apiVersion: v1
 kind: ServiceAccount

@@ -1,6 +1,6 @@
 /** Makes ConfigMaps as kustomize's configMapGenerator does, and names them after their content. */
 import { createHash } from "node:crypto";
-import { join } from "node:path/posix";
+import { basename, join } from "node:path/posix";
 import { type Entry, type Layer, placeIn } from "./layer.ts";
 import { at, type Place, type Placed, put, scalar, textAt } from "./placed.ts";
 
@@ -53,7 +53,7 @@ function emptyConfigMap(name: string, place: Place): Placed {
 }
 
 function dataOf(layer: Layer, index: number): [string, Placed][] {
-  const { envs = [], literals = [] } = layer.settings.configMapGenerator?.[index] ?? {};
+  const { envs = [], files = [], literals = [] } = layer.settings.configMapGenerator?.[index] ?? {};
   const data: [string, Placed][] = [];
   const add = (text: string, place: Place) => {
     const [key = "", ...rest] = text.split("=");
@@ -62,22 +62,28 @@ function dataOf(layer: Layer, index: number): [string, Placed][] {
     else data.push([key.trim(), scalar(unquoted(rest.join("=")), place)]);
   };
   for (const [at, env] of envs.entries()) {
-    const file = join(layer.folder, env);
-    const text = layer.files.read(file);
-    layer.read.add(file);
-    if (text === undefined)
-      layer.report(
-        placeIn(layer, ["configMapGenerator", index, "envs", at]),
-        `${env} does not exist`,
-        "correct the path",
-      );
+    const { file, text } = readListed(layer, env, ["configMapGenerator", index, "envs", at]);
     for (const [number, line] of (text ?? "").split("\n").entries())
       if (line.trim() !== "" && !line.trimStart().startsWith("#"))
         add(line.trimStart(), { file, line: number + 1 });
   }
+  for (const [at, listed] of files.entries()) {
+    const [path = "", key = basename(path)] = listed.split("=").reverse();
+    const { file, text } = readListed(layer, path, ["configMapGenerator", index, "files", at]);
+    data.push([key, scalar(text ?? "", { file, line: 1 })]);
+  }
   for (const [at, literal] of literals.entries())
     add(literal, placeIn(layer, ["configMapGenerator", index, "literals", at]));
   return data;
+}
+
+function readListed(layer: Layer, path: string, at: Parameters<typeof placeIn>[1]) {
+  const file = join(layer.folder, path);
+  const text = layer.files.read(file);
+  layer.read.add(file);
+  if (text === undefined)
+    layer.report(placeIn(layer, at), `${path} does not exist`, "correct the path");
+  return { file, text };
 }
 
 const unquoted = (text: string) => /^(["'])(.*)\1$/s.exec(text)?.[2] ?? text;

@@ -29,6 +29,7 @@ const Generator = z.strictObject({
   behavior: z.enum(["create", "merge", "replace"]).optional(),
   literals: z.array(z.string()).optional(),
   envs: z.array(z.string()).optional(),
+  files: z.array(z.string()).optional(),
   options: z.strictObject({ disableNameSuffixHash: z.boolean().optional() }).optional(),
 });
 

@@ -32,6 +32,7 @@ interface Mutation {
 
 const SCALER = "keda/activities.yaml";
 const ENGINE = "manifests/base/engines/activities/kustomization.yaml";
+const SCHEDULER = "manifests/base/engines/scheduler/kustomization.yaml";
 const WORKER = "manifests/base/worker/deployment.yaml";
 const BUDGET = "manifests/base/worker/poddisruptionbudget.yaml";
 const EGRESS = "manifests/base/worker/networkpolicy.yaml";
@@ -442,6 +443,14 @@ const MUTATIONS: Mutation[] = [
     from: /\n {2}cooldownPeriod: \d+/,
     to: "",
     line: /^spec/,
+  },
+  {
+    rule: "always-on",
+    file: "keda/scheduler.yaml",
+    from: "\n  minReplicaCount: 1",
+    to: "\n  minReplicaCount: 0",
+    line: /^ {2}minReplicaCount: 0/,
+    message: /scheduler runs something beside its jobs/,
   },
   {
     rule: "queue-depth",
@@ -1020,6 +1029,30 @@ const MUTATIONS: Mutation[] = [
     from: "secretRef/name\n        value: activities",
     to: "secretRef/name\n        value: activites",
     line: /activites/,
+  },
+  {
+    rule: "references",
+    file: SCHEDULER,
+    from: "configMap:\n              name: schedules",
+    to: "configMap:\n              name: schedule",
+    line: /name: schedule$/,
+    message: /names the ConfigMap schedule, which is not there/,
+  },
+  {
+    rule: "references",
+    file: SCHEDULER,
+    from: "configMap:\n              name: schedules",
+    to: "secret:\n              secretName: schedules",
+    line: /secretName/,
+    message: /names the Secret schedules, which is not there/,
+  },
+  {
+    rule: "kustomization",
+    file: SCHEDULER,
+    from: "- schedules.json",
+    to: "- schedule.json",
+    line: /- schedule.json/,
+    message: /schedule\.json does not exist/,
   },
   {
     rule: "references",

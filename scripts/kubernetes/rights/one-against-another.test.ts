@@ -13,6 +13,7 @@ import {
   jobKey,
   jobType,
   redisKeys,
+  SCHEDULER,
 } from "@tl-engine/shared/wire/names";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TestFleet } from "../../../shared/testing/fleet.ts";
@@ -161,7 +162,9 @@ describe.runIf(hasBrokerUsers)("in a vhost that is shared", () => {
       ["its queue", publish("", names.queue(victim))],
       ["celery", publish("", celery)],
       ["celery, by name", publish("amq.direct", celery)],
-      ["a job", publish(names.jobs, victim)],
+      // The scheduler brings every engine its jobs.
+      ...(attacker === SCHEDULER ? [] : [["a job", publish(names.jobs, victim)] as Attack]),
+      ["a job for later", publish(names.later, victim)],
       // Burials end the jobs of all.
       ...(attacker === BURIALS ? [] : [["a letter", publish(names.dead(victim), "")] as Attack]),
       ["a burial", publish(names.burials, "")],

@@ -11,11 +11,14 @@ const CLAIMS = [
  * What a handler may need of `job.redis`. Nothing that blocks, since all jobs share the connection, and nothing that
  * shows or takes keys without naming them (KEYS, SCAN, RANDOMKEY, FLUSHALL): patterns of keys don't bound these.
  */
-const HANDLERS = [
+export const HANDLERS = [
   ...["+@string", "+@hash", "+@set", "+@sortedset", "+@list", "-@dangerous", "-@blocking"],
   ...["+del", "+exists", "+type", "+ttl", "+pttl", "+persist"],
   ...["+expire", "+pexpire", "+expireat", "+pexpireat", "+multi", "+exec", "+discard"],
 ];
+
+/** Of the scheduler's clock beside that: BullMQ notes what it does in a stream. */
+export const CLOCK = ["+xadd", "+xtrim"];
 
 /** Of an engine: its claims, the cancellations that it hears, and what its handlers keep, where they keep anything. */
 export function redisEngineRules(
@@ -31,8 +34,7 @@ export function redisEngineRules(
   if (!handlersUseRedis) return ["reset", "on", claims, channels, ...CLAIMS];
   // First what takes categories away, or it would take INFO as well.
   const own = `~${redisKeys.engine(prefix, engine)}*`;
-  // BullMQ notes what it does in a stream.
-  const clock = engine === SCHEDULER ? ["+xadd", "+xtrim"] : [];
+  const clock = engine === SCHEDULER ? CLOCK : [];
   return ["reset", "on", own, channels, ...HANDLERS, ...clock, ...CLAIMS];
 }
 

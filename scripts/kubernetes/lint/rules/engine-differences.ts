@@ -10,16 +10,22 @@ import type { Report, Rule } from "../world.ts";
 const WORKER = "manifests/base/worker";
 const ENGINES = "manifests/base/engines";
 
-const FIELDS = ["apiVersion", "kind", "resources", "components", "labels", "images", "patches"];
+const FIELDS = [
+  ...["apiVersion", "kind", "resources", "components", "labels", "images", "patches"],
+  // Of files that it reads.
+  "configMapGenerator",
+];
 /** What an engine may add by a line: ports of the internet. */
 const COMPONENTS = ["../../outbound", "../../outbound/http"];
 const CONTAINER = "/spec/template/spec/containers/0";
-/** What an engine may have of its own: name, Secret, variables, size, time to leave, and what it reaches. */
+/** What an engine may have of its own: name, Secret, variables, files, size, time to leave, and what it reaches. */
 const OWN = [
   "/metadata/name",
   `${CONTAINER}/envFrom/1/secretRef/name`,
   `${CONTAINER}/env/`,
   `${CONTAINER}/resources/`,
+  `${CONTAINER}/volumeMounts`,
+  "/spec/template/spec/volumes",
   "/spec/template/spec/terminationGracePeriodSeconds",
   "/spec/egress/",
 ];

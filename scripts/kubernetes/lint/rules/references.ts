@@ -75,6 +75,15 @@ function checkPod(
     ["priorityClassName", "PriorityClass"],
   ] as const)
     need(object, [...spec, field], kind, textIn(object, [...spec, field]));
+  for (const index of listIn(object, [...spec, "volumes"]).keys())
+    for (const [field, name, kind] of [
+      ["configMap", "name", "ConfigMap"],
+      ["secret", "secretName", "Secret"],
+    ] as const) {
+      const at = [...spec, "volumes", index, field];
+      if (valueAt(object, at) !== undefined)
+        need(object, [...at, name], kind, textIn(object, [...at, name]));
+    }
   for (const path of containersOf(pod.object)) {
     for (const [index, entry] of listIn(object, [...path, "envFrom"]).entries()) {
       const { configMapRef, secretRef } = entry as Source;

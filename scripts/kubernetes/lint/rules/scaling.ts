@@ -71,6 +71,24 @@ const explicitScaling: Rule = {
   },
 };
 
+const alwaysOn: Rule = {
+  name: "always-on",
+  reason:
+    "what an engine runs beside its jobs stands still while it has no pod, and no queue tells KEDA of it",
+  check(world, report) {
+    for (const { name, background } of world.engines) {
+      const object = find(world, "ScaledObject", name);
+      const path = ["spec", "minReplicaCount"];
+      if (background === undefined || !object || Number(valueAt(object, path) ?? 0) > 0) continue;
+      report(
+        object.placeOf(path),
+        `${name} runs something beside its jobs, and may have no replica`,
+        "write minReplicaCount: 1, with the reason and what it costs",
+      );
+    }
+  },
+};
+
 const queueDepth: Rule = {
   name: "queue-depth",
   reason:
@@ -166,6 +184,7 @@ const targetValue: Rule = {
 export const SCALING_RULES: Rule[] = [
   timeoutsOrdered,
   explicitScaling,
+  alwaysOn,
   queueDepth,
   fallbackCost,
   targetValue,

@@ -116,6 +116,8 @@ export async function workInPostgres(
   const options = { worker: "w", prepared: false, lockTimeoutMs: 500 };
   await verifySchema(client, await readMigrations(folder));
   await client.query("select engine.purge_results($1, 30)", [definition.name]);
+  if (definition.name === SCHEDULER)
+    await client.query("select engine.job_ended('activities', 'x')");
   for (const engine of endedBy(stage, definition)) {
     if (definition.name !== BURIALS)
       await insertFirst(client, [rowOf(stage, engine, "succeeded")], options);

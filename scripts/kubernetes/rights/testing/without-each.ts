@@ -1,4 +1,5 @@
 /** Printed rights with one of them taken away, each in its turn. */
+import { CLOCK, HANDLERS } from "../redis-rules.ts";
 
 export interface Edited {
   without: string;
@@ -36,6 +37,10 @@ export function withoutEachRule(printed: string): Edited[] {
     edited: printed.replace(word, ""),
   }));
 }
+
+/** Without what an engine's own code may do in Redis: what is left, the runtime needs. */
+export const withoutHandlers = (printed: string): string =>
+  [...HANDLERS, ...CLOCK].reduce((text, rule) => text.replace(` '${rule}'`, ""), printed);
 
 /**
  * What takes a grant of a role back: table by table, and column by column. Of its own tables, where an engine does as
