@@ -63,6 +63,8 @@ export const escapeHtml = (text: string) =>
   text.replace(/[&<>"']/g, (sign) => ESCAPES[sign] ?? sign);
 
 // No mail client breaks a long word by itself that all of them would.
-const LONG_WORD = /[^\s\u200b]{24}/gu;
+const LONG_WORD = /[^\s\u200b]{25,}/gu;
+const PART = /.{8}/gu;
 /** Text for HTML: escaped, and long words with places at which they may break. */
-export const htmlText = (text: string) => escapeHtml(text.replace(LONG_WORD, "$&\u200b"));
+export const htmlText = (text: string) =>
+  escapeHtml(text.replace(LONG_WORD, (word) => word.replace(PART, "$&\u200b")));

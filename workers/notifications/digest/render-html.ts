@@ -35,7 +35,9 @@ ${rows.join("\n")}
 const row = (html: string) => `<tr><td style="padding:16px 0;${RULE}">${html}</td></tr>`;
 
 function itemHtml({ key, name, url, why, due, actors }: ItemView): string {
-  const label = key ? `<span style="${QUIET}">${htmlText(key)}</span> ` : "";
+  const label = key
+    ? `<span style="${QUIET}${url ? ";text-decoration:underline" : ""}">${htmlText(key)}</span> `
+    : "";
   const title = `${label}<b>${htmlText(name)}</b>`;
   const linked = url ? `<a href="${escapeHtml(url)}" style="${LINK}">${title}</a>` : title;
   const parts = [`<p style="margin:0">${linked}</p>`];

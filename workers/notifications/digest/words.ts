@@ -82,7 +82,7 @@ const es = {
   commentChanged: "Cambió o borró un comentario",
   more: (n: number) => `y ${n} más`,
   moreItems: (n: number) =>
-    `Y ${plural(n, "elemento más", "elementos más")}, que no caben en este correo.`,
+    `Y ${plural(n, "elemento más, que no cabe", "elementos más, que no caben")} en este correo.`,
   somebody: "Alguien",
   untitled: "(sin título)",
   dueSoon: (n: number) => plural(n, "elemento vence pronto", "elementos vencen pronto"),
