@@ -40,7 +40,7 @@ export async function sendMail(
       raw: mail.message,
       signal,
     });
-    return { kind: "sent", reply: readable(info.response) };
+    return { kind: "sent", reply: readable(info.response ?? "") };
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     return readRefusal(error as SmtpError);
