@@ -53,7 +53,7 @@ export async function openMailWitness(options: object = {}): Promise<MailWitness
     disabledCommands: ["STARTTLS"],
     disableReverseLookup: true,
     logger: false,
-    onConnect(session, callback) {
+    onConnect(_session, callback) {
       witness.connections++;
       answer(() => witness.manners.connect?.(), callback);
     },

@@ -20,9 +20,9 @@ export default defineWorker({
     queue: action({
       version: 1,
       input: z.object({ entries: z.array(z.custom<MailEntry>()), nowMs: z.number().optional() }),
-      output: z.object({ timers: z.array(z.json()) }),
+      output: z.object({ timers: z.array(z.custom<object>()) }),
       handleBatch: async (jobs, batch) => {
-        const outputs = [];
+        const outputs: { timers: object[] }[] = [];
         for (const job of jobs) {
           const { entries, nowMs } = job.input;
           const timers = await queueMail(batch.tx, entries, batch.env as MailSettings, nowMs);
