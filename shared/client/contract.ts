@@ -1301,6 +1301,820 @@ export interface AnalyticsFlowOutput {
   }[];
 }
 
+export interface NotificationsRecipientsInput {
+  /**
+   * The project's workspace.
+   */
+  workspaceId?: string | null;
+  /**
+   * The item's project.
+   */
+  projectId?: string | null;
+  /**
+   * What kind of change it was, in Plane's words: `issue.activity.updated`. Reactions, votes, drafts, cycles and modules tell nobody, nor does a deletion.
+   */
+  type: string;
+  /**
+   * The item that was changed.
+   */
+  issue: {
+    /**
+     * The item.
+     */
+    id: string;
+    /**
+     * As `PRJ-12`, for the mail.
+     */
+    key?: string | null;
+    /**
+     * Its title, for the mail.
+     */
+    name?: string | null;
+    /**
+     * Who created it.
+     */
+    createdBy?: string | null;
+  };
+  /**
+   * Who made the change; never told of it.
+   */
+  actorId: string;
+  /**
+   * Whether the actor follows the item from now on.
+   */
+  subscriber?: boolean;
+  /**
+   * Its entries.
+   *
+   * @maxItems 1000
+   *
+   * Items: One entry of the change.
+   */
+  activities?: {
+    /**
+     * The entry, as `activities` made it.
+     */
+    id: string;
+    /**
+     * The item that it stands on. Default: the job's; entries of others tell nobody here.
+     */
+    issueId?: string;
+    /**
+     * created, updated or deleted.
+     */
+    verb?: string;
+    /**
+     * What changed, in Plane's words.
+     */
+    field?: string | null;
+    /**
+     * The value before, as entries show it.
+     */
+    oldValue?: string | null;
+    /**
+     * The value after, as entries show it.
+     */
+    newValue?: string | null;
+    /**
+     * The id of the value before.
+     */
+    oldIdentifier?: string | null;
+    /**
+     * The id of the value after.
+     */
+    newIdentifier?: string | null;
+    /**
+     * Who made it. Default: the job's actor.
+     */
+    actorId?: string;
+    /**
+     * When it was made, UTC seconds since 1970; fractions are allowed.
+     */
+    epoch?: number;
+    /**
+     * When the entry was written, ISO-8601: finer than `epoch`. It says which entry is the latest.
+     */
+    createdAt?: string;
+  }[];
+  /**
+   * Who the item is assigned to.
+   *
+   * @maxItems 5000
+   */
+  assignees?: string[];
+  /**
+   * Who follows the item.
+   *
+   * @maxItems 5000
+   */
+  subscribers?: string[];
+  /**
+   * The project's members; whoever is none is told of nothing.
+   *
+   * @maxItems 10000
+   *
+   * Items: A member of the project.
+   */
+  members?: {
+    /**
+     * The person.
+     */
+    id: string;
+    /**
+     * Others are told of nothing.
+     */
+    active?: boolean;
+    /**
+     * What is mailed to them.
+     */
+    switches?: {
+      /**
+       * Mail about any other change of an item.
+       */
+      propertyChange?: boolean;
+      /**
+       * Mail about a change of state.
+       */
+      stateChange?: boolean;
+      /**
+       * Mail about an item that is done.
+       */
+      issueCompleted?: boolean;
+      /**
+       * Mail about comments.
+       */
+      comment?: boolean;
+      /**
+       * Mail about being mentioned.
+       */
+      mention?: boolean;
+    };
+    /**
+     * How much they are told of: `global` (by the switches alone), `watch` (every change, subscribed or not), `participate` (what they created or are assigned to, and mentions), `mention`, `off`, or `custom` (only kinds whose switches are on, in the application too).
+     */
+    level?: "global" | "watch" | "participate" | "mention" | "off" | "custom";
+  }[];
+  /**
+   * The project's states that complete an item.
+   *
+   * @maxItems 5000
+   */
+  completedStateIds?: string[];
+  /**
+   * The description after the change, where it is about it.
+   */
+  requestedHtml?: string | null;
+  /**
+   * The description before it.
+   */
+  currentHtml?: string | null;
+}
+
+export interface NotificationsRecipientsOutput {
+  /**
+   * Who is told in the application, of which entry.
+   *
+   * Items: One notification in the application.
+   */
+  inApp: {
+    /**
+     * Who is told.
+     */
+    receiverId: string;
+    /**
+     * Why: they `created` it, it is `assigned` to them, they `subscribed`, were `mentioned`, or are `watching` the project.
+     */
+    reason: "created" | "assigned" | "subscribed" | "mentioned" | "watching";
+    /**
+     * The entry that they are told of.
+     */
+    activityId: string;
+  }[];
+  /**
+   * Who is told by mail.
+   *
+   * Items: One notification by mail.
+   */
+  email: {
+    /**
+     * Who is told.
+     */
+    receiverId: string;
+    /**
+     * Why: they `created` it, it is `assigned` to them, they `subscribed`, were `mentioned`, or are `watching` the project.
+     */
+    reason: "created" | "assigned" | "subscribed" | "mentioned" | "watching";
+    /**
+     * The entry that they are told of.
+     */
+    activityId: string;
+    /**
+     * The switch by which it is mailed.
+     */
+    kind: "property_change" | "state_change" | "issue_completed" | "comment" | "mention";
+    /**
+     * `mention`, or what the entry changed.
+     */
+    field: string | null;
+  }[];
+  /**
+   * Who follows the item from now on.
+   */
+  newSubscribers: string[];
+  /**
+   * Members newly mentioned in the description.
+   */
+  mentionsAdded: string[];
+  /**
+   * Members no longer mentioned there.
+   */
+  mentionsRemoved: string[];
+  /**
+   * Doubts; the rest stands without them.
+   *
+   * Items: A doubt about a part of the input.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: "too_many_mentions" | "too_many_notifications" | "unknown_key" | "conflicting_keys";
+    /**
+     * Path of the value that it is about.
+     */
+    field: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
+}
+
+export interface NotificationsNotifyInput {
+  /**
+   * The project's workspace.
+   */
+  workspaceId: string;
+  /**
+   * The item's project.
+   */
+  projectId: string;
+  /**
+   * The item.
+   */
+  issueId: string;
+  /**
+   * What kind of change it was, in Plane's words.
+   */
+  type: string;
+  /**
+   * Who made it; never told of it.
+   */
+  actorId: string;
+  /**
+   * When it was made, UTC seconds since 1970; fractions are allowed.
+   */
+  epoch: number;
+  /**
+   * Its entries.
+   *
+   * @maxItems 1000
+   *
+   * Items: One entry of a change.
+   */
+  activities?: {
+    /**
+     * The entry, as `activities` made it.
+     */
+    id: string;
+    /**
+     * The item that it stands on.
+     */
+    issueId: string;
+    /**
+     * created, updated or deleted.
+     */
+    verb?: string;
+    /**
+     * What changed, in Plane's words.
+     */
+    field?: string | null;
+    /**
+     * The value before, as entries show it.
+     */
+    oldValue?: string | null;
+    /**
+     * The value after, as entries show it.
+     */
+    newValue?: string | null;
+    /**
+     * The id of the value before.
+     */
+    oldIdentifier?: string | null;
+    /**
+     * The id of the value after.
+     */
+    newIdentifier?: string | null;
+    /**
+     * Who made it.
+     */
+    actorId: string;
+    /**
+     * When it was made, UTC seconds since 1970; fractions are allowed.
+     */
+    epoch: number;
+  }[];
+  /**
+   * Whether the item was created by it.
+   */
+  isCreation?: boolean;
+  /**
+   * States among its entries' that complete an item.
+   *
+   * @maxItems 5000
+   */
+  completedStateIds?: string[];
+}
+
+export interface NotificationsNotifyOutput {
+  /**
+   * Notifications in the application, told in `notification.created`.
+   */
+  inApp: number;
+  /**
+   * Notifications that go into a digest.
+   */
+  mails: number;
+  /**
+   * Who follows the item from now on.
+   */
+  newSubscribers: string[];
+  /**
+   * Doubts; the rest stands without them.
+   *
+   * Items: A doubt about a part of the input.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: "too_many_mentions" | "too_many_notifications" | "unknown_key" | "conflicting_keys";
+    /**
+     * Path of the value that it is about.
+     */
+    field: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
+}
+
+export interface NotificationCreated {
+  /**
+   * The project's workspace.
+   */
+  workspaceId: string;
+  /**
+   * The item's project.
+   */
+  projectId: string;
+  /**
+   * The item.
+   */
+  issueId: string;
+  /**
+   * Who made the change.
+   */
+  actorId: string;
+  /**
+   * When it was made, UTC seconds since 1970.
+   */
+  epoch: number;
+  /**
+   * Who is told of which entry, and why; of a large change in several events.
+   *
+   * @maxItems 1000
+   */
+  notifications: {
+    /**
+     * Who is told.
+     */
+    receiverId: string;
+    /**
+     * Why: they `created` it, it is `assigned` to them, they `subscribed`, were `mentioned`, or are `watching` the project.
+     */
+    reason: "created" | "assigned" | "subscribed" | "mentioned" | "watching";
+    /**
+     * The entry that they are told of.
+     */
+    activityId: string;
+    /**
+     * Of the receiver and the entry: the same notification has the same.
+     */
+    id: string;
+  }[];
+  /**
+   * Who follows the item from now on; in the first.
+   */
+  newSubscribers: string[];
+}
+
+export interface NotificationsMembersInput {
+  /**
+   * The workspace that it belongs to.
+   */
+  workspaceId: string;
+  /**
+   * The project that they are members of. Without one only what is known of the persons changes; they are told of projects that they are members of alone.
+   */
+  projectId?: string | null;
+  /**
+   * Who is there.
+   *
+   * @maxItems 1000
+   *
+   * Items: A person, as far as telling them goes.
+   */
+  put?: {
+    /**
+     * The person.
+     */
+    id: string;
+    /**
+     * How mails call them, as who made a change.
+     */
+    name?: string | null;
+    /**
+     * Where their mails go; without one they get none.
+     */
+    address?: string | null;
+    /**
+     * Language of their mails: es, or else en.
+     */
+    locale?: string | null;
+    timeZone?: string | null;
+    /**
+     * Others are told of nothing.
+     */
+    active?: boolean;
+    /**
+     * Since when it is so, ISO-8601. Of two the later counts, whichever comes first.
+     */
+    updatedAt: string;
+  }[];
+  /**
+   * Who has left the project; without one, who is no longer active anywhere.
+   *
+   * @maxItems 1000
+   *
+   * Items: A person who is no longer there.
+   */
+  remove?: {
+    /**
+     * The person.
+     */
+    id: string;
+    /**
+     * Since when it is so, ISO-8601. Of two the later counts, whichever comes first.
+     */
+    updatedAt: string;
+  }[];
+}
+
+export interface NotificationsMembersOutput {
+  /**
+   * How many were new, or newer than what was known.
+   */
+  kept: number;
+}
+
+export interface NotificationsSubscriptionsInput {
+  /**
+   * The workspace that it belongs to.
+   */
+  workspaceId: string;
+  /**
+   * What is followed.
+   *
+   * @maxItems 1000
+   *
+   * Items: An item, and who is told of it.
+   */
+  put?: {
+    /**
+     * The item.
+     */
+    issueId: string;
+    /**
+     * Its project.
+     */
+    projectId: string;
+    /**
+     * As `PRJ-12`, for the mail.
+     */
+    key?: string | null;
+    /**
+     * Its title, for the mail.
+     */
+    name?: string | null;
+    /**
+     * Who created it.
+     */
+    createdBy?: string | null;
+    /**
+     * Who follows it: all of them, those of before no longer. Left out, they stay.
+     *
+     * @maxItems 5000
+     */
+    subscribers?: string[];
+    /**
+     * Who it is assigned to, all of them. Left out, they stay.
+     *
+     * @maxItems 5000
+     */
+    assignees?: string[];
+    /**
+     * Since when it is so, ISO-8601. Of two the later counts, whichever comes first.
+     */
+    updatedAt: string;
+  }[];
+  /**
+   * What is followed no longer.
+   *
+   * @maxItems 1000
+   *
+   * Items: An item that somebody no longer follows.
+   */
+  remove?: {
+    /**
+     * The item.
+     */
+    issueId: string;
+    /**
+     * Who no longer follows it. Default: nobody does.
+     */
+    memberId?: string;
+    /**
+     * Since when it is so, ISO-8601. Of two the later counts, whichever comes first.
+     */
+    updatedAt: string;
+  }[];
+}
+
+export interface NotificationsSubscriptionsOutput {
+  /**
+   * How many were new, or newer than what was known.
+   */
+  kept: number;
+}
+
+export interface NotificationsPreferencesInput {
+  /**
+   * The workspace that it belongs to.
+   */
+  workspaceId: string;
+  /**
+   * Whose they are.
+   */
+  memberId: string;
+  /**
+   * Minutes that a digest gathers, from 1 to a week's. Default: 5.
+   */
+  windowMinutes?: number | null;
+  /**
+   * When their quiet hours begin, minutes of their local day. Mails wait until these end.
+   */
+  quietFrom?: number | null;
+  /**
+   * When they end; before the begin, on the next day.
+   */
+  quietTo?: number | null;
+  /**
+   * How much they are told of: `global` (by the switches alone), `watch` (every change, subscribed or not), `participate` (what they created or are assigned to, and mentions), `mention`, `off`, or `custom` (only kinds whose switches are on, in the application too).
+   */
+  level?: "global" | "watch" | "participate" | "mention" | "off" | "custom";
+  /**
+   * What is mailed to them.
+   */
+  switches?: {
+    /**
+     * Mail about any other change of an item.
+     */
+    propertyChange?: boolean;
+    /**
+     * Mail about a change of state.
+     */
+    stateChange?: boolean;
+    /**
+     * Mail about an item that is done.
+     */
+    issueCompleted?: boolean;
+    /**
+     * Mail about comments.
+     */
+    comment?: boolean;
+    /**
+     * Mail about being mentioned.
+     */
+    mention?: boolean;
+  };
+  /**
+   * Since when it is so, ISO-8601. Of two the later counts, whichever comes first.
+   */
+  updatedAt: string;
+}
+
+export interface NotificationsPreferencesOutput {
+  /**
+   * How many were new, or newer than what was known.
+   */
+  kept: number;
+}
+
+export interface NotificationsDigestInput {
+  /**
+   * Whose window.
+   */
+  receiverId: string;
+  /**
+   * The window's end, milliseconds since 1970.
+   */
+  window: number;
+}
+
+export interface NotificationsDigestOutput {
+  /**
+   * What became of the window's mail: taken by the server; the address takes none; the server does not take this one; put off for too long; not wanted by the person any more; nothing was in the window.
+   */
+  status: "sent" | "bounced" | "refused" | "given_up" | "skipped" | "nothing";
+  /**
+   * Its Message-ID, where there was a mail.
+   */
+  messageId?: string;
+  /**
+   * The server's words, or why none was sent.
+   */
+  reason?: string;
+}
+
+/**
+ * A digest ended without having been sent.
+ */
+export interface MailUndelivered {
+  /**
+   * Workspace of the digest's first entry.
+   */
+  workspaceId: string;
+  /**
+   * Whose digest it was.
+   */
+  receiverId: string;
+  /**
+   * Where it was to go.
+   */
+  address: string;
+  /**
+   * Its Message-ID.
+   */
+  messageId: string;
+  /**
+   * The address takes no mail; the server does not take this one; it was put off for too long.
+   */
+  status: "bounced" | "refused" | "given_up";
+  /**
+   * The server's last words, at most 300 characters.
+   */
+  reply: string;
+}
+
+/**
+ * A person or an address gets no more mail.
+ */
+export interface MailStopped {
+  /**
+   * In lower case; absent where a person ended their mails.
+   */
+  address?: string;
+  /**
+   * The person; absent where an address was stopped.
+   */
+  receiverId?: string;
+  /**
+   * By the person; or by what came back from the address.
+   */
+  reason: "unsubscribed" | "hard" | "complaint" | "soft";
+}
+
+export interface NotificationsRemindInput {
+  /**
+   * The project's workspace.
+   */
+  workspaceId: string;
+  /**
+   * The items' project.
+   */
+  projectId: string;
+  /**
+   * What is due soon, today, or was.
+   *
+   * @maxItems 1000
+   */
+  items: {
+    /**
+     * The item.
+     */
+    id: string;
+    /**
+     * What people call it, as `PRJ-12`.
+     */
+    key?: string | null;
+    /**
+     * Its title.
+     */
+    name?: string | null;
+    /**
+     * The day it is due, YYYY-MM-DD.
+     */
+    targetDate: string;
+    /**
+     * Who is to be reminded.
+     *
+     * @maxItems 100
+     */
+    receivers: string[];
+  }[];
+}
+
+export interface NotificationsRemindOutput {
+  /**
+   * Digests that the reminders opened; others went into digests that were open already.
+   */
+  windows: number;
+}
+
+export interface NotificationsUnsubscribeInput {
+  /**
+   * The token of the link, as the mail has it.
+   */
+  token: string;
+}
+
+export interface NotificationsUnsubscribeOutput {
+  /**
+   * Whether the person or address gets no mail from now on.
+   */
+  stopped: boolean;
+  /**
+   * Why a token did nothing: none of our secrets signed it; or the engine has no NOTIFICATIONS_TOKEN_SECRETS.
+   */
+  problem?: "not_ours" | "no_secrets";
+}
+
+export interface NotificationsBouncedInput {
+  /**
+   * The address that it came back from, in any case.
+   */
+  address: string;
+  /**
+   * hard and complaint stop the address at once; soft, such as a full mailbox, with the third.
+   */
+  kind: "hard" | "complaint" | "soft";
+}
+
+export interface NotificationsBouncedOutput {
+  /**
+   * Whether the person or address gets no mail from now on.
+   */
+  stopped: boolean;
+  /**
+   * Why a token did nothing: none of our secrets signed it; or the engine has no NOTIFICATIONS_TOKEN_SECRETS.
+   */
+  problem?: "not_ours" | "no_secrets";
+}
+
+export interface NotificationsResubscribeInput {
+  /**
+   * The person who wants mail again.
+   */
+  receiverId?: string | null;
+  /**
+   * The address that takes mail again.
+   */
+  address?: string | null;
+}
+
+export interface NotificationsResubscribeOutput {
+  /**
+   * Whether the person or address gets no mail from now on.
+   */
+  stopped: boolean;
+  /**
+   * Why a token did nothing: none of our secrets signed it; or the engine has no NOTIFICATIONS_TOKEN_SECRETS.
+   */
+  problem?: "not_ours" | "no_secrets";
+}
+
 /** Input and output of each engine's actions. */
 export interface Engines {
   activities: {
@@ -1310,11 +2124,29 @@ export interface Engines {
     ingest: { input: AnalyticsIngestInput; output: AnalyticsIngestOutput };
     flow: { input: AnalyticsFlowInput; output: AnalyticsFlowOutput };
   };
+  notifications: {
+    recipients: { input: NotificationsRecipientsInput; output: NotificationsRecipientsOutput };
+    notify: { input: NotificationsNotifyInput; output: NotificationsNotifyOutput };
+    members: { input: NotificationsMembersInput; output: NotificationsMembersOutput };
+    subscriptions: {
+      input: NotificationsSubscriptionsInput;
+      output: NotificationsSubscriptionsOutput;
+    };
+    preferences: { input: NotificationsPreferencesInput; output: NotificationsPreferencesOutput };
+    digest: { input: NotificationsDigestInput; output: NotificationsDigestOutput };
+    remind: { input: NotificationsRemindInput; output: NotificationsRemindOutput };
+    unsubscribe: { input: NotificationsUnsubscribeInput; output: NotificationsUnsubscribeOutput };
+    bounced: { input: NotificationsBouncedInput; output: NotificationsBouncedOutput };
+    resubscribe: { input: NotificationsResubscribeInput; output: NotificationsResubscribeOutput };
+  };
 }
 
 /** Body of each event, by its type. */
 export interface Events {
   "activity.recorded": ActivityRecorded;
+  "notification.created": NotificationCreated;
+  "mail.undelivered": MailUndelivered;
+  "mail.stopped": MailStopped;
 }
 
 /** What the client knows at run time. */
@@ -1324,6 +2156,18 @@ export const CONTRACT: Contract<Engines, Events> = {
     analytics: {
       ingest: { version: 1, maxInputBytes: 8388608 },
       flow: { version: 1, maxInputBytes: 1048576 },
+    },
+    notifications: {
+      recipients: { version: 1, maxInputBytes: 8388608 },
+      notify: { version: 1, maxInputBytes: 8388608 },
+      members: { version: 1, maxInputBytes: 1048576 },
+      subscriptions: { version: 1, maxInputBytes: 4194304 },
+      preferences: { version: 1, maxInputBytes: 1048576 },
+      digest: { version: 1, maxInputBytes: 1048576 },
+      remind: { version: 1, maxInputBytes: 1048576 },
+      unsubscribe: { version: 1, maxInputBytes: 1048576 },
+      bounced: { version: 1, maxInputBytes: 1048576 },
+      resubscribe: { version: 1, maxInputBytes: 1048576 },
     },
   },
 };

@@ -41,6 +41,18 @@ ENGINES: Dict[str, Dict[str, Dict[str, int]]] = {
         "ingest": {"version": 1, "max_input_bytes": 8388608},
         "flow": {"version": 1, "max_input_bytes": 1048576},
     },
+    "notifications": {
+        "recipients": {"version": 1, "max_input_bytes": 8388608},
+        "notify": {"version": 1, "max_input_bytes": 8388608},
+        "members": {"version": 1, "max_input_bytes": 1048576},
+        "subscriptions": {"version": 1, "max_input_bytes": 4194304},
+        "preferences": {"version": 1, "max_input_bytes": 1048576},
+        "digest": {"version": 1, "max_input_bytes": 1048576},
+        "remind": {"version": 1, "max_input_bytes": 1048576},
+        "unsubscribe": {"version": 1, "max_input_bytes": 1048576},
+        "bounced": {"version": 1, "max_input_bytes": 1048576},
+        "resubscribe": {"version": 1, "max_input_bytes": 1048576},
+    },
 }
 # End of what is generated.
 
