@@ -17,7 +17,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { MailEntry } from "./entry.ts";
 import { type MailWitness, openMailWitness, type Witnessed } from "./mail-witness.fixture.ts";
 import { entryOf } from "./sample-entries.fixture.ts";
-import engine, { MEMBERS } from "./test-engine.fixture.ts";
+import engine from "./test-engine.fixture.ts";
 
 const KILLS = Number(process.env.NOTIFICATIONS_KILLS ?? 20);
 const WORKERS = 2;
@@ -41,7 +41,6 @@ let workers: KeptWorker[] = [];
 beforeAll(async () => {
   witness = await openMailWitness();
   fleet = await openTestFleet([engine], [FOLDER]);
-  await fleet.pool.query(MEMBERS);
   await fleet.pool.query(
     `insert into engine_notifications.members (id, workspace_id, address, locale, time_zone, window_minutes)
      select $1 || '-' || n, $1, $1 || '-' || n || '@example.com', 'en', 'UTC', 1 from generate_series(0, ${RECEIVERS - 1}) n`,

@@ -12,7 +12,7 @@ import { queueMail } from "./queue.ts";
 import { entryOf } from "./sample-entries.fixture.ts";
 import { MailSettings } from "./settings.ts";
 import { readRefusal } from "./smtp.ts";
-import engine, { MEMBERS } from "./test-engine.fixture.ts";
+import engine from "./test-engine.fixture.ts";
 import { digestJobId } from "./timer.ts";
 import { signToken } from "./token.ts";
 
@@ -32,7 +32,6 @@ const envOf = (more: Record<string, string> = {}) => ({
 beforeAll(async () => {
   witness = await openMailWitness();
   fleet = await openTestFleet([engine], [FOLDER]);
-  await fleet.pool.query(MEMBERS);
 });
 afterAll(async () => {
   await witness?.close();

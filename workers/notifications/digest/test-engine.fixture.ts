@@ -1,22 +1,16 @@
-/** The mail's actions as an engine, with one that queues what it is given. */
+/** The engine, with one action more that queues the mails that it is given. */
 import { action, defineWorker } from "@tl-engine/shared";
 import { z } from "zod";
-import { mailActions } from "./actions.ts";
+import notifications from "../index.ts";
 import type { MailEntry } from "./entry.ts";
-import { purgeMails } from "./purge.ts";
 import { queueMail } from "./queue.ts";
-import { MailSettings } from "./settings.ts";
+import type { MailSettings } from "./settings.ts";
 import { setTimers } from "./timer.ts";
 
 export default defineWorker({
-  name: "notifications",
-  concurrency: 16,
-  timeoutMs: 60_000,
-  transactions: 8,
-  env: MailSettings,
-  purge: purgeMails,
+  ...notifications,
   actions: {
-    ...mailActions,
+    ...notifications.actions,
     queue: action({
       version: 1,
       input: z.object({ entries: z.array(z.custom<MailEntry>()), nowMs: z.number().optional() }),
@@ -34,8 +28,3 @@ export default defineWorker({
     }),
   },
 });
-
-/** Until the engine has its own. */
-export const MEMBERS = `create table if not exists engine_notifications.members (
-  id text primary key, workspace_id text, address text, locale text, time_zone text, window_minutes integer,
-  quiet_from integer, quiet_to integer, active boolean not null default true, level text)`;
