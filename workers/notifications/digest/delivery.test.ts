@@ -391,6 +391,23 @@ describe("the way out and back", () => {
     expect(await queue([of(ines)])).toHaveLength(1);
   });
 
+  test("a mail that is put off is not sent any more once its person has left", async () => {
+    await started();
+    const ines = await newMember();
+    let asked = 0;
+    witness.manners.rcpt = () => {
+      asked++;
+      throw new SmtpAnswer(451, "4.2.2 try again");
+    };
+    const [timer] = await queue([of(ines)]);
+    const mailing = mail(timer as Timer);
+    await fleet.until("the first attempt", () => asked > 0 || undefined);
+    await run("unsubscribe", { token: signToken(ines, SECRET) });
+    witness.manners = {};
+    expect(await mailing).toMatchObject({ output: { status: "skipped", reason: "stopped" } });
+    expect(mailsTo(ines)).toEqual([]);
+  });
+
   test("a token of somebody else's making ends nothing", async () => {
     await started();
     const ines = await newMember();

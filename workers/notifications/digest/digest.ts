@@ -16,10 +16,12 @@ const EARLY_MS = 2_000;
 const BUSY_MS = 5_000;
 
 const LOCK = `
-  select workspace_id, state, reason, address, message_id, message,
-    extract(epoch from now() - frozen_at)::float8 age_s
-  from engine_notifications.mails where receiver_id = $1 and due_ms = $2 for update skip locked`;
-// What was sent needs its bytes no longer; what was refused is kept for who looks for the reason.
+  select workspace_id, state, reason, address, message_id, case when $3 then message end message,
+    extract(epoch from now() - frozen_at)::float8 age_s,
+    exists (select from engine_notifications.mail_stops s where s.is_stopped
+      and (s.kind, s.value) in (('receiver', $1), ('address', lower(m.address)))) is_stopped
+  from engine_notifications.mails m where receiver_id = $1 and due_ms = $2 for update skip locked`;
+// What has ended needs its bytes no longer.
 const END = `
   update engine_notifications.mails set state = $3, reason = $4, message = null, ended_at = now()
   where receiver_id = $1 and due_ms = $2`;
@@ -30,8 +32,9 @@ interface MailRow {
   reason: string | null;
   address: string;
   message_id: string;
-  message: Buffer;
+  message: Buffer | null;
   age_s: number;
+  is_stopped: boolean;
 }
 
 /**
@@ -47,13 +50,19 @@ export async function digest(input: DigestInput, job: MailJob): Promise<DigestOu
     return { status: "nothing" };
   if (settings.NOTIFICATIONS_SMTP_URL === undefined)
     throw new Reject("there is no mail server: set NOTIFICATIONS_SMTP_URL, and replay this job");
-  if (!(await freeze(job.db, window, settings))) return { status: "nothing" };
+  const frozen = await freeze(job.db, window, settings);
+  if (frozen === undefined) return { status: "nothing" };
   const tx = await job.tx();
-  const { rows } = await tx.query<MailRow>(LOCK, [window.receiverId, window.dueMs]);
+  const isRead = frozen.message === undefined;
+  const { rows } = await tx.query<MailRow>(LOCK, [window.receiverId, window.dueMs, isRead]);
   const [mail] = rows;
   if (mail === undefined) throw new RetryLater(BUSY_MS, "another worker mails this window");
   if (mail.state !== "frozen") return outputOf(mail.state, mail);
-  const delivery = await sendMail(mail, settings, job.signal);
+  const { address, is_stopped: isStopped } = mail;
+  const message = frozen.message ?? (mail.message as Buffer);
+  const delivery = isStopped
+    ? ({ kind: "skipped", reply: "stopped" } as const)
+    : await sendMail({ address, message }, settings, job.signal);
   return settle(tx, job, window, mail, delivery);
 }
 
@@ -62,7 +71,7 @@ async function settle(
   job: MailJob,
   window: Window,
   mail: MailRow,
-  delivery: Delivery,
+  delivery: Delivery | { kind: "skipped"; reply: string },
 ): Promise<DigestOutput> {
   const { reply } = delivery;
   const maxAgeS = (job.env as MailSettings).NOTIFICATIONS_GIVE_UP_HOURS * 3_600;
@@ -73,7 +82,7 @@ async function settle(
   const state = delivery.kind === "later" ? "given_up" : delivery.kind;
   await tx.query(END, [window.receiverId, window.dueMs, state, reply]);
   if (state === "bounced") await stopAddress(tx, job, sameAddress(mail.address), "hard");
-  if (state !== "sent") {
+  if (state !== "sent" && state !== "skipped") {
     const { receiverId } = window;
     const { workspace_id: workspaceId, address, message_id: messageId } = mail;
     job.emit("mail.undelivered", {

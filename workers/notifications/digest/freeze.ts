@@ -2,7 +2,7 @@
 import type { Tx } from "@tl-engine/shared";
 import { composeDigest } from "./compose.ts";
 import type { MailEntry } from "./entry.ts";
-import { readMember } from "./member.ts";
+import { MEMBERS, type Member, type MemberRow, memberOf, type NoMail } from "./member.ts";
 import type { MailSettings } from "./settings.ts";
 
 /** A window, by its receiver and its end in epoch milliseconds. */
@@ -14,11 +14,12 @@ export interface Window {
 const CLOSE = `update engine_notifications.mail_windows set closed_at = now()
   where receiver_id = $1 and due_ms = $2 and closed_at is null`;
 const READ = `
-  select w.workspace_id, m.state,
+  select w.workspace_id, mail.state,
+    (select to_json(p) from (${MEMBERS} where m.id = w.receiver_id) p) member,
     (select json_agg(e.entry order by e.at_ms, e.activity_id) from engine_notifications.mail_entries e
-      where m.state is null and e.receiver_id = w.receiver_id and e.due_ms = w.due_ms) entries
+      where mail.state is null and e.receiver_id = w.receiver_id and e.due_ms = w.due_ms) entries
   from engine_notifications.mail_windows w
-  left join engine_notifications.mails m using (receiver_id, due_ms)
+  left join engine_notifications.mails mail using (receiver_id, due_ms)
   where w.receiver_id = $1 and w.due_ms = $2`;
 const FREEZE = `
   insert into engine_notifications.mails
@@ -29,6 +30,7 @@ const FREEZE = `
 interface Row {
   workspace_id: string;
   state: string | null;
+  member: MemberRow | null;
   entries: MailEntry[] | null;
 }
 
@@ -36,36 +38,37 @@ interface Row {
  * Each statement commits by itself: what is frozen stays so, whatever becomes of the attempt. Closing waits for those
  * that are putting something in; reading comes after it, and so finds all there is. Of two that freeze at once the
  * first one's mail is the mail.
- * @returns whether there is a mail for the window, in whatever state.
+ * @returns undefined where there is no mail for the window, in whatever state; its bytes where this call froze it.
  */
 export async function freeze(
   db: Pick<Tx, "query">,
   window: Window,
   settings: MailSettings,
-): Promise<boolean> {
+): Promise<{ message: Buffer | undefined } | undefined> {
   const key = [window.receiverId, window.dueMs];
   await db.query(CLOSE, key);
   const { rows } = await db.query<Row>(READ, key);
   const [row] = rows;
-  if (row === undefined) return false;
-  if (row.state !== null) return true;
-  if (row.entries === null) return false;
-  const values = await frozenValues(db, window, row.entries, settings);
-  await db.query(FREEZE, [...key, row.workspace_id, ...values]);
-  return true;
+  if (row?.state != null) return { message: undefined };
+  if (row?.entries == null) return undefined;
+  const frozen = await frozenMail(window, row.entries, memberOf(row.member), settings);
+  const { state, reason, address, messageId, message } = frozen;
+  const values = [...key, row.workspace_id, state, reason, address, messageId, message];
+  const { rowCount } = await db.query(FREEZE, values);
+  return { message: rowCount === 1 && message !== null ? message : undefined };
 }
 
-async function frozenValues(
-  db: Pick<Tx, "query">,
+async function frozenMail(
   { receiverId, dueMs }: Window,
   entries: MailEntry[],
+  member: Member | NoMail,
   settings: MailSettings,
 ) {
-  const member = await readMember(db, receiverId);
-  if (typeof member === "string") return ["skipped", member, null, null, null];
+  if (typeof member === "string")
+    return { state: "skipped", reason: member, address: null, messageId: null, message: null };
   const digest = { receiverId, dueMs, ...member, entries };
-  const { messageId, message } = await composeDigest(digest, settings, Date.now());
-  return ["frozen", null, member.address, messageId, message];
+  const mail = await composeDigest(digest, settings, Date.now());
+  return { state: "frozen", reason: null, address: member.address, ...mail };
 }
 
 /** Whether something was ever put into it. */

@@ -11,7 +11,7 @@ export interface Member extends Rhythm {
 /** Why somebody gets no mail. */
 export type NoMail = "unknown" | "inactive" | "off" | "unsubscribed" | "stopped" | "bad_address";
 
-interface MemberRow {
+export interface MemberRow {
   id: string;
   address: string | null;
   locale: string | null;
@@ -25,13 +25,14 @@ interface MemberRow {
   stopped: boolean;
 }
 
-const READ = `
+/** A {@link MemberRow} of each member. */
+export const MEMBERS = `
   select m.id, m.address, m.locale, m.time_zone, m.window_minutes, m.quiet_from, m.quiet_to, m.active, m.level,
     exists (select from engine_notifications.mail_stops s
       where s.kind = 'receiver' and s.value = m.id and s.is_stopped) unsubscribed,
     exists (select from engine_notifications.mail_stops s
       where s.kind = 'address' and s.value = lower(m.address) and s.is_stopped) stopped
-  from engine_notifications.members m where m.id = any($1::text[])`;
+  from engine_notifications.members m`;
 
 const DEFAULT_WINDOW_MINUTES = 5;
 
@@ -40,7 +41,9 @@ export async function readMembers(
   db: Pick<Tx, "query">,
   receiverIds: readonly string[],
 ): Promise<Map<string, Member>> {
-  const { rows } = await db.query<MemberRow>(READ, [receiverIds]);
+  const { rows } = await db.query<MemberRow>(`${MEMBERS} where m.id = any($1::text[])`, [
+    receiverIds,
+  ]);
   const members = new Map<string, Member>();
   for (const row of rows) {
     const member = memberOf(row);
@@ -49,15 +52,9 @@ export async function readMembers(
   return members;
 }
 
-export async function readMember(
-  db: Pick<Tx, "query">,
-  receiverId: string,
-): Promise<Member | NoMail> {
-  const { rows } = await db.query<MemberRow>(READ, [[receiverId]]);
-  return rows[0] === undefined ? "unknown" : memberOf(rows[0]);
-}
-
-function memberOf(row: MemberRow): Member | NoMail {
+/** Who gets mail and how, or why not. */
+export function memberOf(row: MemberRow | null): Member | NoMail {
+  if (row === null) return "unknown";
   if (!row.active) return "inactive";
   if (row.level === "off") return "off";
   if (row.unsubscribed) return "unsubscribed";
