@@ -41,7 +41,7 @@ export interface Parts {
 /** What a life needs beside its parts. */
 export interface LifeDependencies {
   definition: WorkerDefinition;
-  config: Pick<Config, "ENGINE_PREFIX" | "RETRY_BUDGET" | "REPLY_EXCHANGE">;
+  config: Pick<Config, "ENGINE_PREFIX" | "RETRY_BUDGET" | "REPLY_EXCHANGE" | "own">;
   log: Logger;
   metrics: Metrics;
   live: LiveJobs;
@@ -79,6 +79,7 @@ export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life
     timeoutMs: definition.timeoutMs,
     onFirstReport: () => live.onFirstReport(),
     hasTransactions: jobTransactions(definition) > 0,
+    env: config.own,
   };
   const onUndelivered = metrics.undelivered;
   const courier = createCourier({ publisher, log, onUndelivered, signal });

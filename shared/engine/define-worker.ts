@@ -56,6 +56,9 @@ export interface Job<Emits extends EventSchemas = EventSchemas> {
   readonly redis: Redis;
   /** `<prefix>:<engine>:`; under `claim:` and `cancel:` the runtime keeps its own. */
   readonly keyPrefix: string;
+  /** The engine's own variables, as the definition's `env` reads them. */
+  // biome-ignore lint/suspicious/noExplicitAny: what the definition's own schema gives
+  readonly env: any;
 }
 
 /** When and under which name a job is to run. */
@@ -73,7 +76,7 @@ export interface BatchItem<Input, Emits extends EventSchemas = EventSchemas>
 }
 
 /** What all jobs of a batch share: one transaction, which commits all of their results. */
-export interface Batch extends Pick<Job, "signal" | "log" | "db" | "redis" | "keyPrefix"> {
+export interface Batch extends Pick<Job, "signal" | "log" | "db" | "redis" | "keyPrefix" | "env"> {
   readonly tx: Tx;
 }
 
@@ -190,8 +193,9 @@ export interface WorkerDefinition {
    */
   maxHeldBytes?: number;
   /**
-   * Environment variables of the engine's own, read at start beside all others and given to `purge`. Their names begin
-   * with the engine's, as in `ANALYTICS_RETENTION_MONTHS`; `describe` says in `.env.example` what each is for.
+   * Environment variables of the engine's own, read at start beside all others and given to handlers and `purge`. Their names begin
+   * with the engine's, as in `ANALYTICS_RETENTION_MONTHS`; `describe` says in `.env.example` what each is for. A check of the whole
+   * object holds too: what one variable demands of another.
    */
   env?: z.ZodObject;
   /**

@@ -163,6 +163,7 @@ class Batches {
           return handlersRedis(tools);
         },
         keyPrefix: tools.keyPrefix,
+        env: tools.env,
       };
       const work = action.handleBatch?.(batch.map(itemOf), shared);
       const outputs = await Promise.race([work, aborted]);

@@ -43,6 +43,8 @@ export interface Tools {
   onFirstReport(): void;
   /** Whether the worker's definition allows `job.tx()`. */
   hasTransactions: boolean;
+  /** The engine's own variables. */
+  env: Readonly<Record<string, unknown>>;
 }
 
 /** Without the rights, which only a deployed engine lacks, the mistake would show nowhere else. */
@@ -103,6 +105,10 @@ export class JobContext implements Job {
 
   get keyPrefix(): string {
     return this.#tools.keyPrefix;
+  }
+
+  get env(): Readonly<Record<string, unknown>> {
+    return this.#tools.env;
   }
 
   get db(): Tx {

@@ -36,6 +36,22 @@ describe("readConfig", () => {
     );
   });
 
+  test("holds an engine's variables to what one demands of another", () => {
+    const own = z
+      .object({ MINE_URL: z.string().optional(), MINE_KEY: z.string().optional() })
+      .refine(({ MINE_URL, MINE_KEY }) => !MINE_URL || MINE_KEY, {
+        error: "is needed beside MINE_URL",
+        path: ["MINE_KEY"],
+      });
+    expect(readConfig({ ...GOOD, MINE_URL: "u", MINE_KEY: "k" }, own).own).toEqual({
+      MINE_URL: "u",
+      MINE_KEY: "k",
+    });
+    expect(() => readConfig({ ...GOOD, MINE_URL: "u" }, own)).toThrow(
+      /\n {2}MINE_KEY: is needed beside MINE_URL$/,
+    );
+  });
+
   test("names every bad variable at once, and never a value", () => {
     const bad = {
       AMQP_URL: "http://user:hunter2@host",

@@ -156,6 +156,8 @@ export function readConfig(
   ownSchema: z.ZodObject = z.object({}),
 ): Config {
   const all = readVariables(z.object({ ...ownSchema.shape, ...Environment.shape }), env);
+  // Its shape alone lacks what it demands of several variables together.
+  readVariables(ownSchema, env);
   const own = Object.keys(ownSchema.shape).map((name) => [
     name,
     (all as Record<string, unknown>)[name],
@@ -184,7 +186,9 @@ export function readVariables<Schema extends z.ZodObject>(
   for (const issue of parsed.error?.issues ?? []) {
     const name = issue.path.join(".");
     if (problems.has(name) || problems.has(`${name}_FILE`)) continue;
-    lines.push(`  ${name}: ${given[name] === undefined ? "is not set" : issue.message}`);
+    // What a schema demands because of another variable says so itself.
+    const isMissing = given[name] === undefined && issue.code !== "custom";
+    lines.push(`  ${name}: ${isMissing ? "is not set" : issue.message}`);
   }
   throw new BadEnvironment(`The environment is wrong (see .env.example):\n${lines.join("\n")}`);
 }

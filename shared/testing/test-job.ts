@@ -30,6 +30,8 @@ export interface TestJobOptions {
   redis?: Job["redis"];
   /** Default `test:engine:`. */
   keyPrefix?: string;
+  /** The engine's own variables. Default: none. */
+  env?: Readonly<Record<string, unknown>>;
   /** Default: a silent one. */
   log?: Logger;
 }
@@ -158,11 +160,12 @@ class RecordedJob extends JobContext {
 }
 
 function toolsOf(options: TestJobOptions): Tools {
-  const { keyPrefix = "test:engine:", log = pino({ level: "silent" }) } = options;
+  const { keyPrefix = "test:engine:", env = {}, log = pino({ level: "silent" }) } = options;
   return {
     definition: { name: "test", actions: {} },
     log,
     keyPrefix,
+    env,
     get redis() {
       return given(options.redis, "redis");
     },
@@ -177,9 +180,9 @@ function toolsOf(options: TestJobOptions): Tools {
 }
 
 function batchOf(options: TestJobOptions): Batch {
-  const { log, keyPrefix } = toolsOf(options);
+  const { log, keyPrefix, env } = toolsOf(options);
   return {
-    ...{ log, keyPrefix, signal: new AbortController().signal },
+    ...{ log, keyPrefix, env, signal: new AbortController().signal },
     get tx() {
       return given(options.tx, "tx");
     },

@@ -231,7 +231,7 @@ export class World {
     };
     worker.life = assembleLife(parts, {
       definition: this.#definition,
-      config: { ENGINE_PREFIX: names.prefix, RETRY_BUDGET: 1, REPLY_EXCHANGE: "" },
+      config: { ENGINE_PREFIX: names.prefix, RETRY_BUDGET: 1, REPLY_EXCHANGE: "", own: {} },
       log,
       metrics,
       live: new LiveJobs(),
