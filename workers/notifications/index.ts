@@ -1,5 +1,5 @@
 /** The engine `notifications`: says who is told of a change, tells them in the application, and mails digests. */
-import { action, defineWorker } from "@tl-engine/shared";
+import { action, atOnce, defineWorker, inTurns } from "@tl-engine/shared";
 import { mailActions } from "./digest/actions.ts";
 import { purgeMails } from "./digest/purge.ts";
 import { MailSettings } from "./digest/settings.ts";
@@ -14,7 +14,7 @@ import { keepMembers, keepPreferences, keepSubscriptions } from "./members/keep.
 import { notifyInputOf } from "./notify/activity-event.ts";
 import { notify } from "./notify/notify.ts";
 import { NotificationCreated, NotifyInput, NotifyOutput } from "./notify/schemas.ts";
-import { answer } from "./recipients/answer.ts";
+import { answer, isLong } from "./recipients/answer.ts";
 import {
   KeptOutput,
   MembersInput,
@@ -41,7 +41,8 @@ export default defineWorker({
       examples: RECIPIENTS_EXAMPLES,
       maxInputBytes: 8 * MIB,
       maxOutputBytes: 8 * MIB,
-      handle: answer,
+      handle: (input, job) =>
+        isLong(input) ? inTurns(answer(input), job.signal) : atOnce(answer(input)),
     }),
 
     /** Tells of a change that was recorded, by what is kept of members and followers. */

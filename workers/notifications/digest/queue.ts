@@ -128,12 +128,20 @@ function distinctWindows(placed: Placed[]): Placed[] {
 
 async function addEntries(tx: Tx, placed: Placed[]): Promise<void> {
   const column = <Value>(of: (placed: Placed) => Value) => placed.map(of);
+  // A comment of two million characters that thousands are told of is shortened once.
+  const shown = new Map<string, MailEntry>();
+  const shownOf = ({ receiverId, reason, ...entry }: MailEntry) => {
+    const key = JSON.stringify([entry.activityId, entry.issueId, entry.issueName, entry.issueKey]);
+    const short = shown.get(key) ?? shorten({ receiverId, reason, ...entry });
+    shown.set(key, short);
+    return { ...short, receiverId, reason };
+  };
   await tx.query(ADD, [
     column(({ entry }) => entry.receiverId),
     column(({ entry }) => entry.activityId),
     column(({ dueMs }) => dueMs),
     column(({ entry }) => entry.workspaceId),
     column(({ entry }) => Math.trunc(entry.at)),
-    column(({ entry }) => JSON.stringify(shorten(entry))),
+    column(({ entry }) => JSON.stringify(shownOf(entry))),
   ]);
 }

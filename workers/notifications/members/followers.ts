@@ -26,7 +26,7 @@ export async function keepFollowers(
 ): Promise<number> {
   const latest = new Map<string, Follower>();
   for (const follower of followers) {
-    const key = `${follower.issueId}\n${follower.role}\n${follower.memberId}`;
+    const key = `${follower.issueId}\0${follower.role}\0${follower.memberId}`;
     const known = latest.get(key);
     if (known === undefined || isLater(follower, known)) latest.set(key, follower);
   }
@@ -45,7 +45,6 @@ const isLater = (a: Follower, b: Follower) =>
   a.atMs > b.atMs || (a.atMs === b.atMs && a.isOn && !b.isOn);
 
 export interface Followed {
-  projectId: string;
   key: string | null;
   name: string | null;
   createdBy: string | null;
@@ -54,7 +53,7 @@ export interface Followed {
 }
 
 const READ = `
-  select i.project_id, i.key, i.name, coalesce(i.created_by, i.creator) created_by,
+  select i.key, i.name, coalesce(i.created_by, i.creator) created_by,
     array(select f.member_id from engine_notifications.followers f where f.issue_id = i.issue_id
       and f.role = 'subscriber' and f.is_on and f.at_ms >= i.subscribers_ms order by 1) subscribers,
     array(select f.member_id from engine_notifications.followers f where f.issue_id = i.issue_id
@@ -63,16 +62,11 @@ const READ = `
 
 /** Undefined for an item that nobody told of. */
 export async function readFollowed(tx: Tx, issueId: string): Promise<Followed | undefined> {
-  const { rows } = await tx.query<{
-    project_id: string;
-    key: string | null;
-    name: string | null;
-    created_by: string | null;
-    subscribers: string[];
-    assignees: string[];
-  }>(READ, [issueId]);
-  const [row] = rows;
-  if (row === undefined) return undefined;
-  const { project_id: projectId, created_by: createdBy, ...rest } = row;
-  return { projectId, createdBy, ...rest };
+  const { rows } = await tx.query<Omit<Followed, "createdBy"> & { created_by: string | null }>(
+    READ,
+    [issueId],
+  );
+  if (rows[0] === undefined) return undefined;
+  const { created_by: createdBy, ...rest } = rows[0];
+  return { createdBy, ...rest };
 }

@@ -14,10 +14,13 @@ const PUT_MEMBERS = `
          coalesce(excluded.locale, ''), coalesce(excluded.time_zone, ''))
       > (m.put_ms, m.active::int, coalesce(m.address, ''), coalesce(m.name, ''),
          coalesce(m.locale, ''), coalesce(m.time_zone, ''))`;
+// Who is no longer there is forgotten: what was known of them must not depend on what came first.
 const REMOVE_MEMBERS = `
   insert into engine_notifications.members as m (id, workspace_id, active, put_ms)
   select id, $2, false, put_ms from unnest($1::text[], $3::bigint[]) p(id, put_ms) order by 1
-  on conflict (id) do update set active = false, put_ms = excluded.put_ms where excluded.put_ms > m.put_ms`;
+  on conflict (id) do update set active = false, put_ms = excluded.put_ms,
+    name = null, address = null, locale = null, time_zone = null
+  where excluded.put_ms > m.put_ms`;
 const MEMBERSHIPS = `
   insert into engine_notifications.memberships as m (project_id, member_id, workspace_id, is_on, at_ms)
   select $1, id, $2, is_on, at_ms from unnest($3::text[], $4::bool[], $5::bigint[]) p(id, is_on, at_ms) order by 2
@@ -30,18 +33,18 @@ export type Members = z.output<typeof MembersInput>;
 /** @returns how many were new, or newer. */
 export async function keepMembers(tx: Tx, input: Members): Promise<number> {
   const { workspaceId, projectId } = input;
-  const put = latestOf(input.put);
-  const remove = latestOf(input.remove);
-  const column = <Key extends keyof (typeof put)[number]>(key: Key) =>
-    put.map((person) => person[key] ?? null);
   let kept = 0;
-  if (put.length > 0) {
+  for (const put of rounds(input.put, ({ id }) => id)) {
+    const column = <Key extends keyof (typeof put)[number]>(key: Key) =>
+      put.map((person) => person[key] ?? null);
     const { rowCount } = await tx.query(PUT_MEMBERS, [
       ...[column("id"), put.map(() => workspaceId), column("name"), column("address")],
       ...[column("locale"), column("timeZone"), column("active"), put.map(msOf)],
     ]);
     kept += rowCount ?? 0;
   }
+  const put = latestOf(input.put);
+  const remove = latestOf(input.remove);
   if (projectId != null) {
     // Who is there counts before who left at the same instant.
     const all = [
@@ -90,18 +93,17 @@ export async function keepPreferences(
 // One statement for each column that has a time of its own would be a round trip more: greatest() and case do it in one.
 const UPSERT_ITEMS = `
   insert into engine_notifications.items as i
-    (issue_id, workspace_id, project_id, key, created_by, put_ms, name, name_ms, subscribers_ms, assignees_ms)
-  select issue_id, $2, project_id, key, created_by, put_ms, name, case when name is null then 0 else put_ms end,
+    (issue_id, workspace_id, key, created_by, put_ms, name, name_ms, subscribers_ms, assignees_ms)
+  select issue_id, $2, key, created_by, put_ms, name, case when name is null then 0 else put_ms end,
     subscribers_ms, assignees_ms
-  from unnest($1::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::bigint[], $9::bigint[])
-    p(issue_id, project_id, key, created_by, put_ms, name, subscribers_ms, assignees_ms) order by 1
+  from unnest($1::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[])
+    p(issue_id, key, created_by, put_ms, name, subscribers_ms, assignees_ms) order by 1
   on conflict (issue_id) do update set
     key = case when excluded.put_ms > i.put_ms
         or excluded.put_ms = i.put_ms and coalesce(excluded.key, '') > coalesce(i.key, '') then excluded.key else i.key end,
     created_by = case when excluded.put_ms > i.put_ms
         or excluded.put_ms = i.put_ms and coalesce(excluded.created_by, '') > coalesce(i.created_by, '')
       then excluded.created_by else i.created_by end,
-    project_id = case when excluded.put_ms >= i.put_ms then excluded.project_id else i.project_id end,
     put_ms = greatest(i.put_ms, excluded.put_ms),
     name = case when excluded.name_ms > i.name_ms
         or excluded.name_ms = i.name_ms and excluded.name > coalesce(i.name, '') then excluded.name else i.name end,
@@ -128,24 +130,23 @@ export async function keepSubscriptions(tx: Tx, input: Subscriptions): Promise<n
     if (memberId === undefined) emptied.push({ issueId, atMs: msOf(at) });
     else followers.push({ issueId, role: "subscriber", memberId, isOn: false, atMs: msOf(at) });
   }
-  const put = latestOf(input.put.map((item) => ({ ...item, id: item.issueId })));
-  if (put.length > 0)
+  for (const put of rounds(input.put, ({ issueId }) => issueId))
     await tx.query(UPSERT_ITEMS, [
-      ...[put.map(({ issueId }) => issueId), workspaceId, put.map(({ projectId }) => projectId)],
-      ...[put.map(({ key }) => key ?? null), put.map(({ createdBy }) => createdBy ?? null)],
-      ...[put.map(msOf), put.map(({ name }) => name ?? null)],
+      ...[put.map(({ issueId }) => issueId), workspaceId, put.map(({ key }) => key ?? null)],
+      ...[put.map(({ createdBy }) => createdBy ?? null), put.map(msOf)],
+      put.map(({ name }) => name ?? null),
       put.map((item) => (item.subscribers === undefined ? 0 : msOf(item))),
       put.map((item) => (item.assignees === undefined ? 0 : msOf(item))),
     ]);
   if (emptied.length > 0) await forget(tx, workspaceId, emptied);
   const kept = await keepFollowers(tx, workspaceId, followers);
-  return kept + put.length + emptied.length;
+  return kept + input.put.length + emptied.length;
 }
 
 // Those of the very instant go as well, so the next millisecond is the first that counts.
 const FORGET = `
-  insert into engine_notifications.items as i (issue_id, workspace_id, project_id, subscribers_ms, assignees_ms)
-  select issue_id, $2, '', at_ms + 1, at_ms + 1 from unnest($1::text[], $3::bigint[]) p(issue_id, at_ms) order by 1
+  insert into engine_notifications.items as i (issue_id, workspace_id, subscribers_ms, assignees_ms)
+  select issue_id, $2, at_ms + 1, at_ms + 1 from unnest($1::text[], $3::bigint[]) p(issue_id, at_ms) order by 1
   on conflict (issue_id) do update set
     subscribers_ms = greatest(i.subscribers_ms, excluded.subscribers_ms),
     assignees_ms = greatest(i.assignees_ms, excluded.assignees_ms)`;
@@ -163,7 +164,7 @@ async function forget(
 
 const msOf = ({ updatedAt }: { updatedAt: string }) => Math.max(0, Date.parse(updatedAt));
 
-/** Each id once, as it became last: a statement may not meet a row twice. */
+/** Each id once, as it became last. */
 function latestOf<Row extends { id: string; updatedAt: string }>(rows: readonly Row[]): Row[] {
   const latest = new Map<string, Row>();
   for (const row of rows) {
@@ -171,4 +172,18 @@ function latestOf<Row extends { id: string; updatedAt: string }>(rows: readonly 
     if (known === undefined || msOf(row) >= msOf(known)) latest.set(row.id, row);
   }
   return [...latest.values()];
+}
+
+/** Lists that have no key twice, which a statement may not meet: the n-th has what came for the n-th time. */
+function rounds<Row>(rows: readonly Row[], keyOf: (row: Row) => string): Row[][] {
+  const counts = new Map<string, number>();
+  const lists: Row[][] = [];
+  for (const row of rows) {
+    const count = counts.get(keyOf(row)) ?? 0;
+    counts.set(keyOf(row), count + 1);
+    const list = lists[count] ?? [];
+    list.push(row);
+    lists[count] = list;
+  }
+  return lists;
 }

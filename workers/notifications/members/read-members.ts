@@ -1,6 +1,6 @@
 /** Reads the members of a project who may have to be told of a change. */
 import type { Tx } from "@tl-engine/shared";
-import type { Member } from "../recipients/recipients.ts";
+import type { Member } from "../recipients/change.ts";
 import { LEVELS, Switches } from "../schemas/vocabulary.ts";
 
 export interface NamedMember extends Member {

@@ -34,7 +34,6 @@ create table if not exists engine_notifications.memberships (
 create table if not exists engine_notifications.items (
   issue_id text primary key,
   workspace_id text not null,
-  project_id text not null,
   key text,
   created_by text,
   put_ms bigint not null default 0,

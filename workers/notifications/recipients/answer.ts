@@ -1,18 +1,24 @@
 /** The action `recipients`: reads its input, and answers with what it may. */
+import type { Steps } from "@tl-engine/shared";
 import type { z } from "zod";
 import type { RecipientsInput, RecipientsOutput, Warning } from "../schemas/recipients.ts";
 import { CEILINGS } from "../schemas/vocabulary.ts";
-import { type ChangeToTell, type Recipients, recipientsOf } from "./recipients.ts";
+import type { ChangeToTell, Recipients } from "./change.ts";
+import { recipientsOf } from "./recipients.ts";
 
-export function answer(input: RecipientsInput): z.input<typeof RecipientsOutput> {
-  const { cutMentions, ...told } = recipientsOf(changeOf(input));
-  const warnings: Warning[] = [...(input.keyWarnings ?? [])].map(({ code, path, message }) => ({
+/** Each of the two lists may have half. */
+export const MOST_TOLD = CEILINGS.notificationsPerJob / 2;
+
+export function* answer(input: RecipientsInput): Steps<z.input<typeof RecipientsOutput>> {
+  const told = yield* recipientsOf(changeOf(input), MOST_TOLD);
+  const { inApp, email, newSubscribers, mentionsAdded, mentionsRemoved } = told;
+  const doubts = (input.keyWarnings ?? []).map(({ code, path, message }) => ({
     code: code as Warning["code"],
     field: path,
     message,
   }));
-  for (const what of cutMentions) warnings.push(cutWarning(what));
-  return { ...bounded(told, warnings), warnings };
+  const warnings = [...doubts, ...warningsOf(told)];
+  return { inApp, email, newSubscribers, mentionsAdded, mentionsRemoved, warnings };
 }
 
 function changeOf(input: RecipientsInput): ChangeToTell {
@@ -32,21 +38,36 @@ function changeOf(input: RecipientsInput): ChangeToTell {
   };
 }
 
-export const cutWarning = (what: "description" | "comment"): Warning => ({
+/** Of texts in characters, and of pairs of a person and an entry: some milliseconds of work. */
+const LONG = 100_000;
+
+/** Whether it takes so long that others should have their turn meanwhile. */
+export function isLong(input: RecipientsInput): boolean {
+  const { activities, subscribers, members, requestedHtml, currentHtml } = input;
+  const pairs = activities.length * Math.max(subscribers.length, members.length);
+  return pairs + textLength([requestedHtml, currentHtml]) + textLengthOf(activities) > LONG;
+}
+
+export const textLength = (texts: readonly (string | null | undefined)[]) =>
+  texts.reduce((sum, text) => sum + (text?.length ?? 0), 0);
+
+type Values = readonly { oldValue: string | null; newValue: string | null }[];
+export const textLengthOf = (entries: Values) =>
+  entries.reduce((sum, { oldValue, newValue }) => sum + textLength([oldValue, newValue]), 0);
+
+export function warningsOf({ inAppCount, emailCount, cutMentions }: Recipients): Warning[] {
+  const warnings = cutMentions.map(cutWarning);
+  if (inAppCount > MOST_TOLD || emailCount > MOST_TOLD)
+    warnings.push({
+      code: "too_many_notifications",
+      field: "",
+      message: `${inAppCount} notifications and ${emailCount} mails; the first ${MOST_TOLD} of each are told: send fewer entries in a job`,
+    });
+  return warnings;
+}
+
+const cutWarning = (what: "description" | "comment"): Warning => ({
   code: "too_many_mentions",
   field: what === "description" ? "requestedHtml" : "activities",
   message: `only the first ${CEILINGS.mentionsPerText} people mentioned in the ${what} are told`,
 });
-
-/** Each of two lists may have half. */
-function bounded(told: Omit<Recipients, "cutMentions">, warnings: Warning[]) {
-  const max = CEILINGS.notificationsPerJob / 2;
-  const { inApp, email } = told;
-  if (inApp.length <= max && email.length <= max) return told;
-  warnings.push({
-    code: "too_many_notifications",
-    field: "",
-    message: `${inApp.length} notifications and ${email.length} mails; ${max} of each are answered with: send fewer entries in a job`,
-  });
-  return { ...told, inApp: inApp.slice(0, max), email: email.slice(0, max) };
-}

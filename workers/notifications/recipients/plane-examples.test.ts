@@ -1,6 +1,7 @@
 /** Plane's own cases: who is told what, as Plane told them, but for the mails that it sends to the wrong person. */
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { atOnce } from "@tl-engine/shared";
 import { describe, expect, test } from "vitest";
 import { RecipientsInput } from "../schemas/recipients.ts";
 import { answer } from "./answer.ts";
@@ -39,7 +40,7 @@ describe.skipIf(!isThere)("Plane's own examples", () => {
 
   test.each(examples.map((example) => [example.note, example] as const))("%s", (_note, example) => {
     const { expected, rightEmail = expected.email } = example;
-    const got = answer(RecipientsInput.parse(example));
+    const got = atOnce(answer(RecipientsInput.parse(example)));
     const inApp = got.inApp.map(({ receiverId: receiver, reason, activityId: activity }) => ({
       ...{ receiver, reason, activity },
     }));
