@@ -924,6 +924,22 @@ const MUTATIONS: Mutation[] = [
   },
   {
     rule: "network-outbound",
+    file: POLICIES,
+    from: "        - port: 587\n",
+    to: "        - port: 25\n",
+    line: /25/,
+    message: /opens 25/,
+  },
+  {
+    rule: "network-outbound",
+    file: POLICIES,
+    from: /tl-engine\/outbound-smtp: open\n([\s\S]*?) {14}- 10\.0\.0\.0\/8\n/,
+    to: "tl-engine/outbound-smtp: open\n$1",
+    line: /except/,
+    message: /outbound-smtp and the guard differ: 10.0.0.0\/8 is open/,
+  },
+  {
+    rule: "network-outbound",
     file: WORKER,
     from: /(template:[\s\S]*?)app.kubernetes.io\/name: worker\n/,
     to: "$1app.kubernetes.io/name: worker\n        tl-engine/outbound-https: maybe\n",
@@ -1244,6 +1260,18 @@ test("an engine's door to the internet is one line, and only its own pods go thr
         },
       ]);
     }
+  }
+});
+
+test("mail leaves from the engine that sends it, and from no other", () => {
+  for (const overlay of ["manifests/overlays/dev", "manifests/overlays/staging"]) {
+    const senders = compose(real, overlay)
+      .objects.filter(({ kind }) => kind === "Deployment")
+      .filter((it) => {
+        const labels = ["spec", "template", "metadata", "labels"];
+        return valueAt(it, [...labels, "tl-engine/outbound-smtp"]) === "open";
+      });
+    expect(senders.map(({ name }) => name)).toEqual(["notifications"]);
   }
 });
 

@@ -16,7 +16,7 @@ const FIELDS = [
   "configMapGenerator",
 ];
 /** What an engine may add by a line: ports of the internet. */
-const COMPONENTS = ["../../outbound", "../../outbound/http"];
+const COMPONENTS = ["../../outbound", "../../outbound/http", "../../outbound/smtp"];
 const CONTAINER = "/spec/template/spec/containers/0";
 /** What an engine may have of its own: name, Secret, variables, files, size, time to leave, and what it reaches. */
 const OWN = [
@@ -68,7 +68,7 @@ function checkFields(engine: AppliedObject, report: Report): void {
       report(
         engine.placeOf(["components", index]),
         `an engine has the component ${String(component)}, which is not for engines`,
-        `take it out; there are ${COMPONENTS.join(" and ")}`,
+        `take it out; there are ${COMPONENTS.join(", ")}`,
       );
 }
 

@@ -5,12 +5,15 @@ import type { Path } from "../../read/documents.ts";
 import { listIn, mapIn, textIn, valueAt } from "../../read/value-at.ts";
 import { ofKind, podsOf, type Report, type Rule, selects, titleOf, type World } from "../world.ts";
 
-/** A pod's label, and the port that it opens. */
-const PORT_OF_LABEL: Readonly<Record<string, number>> = {
-  "tl-engine/outbound-https": 443,
-  "tl-engine/outbound-http": 80,
+/** A pod's label, and the ports that it opens. */
+const PORTS_OF_LABEL: Readonly<Record<string, readonly number[]>> = {
+  "tl-engine/outbound-https": [443],
+  "tl-engine/outbound-http": [80],
+  // Mail to a server that takes it over: with TLS from the start, with STARTTLS, and what relays have beside it.
+  // Never 25: who breaks in sends no spam.
+  "tl-engine/outbound-smtp": [465, 587, 2525],
 };
-const LABELS = Object.keys(PORT_OF_LABEL);
+const LABELS = Object.keys(PORTS_OF_LABEL);
 const [HTTPS = "", HTTP = ""] = LABELS;
 const SELECTOR = ["spec", "podSelector", "matchLabels"];
 
@@ -24,9 +27,9 @@ const networkOutbound: Rule = {
     "an engine that asks strangers' hosts is the one that will be broken into: it reaches the internet as its guard allows, and nothing private",
   check(world, report) {
     for (const policy of ofKind(world, "NetworkPolicy").filter(isOutbound)) {
-      const port = PORT_OF_LABEL[Object.keys(mapIn(policy, SELECTOR)).find(isLabel) ?? ""] ?? 0;
+      const ports = PORTS_OF_LABEL[Object.keys(mapIn(policy, SELECTOR)).find(isLabel) ?? ""] ?? [];
       for (const index of listIn(policy, ["spec", "egress"]).keys())
-        checkDoor(policy, ["spec", "egress", index], port, report);
+        checkDoor(policy, ["spec", "egress", index], ports, report);
     }
     checkPods(world, report);
   },
@@ -34,7 +37,12 @@ const networkOutbound: Rule = {
 
 const isLabel = (label: string) => LABELS.includes(label);
 
-function checkDoor(policy: AppliedObject, path: Path, port: number, report: Report): void {
+function checkDoor(
+  policy: AppliedObject,
+  path: Path,
+  ports: readonly number[],
+  report: Report,
+): void {
   const title = `the NetworkPolicy ${policy.name}`;
   for (const [index, { cidr, except }] of INTERNET.entries()) {
     const block = [...path, "to", index, "ipBlock"];
@@ -63,8 +71,12 @@ function checkDoor(policy: AppliedObject, path: Path, port: number, report: Repo
     );
   for (const index of listIn(policy, [...path, "ports"]).keys()) {
     const at = [...path, "ports", index, "port"];
-    if (valueAt(policy, at) !== port)
-      report(policy.placeOf(at), `${title} opens ${textIn(policy, at)}`, `write ${port} alone`);
+    if (!ports.includes(Number(valueAt(policy, at))))
+      report(
+        policy.placeOf(at),
+        `${title} opens ${String(valueAt(policy, at))}`,
+        `write ${ports.join(", ")} alone`,
+      );
   }
 }
 
