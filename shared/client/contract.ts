@@ -1301,6 +1301,20 @@ export interface AnalyticsFlowOutput {
   }[];
 }
 
+export interface AutomationsGreetInput {
+  /**
+   * Who is greeted.
+   */
+  name: string;
+}
+
+export interface AutomationsGreetOutput {
+  /**
+   * What to say to them.
+   */
+  greeting: string;
+}
+
 /** Input and output of each engine's actions. */
 export interface Engines {
   activities: {
@@ -1309,6 +1323,9 @@ export interface Engines {
   analytics: {
     ingest: { input: AnalyticsIngestInput; output: AnalyticsIngestOutput };
     flow: { input: AnalyticsFlowInput; output: AnalyticsFlowOutput };
+  };
+  automations: {
+    greet: { input: AutomationsGreetInput; output: AutomationsGreetOutput };
   };
 }
 
@@ -1325,5 +1342,6 @@ export const CONTRACT: Contract<Engines, Events> = {
       ingest: { version: 1, maxInputBytes: 8388608 },
       flow: { version: 1, maxInputBytes: 1048576 },
     },
+    automations: { greet: { version: 1, maxInputBytes: 1048576 } },
   },
 };

@@ -41,6 +41,9 @@ ENGINES: Dict[str, Dict[str, Dict[str, int]]] = {
         "ingest": {"version": 1, "max_input_bytes": 8388608},
         "flow": {"version": 1, "max_input_bytes": 1048576},
     },
+    "automations": {
+        "greet": {"version": 1, "max_input_bytes": 1048576},
+    },
 }
 # End of what is generated.
 
