@@ -8,5 +8,6 @@ export {
   describedAs,
   KeyWarnings,
   orJson,
+  readByHandler,
 } from "./engine/spellings.ts";
 export * from "./engine/turns.ts";

@@ -1301,18 +1301,589 @@ export interface AnalyticsFlowOutput {
   }[];
 }
 
-export interface AutomationsGreetInput {
+export interface AutomationsEvaluateInput {
   /**
-   * Who is greeted.
+   * What happened.
    */
-  name: string;
+  event: {
+    /**
+     * What happened: item.created, item.updated, item.deleted, comment.created, comment.updated, comment.deleted, link.created, link.updated, link.deleted, attachment.created, attachment.deleted, relation.created, relation.deleted, reaction.created, reaction.deleted, vote.created, vote.deleted, intake.created, sla.due, sla.breached, scheduled, manual. No rule matches any other.
+     */
+    type: string;
+    /**
+     * Who did it.
+     */
+    actor?: string | null;
+    /**
+     * The text of a comment.
+     */
+    comment?: string | null;
+    /**
+     * How many rules led to it: 0 is a person's doing. At 10 no rule matches any more.
+     */
+    depth?: number;
+    /**
+     * Those rules, the first one first.
+     *
+     * @maxItems 100
+     */
+    path?: string[];
+    /**
+     * The fields that changed.
+     *
+     * @maxItems 1000
+     */
+    changes?: {
+      /**
+       * Which field; others than an item's are skipped.
+       */
+      field: string;
+      /**
+       * Its value before; of labels and the like the ids, or one that went.
+       */
+      from: unknown;
+      /**
+       * Its value after.
+       */
+      to: unknown;
+    }[];
+  };
+  /**
+   * The item after it: its fields, in the engine's or Plane's names; `custom` holds those of the tracker's own. What a rule can't name is skipped.
+   */
+  item: {
+    [k: string]: unknown;
+  };
+  /**
+   * The rules, tried in this order.
+   *
+   * @maxItems 1000
+   */
+  rules: AutomationsEvaluateInputAutomationRule[];
+  /**
+   * The instant that `{days}` counts from, ISO-8601.
+   */
+  now: string;
+  /**
+   * A dry run: of each rule that did not match, the conditions that failed.
+   */
+  explain?: boolean;
+}
+/**
+ * A rule, with at most 65 actions and 1000 conditions.
+ */
+export interface AutomationsEvaluateInputAutomationRule {
+  /**
+   * Its id; of two rules with one id in a list the first counts.
+   */
+  id: string;
+  /**
+   * What people call it.
+   */
+  name?: string;
+  /**
+   * False switches it off.
+   */
+  enabled?: boolean;
+  /**
+   * Where it counts.
+   */
+  scope?: {
+    /**
+     * Empty or absent is every project.
+     *
+     * @maxItems 500
+     */
+    projects?: string[];
+  };
+  /**
+   * What sets the rule off.
+   */
+  trigger: {
+    /**
+     * The events that set it off.
+     */
+    on:
+      | (
+          | "item.created"
+          | "item.updated"
+          | "item.deleted"
+          | "comment.created"
+          | "comment.updated"
+          | "comment.deleted"
+          | "link.created"
+          | "link.updated"
+          | "link.deleted"
+          | "attachment.created"
+          | "attachment.deleted"
+          | "relation.created"
+          | "relation.deleted"
+          | "reaction.created"
+          | "reaction.deleted"
+          | "vote.created"
+          | "vote.deleted"
+          | "intake.created"
+          | "sla.due"
+          | "sla.breached"
+          | "scheduled"
+          | "manual"
+        )
+      | (
+          | "item.created"
+          | "item.updated"
+          | "item.deleted"
+          | "comment.created"
+          | "comment.updated"
+          | "comment.deleted"
+          | "link.created"
+          | "link.updated"
+          | "link.deleted"
+          | "attachment.created"
+          | "attachment.deleted"
+          | "relation.created"
+          | "relation.deleted"
+          | "reaction.created"
+          | "reaction.deleted"
+          | "vote.created"
+          | "vote.deleted"
+          | "intake.created"
+          | "sla.due"
+          | "sla.breached"
+          | "scheduled"
+          | "manual"
+        )[];
+    /**
+     * One of these must have changed; empty or absent is no condition.
+     *
+     * @maxItems 50
+     *
+     * Items: A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+     */
+    fields?: string[];
+    /**
+     * With one field: its value before, or one of a list; null is none.
+     */
+    from?: (string | number | boolean) | (string | number | boolean)[] | null;
+    /**
+     * With one field: its value after.
+     */
+    to?: (string | number | boolean) | (string | number | boolean)[] | null;
+  };
+  /**
+   * What must hold of the item; absent always holds.
+   */
+  conditions?:
+    | {
+        /**
+         * A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+         */
+        field: string;
+        /**
+         * How it is compared.
+         */
+        op:
+          | "equals"
+          | "not_equals"
+          | "in"
+          | "not_in"
+          | "contains"
+          | "not_contains"
+          | "contains_any"
+          | "contains_all"
+          | "contains_none"
+          | "starts_with"
+          | "ends_with"
+          | "matches"
+          | "not_matches"
+          | "greater"
+          | "at_least"
+          | "less"
+          | "at_most"
+          | "before"
+          | "after"
+          | "empty"
+          | "not_empty"
+          | "changed"
+          | "changed_from"
+          | "changed_to";
+        /**
+         * What with: a value, a list for `in`, `contains_any` and the like, a day, an instant or `{days}` for `before` and `after`, nothing for `empty` and `changed`.
+         */
+        value?:
+          | (string | number | boolean)
+          | (string | number | boolean)[]
+          | {
+              /**
+               * From now on; negative before now.
+               */
+              days: number;
+            };
+      }
+    | {
+        /**
+         * All of them hold.
+         *
+         * @minItems 1
+         */
+        all: (
+          | {
+              /**
+               * A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+               */
+              field: string;
+              /**
+               * How it is compared.
+               */
+              op:
+                | "equals"
+                | "not_equals"
+                | "in"
+                | "not_in"
+                | "contains"
+                | "not_contains"
+                | "contains_any"
+                | "contains_all"
+                | "contains_none"
+                | "starts_with"
+                | "ends_with"
+                | "matches"
+                | "not_matches"
+                | "greater"
+                | "at_least"
+                | "less"
+                | "at_most"
+                | "before"
+                | "after"
+                | "empty"
+                | "not_empty"
+                | "changed"
+                | "changed_from"
+                | "changed_to";
+              /**
+               * What with: a value, a list for `in`, `contains_any` and the like, a day, an instant or `{days}` for `before` and `after`, nothing for `empty` and `changed`.
+               */
+              value?:
+                | (string | number | boolean)
+                | (string | number | boolean)[]
+                | {
+                    /**
+                     * From now on; negative before now.
+                     */
+                    days: number;
+                  };
+            }
+          | {
+              [k: string]: unknown;
+            }
+        )[];
+      }
+    | {
+        /**
+         * One of them holds, or more.
+         *
+         * @minItems 1
+         */
+        any: (
+          | {
+              /**
+               * A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+               */
+              field: string;
+              /**
+               * How it is compared.
+               */
+              op:
+                | "equals"
+                | "not_equals"
+                | "in"
+                | "not_in"
+                | "contains"
+                | "not_contains"
+                | "contains_any"
+                | "contains_all"
+                | "contains_none"
+                | "starts_with"
+                | "ends_with"
+                | "matches"
+                | "not_matches"
+                | "greater"
+                | "at_least"
+                | "less"
+                | "at_most"
+                | "before"
+                | "after"
+                | "empty"
+                | "not_empty"
+                | "changed"
+                | "changed_from"
+                | "changed_to";
+              /**
+               * What with: a value, a list for `in`, `contains_any` and the like, a day, an instant or `{days}` for `before` and `after`, nothing for `empty` and `changed`.
+               */
+              value?:
+                | (string | number | boolean)
+                | (string | number | boolean)[]
+                | {
+                    /**
+                     * From now on; negative before now.
+                     */
+                    days: number;
+                  };
+            }
+          | {
+              [k: string]: unknown;
+            }
+        )[];
+      }
+    | {
+        /**
+         * It does not hold.
+         */
+        not:
+          | {
+              /**
+               * A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+               */
+              field: string;
+              /**
+               * How it is compared.
+               */
+              op:
+                | "equals"
+                | "not_equals"
+                | "in"
+                | "not_in"
+                | "contains"
+                | "not_contains"
+                | "contains_any"
+                | "contains_all"
+                | "contains_none"
+                | "starts_with"
+                | "ends_with"
+                | "matches"
+                | "not_matches"
+                | "greater"
+                | "at_least"
+                | "less"
+                | "at_most"
+                | "before"
+                | "after"
+                | "empty"
+                | "not_empty"
+                | "changed"
+                | "changed_from"
+                | "changed_to";
+              /**
+               * What with: a value, a list for `in`, `contains_any` and the like, a day, an instant or `{days}` for `before` and `after`, nothing for `empty` and `changed`.
+               */
+              value?:
+                | (string | number | boolean)
+                | (string | number | boolean)[]
+                | {
+                    /**
+                     * From now on; negative before now.
+                     */
+                    days: number;
+                  };
+            }
+          | {
+              [k: string]: unknown;
+            };
+      };
+  /**
+   * What is to be done, in this order.
+   *
+   * @minItems 1
+   * @maxItems 65
+   *
+   * Items: One thing to be done.
+   */
+  actions: {
+    /**
+     * What is to be done.
+     */
+    type: "set" | "add" | "remove" | "comment" | "notify" | "webhook" | "create" | "archive";
+    /**
+     * Of `set`, `add` and `remove`: which field.
+     */
+    field?: string;
+    /**
+     * Of `set`: what to; null empties the field.
+     */
+    value?: string | number | boolean | string[] | null;
+    /**
+     * Of `add` and `remove`: ids. Of `create`: the new item's fields, with its name.
+     */
+    values?:
+      | string[]
+      | {
+          [k: string]: string | number | boolean | string[] | null;
+        };
+    /**
+     * Of `comment` and `notify`.
+     */
+    text?: string;
+    /**
+     * Of `notify`: who.
+     *
+     * @maxItems 500
+     */
+    users?: string[];
+    /**
+     * Of `notify`: who, by what they are.
+     */
+    roles?: ("assignees" | "creator" | "actor" | "subscribers")[];
+    /**
+     * Of `webhook`: which.
+     */
+    endpoint?: string;
+    /**
+     * The items that it touches; absent is the event's own.
+     *
+     * @maxItems 5000
+     */
+    items?: string[];
+  }[];
 }
 
-export interface AutomationsGreetOutput {
+export interface AutomationsEvaluateOutput {
   /**
-   * What to say to them.
+   * The rules that match, in their order.
    */
-  greeting: string;
+  matched: {
+    /**
+     * The rule.
+     */
+    ruleId: string;
+    /**
+     * What is to be done, without what would change nothing.
+     */
+    actions: {
+      /**
+       * What is to be done.
+       */
+      type: string;
+      /**
+       * Which field.
+       */
+      field?: string;
+      /**
+       * What it is to be; null is none.
+       */
+      value?: (string | number | boolean) | string[] | null;
+      /**
+       * Ids to add or to remove, or the fields of a new item.
+       */
+      values?:
+        | string[]
+        | {
+            [k: string]: string | number | boolean | string[] | null;
+          };
+      /**
+       * Of a comment or notification.
+       */
+      text?: string;
+      /**
+       * Whom to notify.
+       */
+      users?: string[];
+      /**
+       * Whom to notify, by what they are.
+       */
+      roles?: string[];
+      /**
+       * The webhook.
+       */
+      endpoint?: string;
+      /**
+       * The items that it touches; absent is the event's own.
+       */
+      items?: string[];
+    }[];
+    /**
+     * To be handed on with what the actions change.
+     */
+    depth: number;
+    /**
+     * The rules that led to it, this one last.
+     */
+    path: string[];
+  }[];
+  /**
+   * The others.
+   */
+  skipped: {
+    /**
+     * The rule.
+     */
+    ruleId: string;
+    /**
+     * The first thing that kept it from matching.
+     */
+    reason:
+      | "disabled"
+      | "depth"
+      | "trigger"
+      | "field"
+      | "scope"
+      | "conditions"
+      | "changes_nothing"
+      | "limit";
+    /**
+     * The same in words; in a dry run.
+     */
+    message?: string;
+    /**
+     * The first 20 conditions that failed; in a dry run.
+     */
+    failed?: {
+      /**
+       * Where the condition stands in its rule.
+       */
+      path: string;
+      /**
+       * What it looks at.
+       */
+      field: string;
+      /**
+       * How it compares.
+       */
+      op: string;
+      /**
+       * It held, within a `not`.
+       */
+      isNegated: boolean;
+      /**
+       * What it compares with, as text.
+       */
+      expected: string;
+      /**
+       * What it found, as text.
+       */
+      actual: string;
+    }[];
+  }[];
+  /**
+   * Rules and fields that were left out; the first 100 of them.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: string;
+    /**
+     * The element that it is about.
+     */
+    path: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
+  /**
+   * How many warnings there were.
+   */
+  warningsTotal: number;
 }
 
 /** Input and output of each engine's actions. */
@@ -1325,7 +1896,7 @@ export interface Engines {
     flow: { input: AnalyticsFlowInput; output: AnalyticsFlowOutput };
   };
   automations: {
-    greet: { input: AutomationsGreetInput; output: AutomationsGreetOutput };
+    evaluate: { input: AutomationsEvaluateInput; output: AutomationsEvaluateOutput };
   };
 }
 
@@ -1342,6 +1913,6 @@ export const CONTRACT: Contract<Engines, Events> = {
       ingest: { version: 1, maxInputBytes: 8388608 },
       flow: { version: 1, maxInputBytes: 1048576 },
     },
-    automations: { greet: { version: 1, maxInputBytes: 1048576 } },
+    automations: { evaluate: { version: 1, maxInputBytes: 2097152 } },
   },
 };

@@ -1,24 +1,27 @@
-/** The engine `automations`: what it does, in one sentence. */
-import { action, anySpelling, defineWorker } from "@tl-engine/shared";
-import { z } from "zod";
-import sampleJobs from "./sample-job.ts";
+/** The engine `automations`: tries the rules of a workspace on what happens to its items, and says what is to be done. */
+import { action, defineWorker, inTurns } from "@tl-engine/shared";
+import { evaluate } from "./evaluate.ts";
+import { EVALUATE_EXAMPLES } from "./examples.ts";
+import { EvaluateInput, EvaluateOutput } from "./schemas.ts";
+
+const MIB = 1_048_576;
 
 export default defineWorker({
   name: "automations",
-  concurrency: 16,
+  concurrency: 64,
   timeoutMs: 10_000,
+  transactions: 0,
+  maxHeldBytes: 4 * MIB,
   actions: {
-    /** An example to replace. */
-    greet: action({
+    /** Tries rules on an event of an item; all that it needs is in the job. */
+    evaluate: action({
       version: 1,
-      input: anySpelling(
-        z.object({ name: z.string().min(1).max(200).describe("Who is greeted.") }),
-      ),
-      output: z.object({ greeting: z.string().describe("What to say to them.") }),
-      examples: [{ title: "Greets Ada.", input: (n) => sampleJobs(n, []).input }],
-      handle({ name }) {
-        return { greeting: `Hello, ${name}!` };
-      },
+      input: EvaluateInput,
+      output: EvaluateOutput,
+      examples: EVALUATE_EXAMPLES,
+      maxInputBytes: 2 * MIB,
+      maxOutputBytes: 8 * MIB,
+      handle: (input, job) => inTurns(evaluate(input), job.signal),
     }),
   },
 });

@@ -42,7 +42,7 @@ ENGINES: Dict[str, Dict[str, Dict[str, int]]] = {
         "flow": {"version": 1, "max_input_bytes": 1048576},
     },
     "automations": {
-        "greet": {"version": 1, "max_input_bytes": 1048576},
+        "evaluate": {"version": 1, "max_input_bytes": 2097152},
     },
 }
 # End of what is generated.

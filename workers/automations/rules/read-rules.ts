@@ -1,0 +1,31 @@
+/** Reads a list of rules: a bad one is left out with a warning, and its neighbours live. */
+import type { Steps } from "@tl-engine/shared";
+import type { Warnings } from "../warnings.ts";
+import { type Path, pathText } from "./problem.ts";
+import { type Rule, readRule } from "./rule.ts";
+
+/** The good ones, in their order. Of two with one id the first counts. */
+export function* readRules(
+  sent: readonly unknown[],
+  path: Path,
+  warnings: Warnings,
+): Steps<Rule[]> {
+  const rules: Rule[] = [];
+  const ids = new Set<string>();
+  for (const [index, element] of sent.entries()) {
+    yield;
+    const at = [...path, index];
+    const { rule, problems } = readRule(element, at);
+    for (const problem of problems?.listed ?? [])
+      warnings.add({ code: "bad_rule", path: pathText(problem.path), message: problem.message });
+    if (rule === undefined) continue;
+    if (ids.has(rule.id)) {
+      const message = `a rule before it has the id ${rule.id}, and counts in its place`;
+      warnings.add({ code: "repeated_rule", path: pathText(at), message });
+      continue;
+    }
+    ids.add(rule.id);
+    rules.push(rule);
+  }
+  return rules;
+}
