@@ -1341,11 +1341,11 @@ export interface AutomationsEvaluateInput {
       /**
        * Its value before; of labels and the like the ids, or one that went.
        */
-      from: unknown;
+      from?: unknown;
       /**
        * Its value after.
        */
-      to: unknown;
+      to?: unknown;
     }[];
   };
   /**
@@ -1886,6 +1886,745 @@ export interface AutomationsEvaluateOutput {
   warningsTotal: number;
 }
 
+export interface AutomationsRulesInput {
+  /**
+   * Whose rules they are.
+   */
+  workspaceId: string;
+  /**
+   * Sets, each in the place of what it was before.
+   *
+   * @maxItems 50
+   */
+  put?: {
+    /**
+     * The set's id within the workspace.
+     */
+    id: string;
+    /**
+     * Higher ones count, in whatever order they come; a time in milliseconds will do.
+     */
+    version: number;
+    /**
+     * The only project that they are for; absent is every.
+     */
+    projectId?: string | null;
+    /**
+     * The rules, tried in this order.
+     *
+     * @maxItems 1000
+     */
+    rules: AutomationsRulesInputAutomationRule[];
+  }[];
+  /**
+   * Sets that are gone as of that version.
+   *
+   * @maxItems 50
+   */
+  remove?: {
+    /**
+     * The set's id.
+     */
+    id: string;
+    /**
+     * Higher ones count, in whatever order they come; a time in milliseconds will do.
+     */
+    version: number;
+  }[];
+}
+/**
+ * A rule, with at most 65 actions and 1000 conditions.
+ */
+export interface AutomationsRulesInputAutomationRule {
+  /**
+   * Its id; of two rules with one id in a list the first counts.
+   */
+  id: string;
+  /**
+   * What people call it.
+   */
+  name?: string;
+  /**
+   * False switches it off.
+   */
+  enabled?: boolean;
+  /**
+   * Where it counts.
+   */
+  scope?: {
+    /**
+     * Empty or absent is every project.
+     *
+     * @maxItems 500
+     */
+    projects?: string[];
+  };
+  /**
+   * What sets the rule off.
+   */
+  trigger: {
+    /**
+     * The events that set it off.
+     */
+    on:
+      | (
+          | "item.created"
+          | "item.updated"
+          | "item.deleted"
+          | "comment.created"
+          | "comment.updated"
+          | "comment.deleted"
+          | "link.created"
+          | "link.updated"
+          | "link.deleted"
+          | "attachment.created"
+          | "attachment.deleted"
+          | "relation.created"
+          | "relation.deleted"
+          | "reaction.created"
+          | "reaction.deleted"
+          | "vote.created"
+          | "vote.deleted"
+          | "intake.created"
+          | "sla.due"
+          | "sla.breached"
+          | "scheduled"
+          | "manual"
+        )
+      | (
+          | "item.created"
+          | "item.updated"
+          | "item.deleted"
+          | "comment.created"
+          | "comment.updated"
+          | "comment.deleted"
+          | "link.created"
+          | "link.updated"
+          | "link.deleted"
+          | "attachment.created"
+          | "attachment.deleted"
+          | "relation.created"
+          | "relation.deleted"
+          | "reaction.created"
+          | "reaction.deleted"
+          | "vote.created"
+          | "vote.deleted"
+          | "intake.created"
+          | "sla.due"
+          | "sla.breached"
+          | "scheduled"
+          | "manual"
+        )[];
+    /**
+     * One of these must have changed; empty or absent is no condition.
+     *
+     * @maxItems 50
+     *
+     * Items: A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+     */
+    fields?: string[];
+    /**
+     * With one field: its value before, or one of a list; null is none.
+     */
+    from?: (string | number | boolean) | (string | number | boolean)[] | null;
+    /**
+     * With one field: its value after.
+     */
+    to?: (string | number | boolean) | (string | number | boolean)[] | null;
+  };
+  /**
+   * What must hold of the item; absent always holds.
+   */
+  conditions?:
+    | {
+        /**
+         * A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+         */
+        field: string;
+        /**
+         * How it is compared.
+         */
+        op:
+          | "equals"
+          | "not_equals"
+          | "in"
+          | "not_in"
+          | "contains"
+          | "not_contains"
+          | "contains_any"
+          | "contains_all"
+          | "contains_none"
+          | "starts_with"
+          | "ends_with"
+          | "matches"
+          | "not_matches"
+          | "greater"
+          | "at_least"
+          | "less"
+          | "at_most"
+          | "before"
+          | "after"
+          | "empty"
+          | "not_empty"
+          | "changed"
+          | "changed_from"
+          | "changed_to";
+        /**
+         * What with: a value, a list for `in`, `contains_any` and the like, a day, an instant or `{days}` for `before` and `after`, nothing for `empty` and `changed`.
+         */
+        value?:
+          | (string | number | boolean)
+          | (string | number | boolean)[]
+          | {
+              /**
+               * From now on; negative before now.
+               */
+              days: number;
+            };
+      }
+    | {
+        /**
+         * All of them hold.
+         *
+         * @minItems 1
+         */
+        all: (
+          | {
+              /**
+               * A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+               */
+              field: string;
+              /**
+               * How it is compared.
+               */
+              op:
+                | "equals"
+                | "not_equals"
+                | "in"
+                | "not_in"
+                | "contains"
+                | "not_contains"
+                | "contains_any"
+                | "contains_all"
+                | "contains_none"
+                | "starts_with"
+                | "ends_with"
+                | "matches"
+                | "not_matches"
+                | "greater"
+                | "at_least"
+                | "less"
+                | "at_most"
+                | "before"
+                | "after"
+                | "empty"
+                | "not_empty"
+                | "changed"
+                | "changed_from"
+                | "changed_to";
+              /**
+               * What with: a value, a list for `in`, `contains_any` and the like, a day, an instant or `{days}` for `before` and `after`, nothing for `empty` and `changed`.
+               */
+              value?:
+                | (string | number | boolean)
+                | (string | number | boolean)[]
+                | {
+                    /**
+                     * From now on; negative before now.
+                     */
+                    days: number;
+                  };
+            }
+          | {
+              [k: string]: unknown;
+            }
+        )[];
+      }
+    | {
+        /**
+         * One of them holds, or more.
+         *
+         * @minItems 1
+         */
+        any: (
+          | {
+              /**
+               * A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+               */
+              field: string;
+              /**
+               * How it is compared.
+               */
+              op:
+                | "equals"
+                | "not_equals"
+                | "in"
+                | "not_in"
+                | "contains"
+                | "not_contains"
+                | "contains_any"
+                | "contains_all"
+                | "contains_none"
+                | "starts_with"
+                | "ends_with"
+                | "matches"
+                | "not_matches"
+                | "greater"
+                | "at_least"
+                | "less"
+                | "at_most"
+                | "before"
+                | "after"
+                | "empty"
+                | "not_empty"
+                | "changed"
+                | "changed_from"
+                | "changed_to";
+              /**
+               * What with: a value, a list for `in`, `contains_any` and the like, a day, an instant or `{days}` for `before` and `after`, nothing for `empty` and `changed`.
+               */
+              value?:
+                | (string | number | boolean)
+                | (string | number | boolean)[]
+                | {
+                    /**
+                     * From now on; negative before now.
+                     */
+                    days: number;
+                  };
+            }
+          | {
+              [k: string]: unknown;
+            }
+        )[];
+      }
+    | {
+        /**
+         * It does not hold.
+         */
+        not:
+          | {
+              /**
+               * A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+               */
+              field: string;
+              /**
+               * How it is compared.
+               */
+              op:
+                | "equals"
+                | "not_equals"
+                | "in"
+                | "not_in"
+                | "contains"
+                | "not_contains"
+                | "contains_any"
+                | "contains_all"
+                | "contains_none"
+                | "starts_with"
+                | "ends_with"
+                | "matches"
+                | "not_matches"
+                | "greater"
+                | "at_least"
+                | "less"
+                | "at_most"
+                | "before"
+                | "after"
+                | "empty"
+                | "not_empty"
+                | "changed"
+                | "changed_from"
+                | "changed_to";
+              /**
+               * What with: a value, a list for `in`, `contains_any` and the like, a day, an instant or `{days}` for `before` and `after`, nothing for `empty` and `changed`.
+               */
+              value?:
+                | (string | number | boolean)
+                | (string | number | boolean)[]
+                | {
+                    /**
+                     * From now on; negative before now.
+                     */
+                    days: number;
+                  };
+            }
+          | {
+              [k: string]: unknown;
+            };
+      };
+  /**
+   * What is to be done, in this order.
+   *
+   * @minItems 1
+   * @maxItems 65
+   *
+   * Items: One thing to be done.
+   */
+  actions: {
+    /**
+     * What is to be done.
+     */
+    type: "set" | "add" | "remove" | "comment" | "notify" | "webhook" | "create" | "archive";
+    /**
+     * Of `set`, `add` and `remove`: which field.
+     */
+    field?: string;
+    /**
+     * Of `set`: what to; null empties the field.
+     */
+    value?: string | number | boolean | string[] | null;
+    /**
+     * Of `add` and `remove`: ids. Of `create`: the new item's fields, with its name.
+     */
+    values?:
+      | string[]
+      | {
+          [k: string]: string | number | boolean | string[] | null;
+        };
+    /**
+     * Of `comment` and `notify`.
+     */
+    text?: string;
+    /**
+     * Of `notify`: who.
+     *
+     * @maxItems 500
+     */
+    users?: string[];
+    /**
+     * Of `notify`: who, by what they are.
+     */
+    roles?: ("assignees" | "creator" | "actor" | "subscribers")[];
+    /**
+     * Of `webhook`: which.
+     */
+    endpoint?: string;
+    /**
+     * The items that it touches; absent is the event's own.
+     *
+     * @maxItems 5000
+     */
+    items?: string[];
+  }[];
+}
+
+export interface AutomationsRulesOutput {
+  /**
+   * Sets that were put or removed.
+   */
+  stored: number;
+  /**
+   * Sets of which the same or a later version was there already.
+   */
+  stale: number;
+  /**
+   * Good rules in the sets that were put.
+   */
+  rules: number;
+  /**
+   * What was left out, and why; the first 100 of them.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: string;
+    /**
+     * The element that it is about.
+     */
+    path: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
+  /**
+   * How many warnings there were.
+   */
+  warningsTotal: number;
+}
+
+export interface AutomationsItemsInput {
+  /**
+   * The project's workspace.
+   */
+  workspaceId?: string | null;
+  /**
+   * The items' project.
+   */
+  projectId: string;
+  /**
+   * Items. A bad one is left out with a warning.
+   *
+   * @maxItems 5000
+   */
+  put?: AutomationsItemsInputKnownItem[];
+  /**
+   * Items that are gone.
+   *
+   * @maxItems 5000
+   */
+  remove?: {
+    /**
+     * The item.
+     */
+    id: string;
+    /**
+     * When it was deleted, ISO-8601.
+     */
+    at: string;
+  }[];
+}
+/**
+ * What is known of an item.
+ */
+export interface AutomationsItemsInputKnownItem {
+  /**
+   * The item.
+   */
+  id: string;
+  /**
+   * When it was so, ISO-8601.
+   */
+  at: string;
+  /**
+   * Its fields, in the engine's or Plane's names; those that are absent stay as they are known.
+   */
+  fields: {
+    [k: string]: unknown;
+  };
+}
+
+export interface AutomationsItemsOutput {
+  /**
+   * Good items of the job, whether they told something new or not.
+   */
+  items: number;
+  /**
+   * What was left out, and why; the first 100 of them.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: string;
+    /**
+     * The element that it is about.
+     */
+    path: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
+  /**
+   * How many warnings there were.
+   */
+  warningsTotal: number;
+}
+
+export interface AutomationsReactInput {
+  /**
+   * The project's workspace; where it is not known, only the sets of the project count.
+   */
+  workspaceId?: string | null;
+  /**
+   * The items' project.
+   */
+  projectId: string;
+  /**
+   * Who did it.
+   */
+  actorId?: string | null;
+  /**
+   * UTC seconds since 1970, fractions allowed.
+   */
+  epoch: number;
+  /**
+   * How many rules led to it.
+   */
+  depth?: number;
+  /**
+   * Those rules, the first one first.
+   *
+   * @maxItems 100
+   */
+  path?: string[];
+  /**
+   * The items that it happened to.
+   *
+   * @maxItems 1000
+   */
+  items: {
+    /**
+     * The item.
+     */
+    id: string;
+    /**
+     * What happened, as in `evaluate`.
+     */
+    type: string;
+    /**
+     * The fields that changed.
+     *
+     * @maxItems 1000
+     */
+    changes?: {
+      /**
+       * Which field.
+       */
+      field: string;
+      /**
+       * Its value before; of a set the id that went.
+       */
+      from?: string | number | boolean | string[] | null;
+      /**
+       * Its value after; of a set the id that came.
+       */
+      to?: string | number | boolean | string[] | null;
+    }[];
+    /**
+     * Fields that are told though they did not change.
+     */
+    known?: {
+      [k: string]: unknown;
+    };
+    /**
+     * The text of a comment.
+     */
+    comment?: string | null;
+    /**
+     * The item is gone.
+     */
+    deleted?: boolean;
+  }[];
+}
+
+export interface AutomationsReactOutput {
+  /**
+   * Items that it happened to.
+   */
+  items: number;
+  /**
+   * Rules there were to try on each.
+   */
+  tried: number;
+  /**
+   * Events `automation.fired`.
+   */
+  fired: number;
+  /**
+   * Where a chain of rules ended, its path; null where it did not.
+   */
+  ended: string | null;
+  /**
+   * Rules that were not tried or did not fire since the event went past a ceiling: 2000 rules, 5000 items touched.
+   */
+  left: number;
+}
+
+export interface AutomationFired {
+  /**
+   * Of this rule on this item by this event: the same whenever the event comes again, so that who acts on it can tell.
+   */
+  id: string;
+  /**
+   * The workspace.
+   */
+  workspaceId: string | null;
+  /**
+   * The item's project.
+   */
+  projectId: string;
+  /**
+   * The item.
+   */
+  itemId: string;
+  /**
+   * The rule's set.
+   */
+  setId: string;
+  /**
+   * The version of the set.
+   */
+  setVersion: number;
+  /**
+   * The rule that matched.
+   */
+  ruleId: string;
+  /**
+   * What set it off.
+   */
+  event: {
+    /**
+     * Its type, as in triggers.
+     */
+    type: string;
+    /**
+     * Who did it.
+     */
+    actorId: string | null;
+    /**
+     * UTC seconds since 1970, fractions allowed.
+     */
+    epoch: number;
+  };
+  /**
+   * What is to be done, without what would change nothing.
+   */
+  actions: {
+    /**
+     * What is to be done.
+     */
+    type: string;
+    /**
+     * Which field.
+     */
+    field?: string;
+    /**
+     * What it is to be; null is none.
+     */
+    value?: (string | number | boolean) | string[] | null;
+    /**
+     * Ids to add or to remove, or the fields of a new item.
+     */
+    values?:
+      | string[]
+      | {
+          [k: string]: string | number | boolean | string[] | null;
+        };
+    /**
+     * Of a comment or notification.
+     */
+    text?: string;
+    /**
+     * Whom to notify.
+     */
+    users?: string[];
+    /**
+     * Whom to notify, by what they are.
+     */
+    roles?: string[];
+    /**
+     * The webhook.
+     */
+    endpoint?: string;
+    /**
+     * The items that it touches; absent is the event's own.
+     */
+    items?: string[];
+  }[];
+  /**
+   * How many rules led to these actions, this one included: to be handed to `activities.record` as `cause` with what they change, so that loops end.
+   */
+  depth: number;
+  /**
+   * Those rules, this one last.
+   */
+  path: string[];
+}
+
 /** Input and output of each engine's actions. */
 export interface Engines {
   activities: {
@@ -1897,12 +2636,16 @@ export interface Engines {
   };
   automations: {
     evaluate: { input: AutomationsEvaluateInput; output: AutomationsEvaluateOutput };
+    rules: { input: AutomationsRulesInput; output: AutomationsRulesOutput };
+    items: { input: AutomationsItemsInput; output: AutomationsItemsOutput };
+    react: { input: AutomationsReactInput; output: AutomationsReactOutput };
   };
 }
 
 /** Body of each event, by its type. */
 export interface Events {
   "activity.recorded": ActivityRecorded;
+  "automation.fired": AutomationFired;
 }
 
 /** What the client knows at run time. */
@@ -1913,6 +2656,11 @@ export const CONTRACT: Contract<Engines, Events> = {
       ingest: { version: 1, maxInputBytes: 8388608 },
       flow: { version: 1, maxInputBytes: 1048576 },
     },
-    automations: { evaluate: { version: 1, maxInputBytes: 2097152 } },
+    automations: {
+      evaluate: { version: 1, maxInputBytes: 2097152 },
+      rules: { version: 1, maxInputBytes: 2097152 },
+      items: { version: 1, maxInputBytes: 4194304 },
+      react: { version: 1, maxInputBytes: 2097152 },
+    },
   },
 };

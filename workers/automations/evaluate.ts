@@ -18,7 +18,7 @@ export function* evaluate(input: EvaluateInput): Steps<EvaluateOutput> {
   yield;
   const matched: EvaluateOutput["matched"] = [];
   const skipped: EvaluateOutput["skipped"] = [];
-  const book = compileRules(rules);
+  const book = compileRules(rules.map(({ rule }) => rule));
   yield;
   for (const verdict of verdictsOf(book, facts)) {
     const { rule } = verdict.entry;

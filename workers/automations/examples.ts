@@ -1,6 +1,6 @@
 /** Good jobs of each action, in several spellings. */
 import type { Example } from "@tl-engine/shared";
-import sampleJobs from "./sample-job.ts";
+import sampleJobs, { SAMPLE_RULES } from "./sample-job.ts";
 
 const NOW = "2026-03-31T12:00:00.000Z";
 
@@ -26,6 +26,69 @@ export const EVALUATE_EXAMPLES: readonly Example[] = [
       ],
       now: NOW,
       explain: true,
+    }),
+  },
+];
+
+export const RULES_EXAMPLES: readonly Example[] = [
+  {
+    title: "A set of three rules for a workspace.",
+    input: (n, workspaceId) => ({
+      workspaceId,
+      put: [{ id: `set-${n}`, version: 1, rules: SAMPLE_RULES }],
+    }),
+  },
+  {
+    title: "In snake_case: a set for one project, and another that is gone.",
+    input: (n, workspaceId) => ({
+      workspace_id: workspaceId,
+      put: [{ id: `new-${n}`, version: n + 1, project_id: "project-1", rules: SAMPLE_RULES }],
+      remove: [{ id: `old-${n}`, version: n + 1 }],
+    }),
+  },
+];
+
+export const ITEMS_EXAMPLES: readonly Example[] = [
+  {
+    title: "What is known of an item, and another that is gone.",
+    input: (n, workspaceId) => ({
+      workspaceId,
+      projectId: `${workspaceId}-project`,
+      put: [
+        {
+          id: `issue-${n}`,
+          at: NOW,
+          fields: {
+            name: `Item ${n}`,
+            priority: "urgent",
+            labels: ["bug"],
+            target_date: "2026-04-30",
+          },
+        },
+      ],
+      remove: [{ id: `gone-${n}`, at: NOW }],
+    }),
+  },
+];
+
+export const REACT_EXAMPLES: readonly Example[] = [
+  {
+    title: "An item is done.",
+    input: (n, workspaceId) => ({
+      workspaceId,
+      projectId: `${workspaceId}-project`,
+      actorId: "ada",
+      epoch: 1_774_958_400,
+      items: [
+        {
+          id: `issue-${n}`,
+          type: "item.updated",
+          changes: [
+            { field: "state", from: "doing", to: "done" },
+            { field: "stateGroup", from: "started", to: "completed" },
+          ],
+        },
+      ],
     }),
   },
 ];

@@ -10,14 +10,12 @@ test("the engine is called like its folder", () => {
   expect(worker.name).toBe(basename(import.meta.dirname));
 });
 
-test.each(Object.entries(worker.actions))(
-  "%s answers what its schema lets in",
-  async (_, action) => {
-    for (const input of sampleInputs(action.input)) {
-      // It may refuse an input; after any other error the same job would be tried again, in vain.
-      await runAction(action, input as never).catch((error) =>
-        expect(error).toBeInstanceOf(Reject),
-      );
-    }
-  },
-);
+test("evaluate answers what its schema lets in", async () => {
+  const { evaluate } = worker.actions;
+  for (const input of sampleInputs(evaluate.input)) {
+    // It may refuse an input; after any other error the same job would be tried again, in vain.
+    await runAction(evaluate, input as never).catch((error) =>
+      expect(error).toBeInstanceOf(Reject),
+    );
+  }
+});

@@ -1,8 +1,23 @@
 /** The engine `automations`: tries the rules of a workspace on what happens to its items, and says what is to be done. */
 import { action, defineWorker, inTurns } from "@tl-engine/shared";
+import { reactInputOf } from "./activity-event.ts";
 import { evaluate } from "./evaluate.ts";
-import { EVALUATE_EXAMPLES } from "./examples.ts";
-import { EvaluateInput, EvaluateOutput } from "./schemas.ts";
+import { EVALUATE_EXAMPLES, ITEMS_EXAMPLES, REACT_EXAMPLES, RULES_EXAMPLES } from "./examples.ts";
+import { purge } from "./item-store.ts";
+import { putItems } from "./put-items.ts";
+import { react } from "./react.ts";
+import { putRuleSets } from "./rule-sets.ts";
+import {
+  AutomationFired,
+  EvaluateInput,
+  EvaluateOutput,
+  ItemsInput,
+  ItemsOutput,
+  ReactInput,
+  ReactOutput,
+  RulesInput,
+  RulesOutput,
+} from "./schemas.ts";
 
 const MIB = 1_048_576;
 
@@ -12,6 +27,7 @@ export default defineWorker({
   timeoutMs: 10_000,
   transactions: 0,
   maxHeldBytes: 4 * MIB,
+  purge: (tx) => purge(tx),
   actions: {
     /** Tries rules on an event of an item; all that it needs is in the job. */
     evaluate: action({
@@ -23,5 +39,45 @@ export default defineWorker({
       maxOutputBytes: 8 * MIB,
       handle: (input, job) => inTurns(evaluate(input), job.signal),
     }),
+
+    /** Puts and removes sets of rules, which from then on count for all that happens. */
+    rules: action({
+      version: 1,
+      input: RulesInput,
+      output: RulesOutput,
+      examples: RULES_EXAMPLES,
+      maxInputBytes: 2 * MIB,
+      handleBatch: (jobs, batch) =>
+        putRuleSets(
+          jobs.map(({ input }) => input),
+          batch,
+        ),
+    }),
+
+    /** Tells fields of items that no event has told yet. It sets off no rule. */
+    items: action({
+      version: 1,
+      input: ItemsInput,
+      output: ItemsOutput,
+      examples: ITEMS_EXAMPLES,
+      maxInputBytes: 4 * MIB,
+      handleBatch: (jobs, batch) =>
+        putItems(
+          jobs.map(({ input }) => input),
+          batch,
+        ),
+    }),
+
+    /** Tries the rules that were put on what happened to items; also what each `activity.recorded` runs. */
+    react: action({
+      version: 1,
+      input: ReactInput,
+      output: ReactOutput,
+      examples: REACT_EXAMPLES,
+      emits: { "automation.fired": AutomationFired },
+      maxInputBytes: 2 * MIB,
+      handleBatch: (jobs, batch) => react(jobs, batch),
+    }),
   },
+  on: { "activity.recorded": { action: "react", map: reactInputOf } },
 });

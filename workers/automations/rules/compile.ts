@@ -36,6 +36,8 @@ export interface CompiledRule {
   isTriggered: Predicate;
   isInScope: Predicate;
   holds: Predicate;
+  /** Characters of its actions as JSON. */
+  actionsLength: number;
 }
 
 /** Rules that one type of event sets off, in their order. */
@@ -96,6 +98,7 @@ function compileRule(rule: Rule, order: number): CompiledRule {
     isTriggered: compileTrigger(rule),
     isInScope: projects.size === 0 ? always : ({ item }) => projects.has(item.get("project")),
     holds: rule.condition ? compileCondition(rule.condition) : always,
+    actionsLength: JSON.stringify(rule.actions).length,
   };
 }
 

@@ -26,11 +26,29 @@ export interface Skip {
 type Verdict = Match | Skip;
 export const isMatch = (verdict: Verdict): verdict is Match => "actions" in verdict;
 
+/** What one evaluation may still do, all of its items together. */
+export class Room {
+  items: number = CEILINGS.items;
+  /** Characters of actions. */
+  length: number = CEILINGS.firedLength;
+  /** Rules that matched and found none. */
+  left = 0;
+
+  take(items: number, length: number): boolean {
+    if (items > this.items || length > this.length) {
+      this.left++;
+      return false;
+    }
+    this.items -= items;
+    this.length -= length;
+    return true;
+  }
+}
+
 /** The matches alone: rules that the event does not set off are never looked at. */
-export function matchesOf(book: RuleBook, facts: Facts): Match[] {
+export function matchesOf(book: RuleBook, facts: Facts, room = new Room()): Match[] {
   if (facts.event.depth >= CEILINGS.depth) return [];
   const matches: Match[] = [];
-  const room = { items: CEILINGS.items as number };
   for (const entry of candidates(book, facts.event)) {
     const verdict = tryRule(entry, facts, room);
     if (typeof verdict === "object") matches.push(verdict);
@@ -41,7 +59,7 @@ export function matchesOf(book: RuleBook, facts: Facts): Match[] {
 /** A verdict on each rule, in their order. */
 export function verdictsOf(book: RuleBook, facts: Facts): Verdict[] {
   const isTooDeep = facts.event.depth >= CEILINGS.depth;
-  const room = { items: CEILINGS.items as number };
+  const room = new Room();
   const tried = candidates(book, facts.event);
   let next = 0;
   return book.rules.map((entry): Verdict => {
@@ -59,7 +77,7 @@ function outsideReason({ rule }: CompiledRule, { event }: Facts): Reason {
   return (rule.trigger.on as string[]).includes(event.type) ? "field" : "trigger";
 }
 
-function tryRule(entry: CompiledRule, facts: Facts, room: { items: number }): Match | Reason {
+function tryRule(entry: CompiledRule, facts: Facts, room: Room): Match | Reason {
   if (!entry.isTriggered(facts)) return "field";
   if (!entry.isInScope(facts)) return "scope";
   if (!entry.holds(facts)) return "conditions";
@@ -68,8 +86,7 @@ function tryRule(entry: CompiledRule, facts: Facts, room: { items: number }): Ma
   const actions = hasIdle ? all.filter((action) => !changesNothing(action, facts.item)) : all;
   if (actions.length === 0) return "changes_nothing";
   const items = actions.reduce((sum, action) => sum + (action.items?.length ?? 1), 0);
-  if (items > room.items) return "limit";
-  room.items -= items;
+  if (!room.take(items, entry.actionsLength)) return "limit";
   return { entry, actions };
 }
 

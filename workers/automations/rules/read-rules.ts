@@ -4,13 +4,19 @@ import type { Warnings } from "../warnings.ts";
 import { type Path, pathText } from "./problem.ts";
 import { type Rule, readRule } from "./rule.ts";
 
+export interface GoodRule {
+  rule: Rule;
+  /** As its author wrote it. */
+  sent: unknown;
+}
+
 /** The good ones, in their order. Of two with one id the first counts. */
 export function* readRules(
   sent: readonly unknown[],
   path: Path,
   warnings: Warnings,
-): Steps<Rule[]> {
-  const rules: Rule[] = [];
+): Steps<GoodRule[]> {
+  const rules: GoodRule[] = [];
   const ids = new Set<string>();
   for (const [index, element] of sent.entries()) {
     yield;
@@ -25,7 +31,7 @@ export function* readRules(
       continue;
     }
     ids.add(rule.id);
-    rules.push(rule);
+    rules.push({ rule, sent: element });
   }
   return rules;
 }

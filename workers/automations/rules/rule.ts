@@ -139,5 +139,11 @@ function readActions(sent: unknown, path: Path, problems: Problems): Action[] {
       path,
       `touch ${items} items together, of which a rule may touch ${CEILINGS.items}`,
     );
+  const length = problems.isEmpty ? JSON.stringify(actions).length : 0;
+  if (length > CEILINGS.actionsLength)
+    problems.add(
+      path,
+      `are ${length} characters as JSON, of which a rule may have ${CEILINGS.actionsLength}`,
+    );
   return actions;
 }

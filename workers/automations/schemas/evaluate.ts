@@ -5,7 +5,7 @@ import { REASONS } from "../rules/compile.ts";
 import { Rules } from "./rule.ts";
 import { CEILINGS, EVENT_TYPES, Id, Warning } from "./vocabulary.ts";
 
-const Sent = z.unknown();
+const Sent = z.unknown().optional();
 
 const ChangeSent = z.object({
   field: z.string().max(100).describe("Which field; others than an item's are skipped."),

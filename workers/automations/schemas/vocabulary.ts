@@ -22,17 +22,25 @@ export const CEILINGS = {
   setsPerJob: 50,
   itemsPerJob: 5_000,
   changesPerEvent: 1_000,
+  /** The entries of an event, each of an item of its own, and the item that it is about. */
+  itemsPerEvent: 1_001,
+  /** Changes of all items of an event together: a state is two, itself and its group. */
+  changesPerJob: 5_000,
   idLength: 255,
   idsPerField: 1_000,
   /** Characters of a text of an item. */
   textLength: 100_000,
+  /** Characters of a text that is kept of an item; the rest is cut off. */
+  keptTextLength: 10_000,
+  /** Characters of the actions of all rules that one event fires. */
+  firedLength: 4_000_000,
   /** Characters that a regular expression looks at, and that it has. */
   matchedLength: 2_000,
   patternLength: 500,
   /** Instructions that a regular expression compiles to: with `matchedLength` it bounds its time. */
   patternSize: 3_000,
-  /** Characters of a rule as JSON. */
-  ruleLength: 262_144,
+  /** Characters of a rule's actions as JSON: they are an event, of which few may be much. */
+  actionsLength: 262_144,
   warningsListed: 100,
   /** Conditions that a rule that did not match is explained by. */
   explained: 20,
