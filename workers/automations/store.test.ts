@@ -1,14 +1,99 @@
 /** Rules that were put, and what is known of items, on a real Postgres: twice, late, out of order, side by side. */
+import { randomUUID } from "node:crypto";
+import { createLog } from "@tl-engine/shared/process/log";
+import { openDatabase } from "@tl-engine/shared/stores/database";
+import { migrate, readMigrations } from "@tl-engine/shared/stores/migrate";
+import { runBatch } from "@tl-engine/shared/testing/test-job";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { reactInputOf } from "./activity-event.ts";
+import worker from "./index.ts";
 import { purge } from "./item-store.ts";
-import { hasDatabase, onPostgres } from "./store.fixture.ts";
+import type { AutomationFired } from "./schemas.ts";
 import { ruleOf } from "./try-rule.fixture.ts";
+
+const databaseUrl = process.env.DATABASE_URL;
+
+/** What the actions are to a test; its rows are gone at its end. */
+function onPostgres() {
+  const log = createLog({}, "silent");
+  const pool = openDatabase(
+    { databaseUrl: databaseUrl ?? "postgres://unused", max: 4, name: "automations test" },
+    log,
+  );
+  const places: string[] = [];
+
+  beforeAll(async () => {
+    const client = await pool.connect();
+    try {
+      await migrate(client, await readMigrations(import.meta.dirname));
+    } finally {
+      client.release();
+    }
+  });
+  afterAll(async () => {
+    expect(pool.idleCount).toBe(pool.totalCount);
+    await pool.query("delete from engine_automations.rule_sets where workspace_id = any($1)", [
+      places,
+    ]);
+    await pool.query("delete from engine_automations.items where project_id = any($1)", [places]);
+    await pool.end();
+  });
+
+  async function run(name: "rules" | "items" | "react", inputs: unknown[]) {
+    const client = await pool.connect();
+    try {
+      await client.query("begin");
+      const done = await runBatch(worker.actions[name] as never, inputs as never[], { tx: client });
+      await client.query("commit");
+      return done as {
+        outputs: Record<string, unknown>[];
+        jobs: { emitted: { data: unknown }[] }[];
+      };
+    } finally {
+      client.release();
+    }
+  }
+  /** As the job of this id, as a message that comes again is. */
+  async function reactAs(id: string, input: unknown): Promise<unknown[]> {
+    const { input: schema, handleBatch } = worker.actions.react;
+    const fired: unknown[] = [];
+    const job = { id, attempt: 1, deadline: undefined, input: schema.parse(input) };
+    const client = await pool.connect();
+    try {
+      await client.query("begin");
+      const emit = (_: string, data: unknown) => fired.push(data);
+      await handleBatch?.([{ ...job, emit }] as never, { tx: client, log } as never);
+      await client.query("commit");
+      return fired;
+    } finally {
+      client.release();
+    }
+  }
+  const firedBy = ({ jobs }: Awaited<ReturnType<typeof run>>) =>
+    jobs.flatMap(({ emitted }) => emitted.map(({ data }) => data as AutomationFired));
+
+  return {
+    pool,
+    run,
+    reactAs,
+    /** A workspace or project of the test's own. */
+    newPlace(name: string): string {
+      const id = `${name}-${randomUUID()}`;
+      places.push(id);
+      return id;
+    },
+    put: async (input: object) => (await run("rules", [input])).outputs[0],
+    react: async (...inputs: object[]) => firedBy(await run("react", inputs)),
+    /** Events as `activities` announces them. */
+    record: async (...events: object[]) => firedBy(await run("react", events.map(reactInputOf))),
+  };
+}
 
 const EPOCH_S = 1_774_958_400;
 const isoAt = (second: number) => new Date((EPOCH_S + second) * 1_000).toISOString();
 
-describe.skipIf(!hasDatabase)("on Postgres", () => {
+describe.skipIf(!databaseUrl)("on Postgres", () => {
   const { pool, run, reactAs, newPlace, put, react, record } = onPostgres();
   const say = (text: string, conditions?: unknown, more: object = {}) =>
     ruleOf(conditions, { id: text, actions: [{ type: "comment", text }], ...more });
