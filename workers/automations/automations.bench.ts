@@ -51,7 +51,7 @@ const items = Array.from({ length: ITEMS }, (_, n): Facts => {
   };
   const changes = changesByField([{ field: "state", from: "a", to: sent.state }]);
   return {
-    item: readItem(sent, "item", new Warnings()),
+    item: readItem(sent, ["item"], new Warnings()),
     event: { type: "item.updated", actor: "ada", comment: null, depth: 0, path: [], changes },
     nowMs: NOW_MS,
   };
