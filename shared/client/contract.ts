@@ -2690,7 +2690,7 @@ export const CONTRACT: Contract<Engines, Events> = {
       evaluate: { version: 1, maxInputBytes: 2097152 },
       rules: { version: 1, maxInputBytes: 2097152 },
       items: { version: 1, maxInputBytes: 4194304 },
-      react: { version: 1, maxInputBytes: 2097152 },
+      react: { version: 1, maxInputBytes: 8388608 },
     },
   },
 };

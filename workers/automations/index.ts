@@ -75,7 +75,7 @@ export default defineWorker({
       output: ReactOutput,
       examples: REACT_EXAMPLES,
       emits: { "automation.fired": AutomationFired },
-      maxInputBytes: 2 * MIB,
+      maxInputBytes: 8 * MIB,
       handleBatch: (jobs, batch) => react(jobs, batch),
     }),
   },
