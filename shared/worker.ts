@@ -1,5 +1,6 @@
 /** Puts a worker together from its parts, starts it, and stops it in order. Nothing is consumed until all that can fail has succeeded. */
 import type { Logger } from "pino";
+import { type RunningBackground, startBackground } from "./background.ts";
 import type { Consumer } from "./broker/consume.ts";
 import { planLanes } from "./broker/lanes.ts";
 import { Closers, Drain } from "./drain.ts";
@@ -14,7 +15,7 @@ import { openAll } from "./opening.ts";
 import { assembleLife, makeParts, type Parts } from "./parts.ts";
 import type { Config } from "./process/config.ts";
 import { createLog } from "./process/log.ts";
-import { createMetrics } from "./process/metrics.ts";
+import { createMetrics, type Metrics } from "./process/metrics.ts";
 import { whatIsMissing } from "./readiness.ts";
 import type { Pool } from "./stores/database.ts";
 import { createOwnPurge, createPurge, type Purge } from "./stores/purge.ts";
@@ -63,6 +64,7 @@ export async function startWorker(
   let consumer: Consumer | undefined;
   let parts: Parts | undefined;
   let life: Life | undefined;
+  let background: RunningBackground | undefined;
   const purges: Purge[] = [];
 
   const drain = new Drain({
@@ -71,7 +73,7 @@ export async function startWorker(
     // What waits for its turn is handed back at once, not when a long job has ended.
     stopConsuming() {
       gate.close();
-      return consumer?.cancel();
+      return allEnded(background?.stop(), consumer?.cancel());
     },
     giveBack() {
       const shutdown = new Aborted("shutdown", "the worker stops");
@@ -83,7 +85,8 @@ export async function startWorker(
   });
   const patienceMs = options.stuckAfterMs ?? stuckAfterMs(definition);
   const notReady = () =>
-    whatIsMissing({ drain, consumer, publisher: parts?.publisher, ...state, patienceMs });
+    whatIsMissing({ drain, consumer, publisher: parts?.publisher, ...state, patienceMs }) ??
+    background?.missing();
   const metrics = createMetrics({
     engine,
     inFlight: () => drain.inFlight,
@@ -109,9 +112,7 @@ export async function startWorker(
     purges.push(...purgesOf(definition, config, pool, log));
     const onOutage = (down: boolean) => {
       state.databaseDown = down;
-      metrics.databaseOutage(down);
-      if (down) consumer?.pause();
-      else consumer?.resume();
+      tellOutage(down, metrics, opened.consumer);
     };
     const tracing = await traceWorker(config, engine, log);
     closers.add(() => tracing?.stop());
@@ -127,6 +128,7 @@ export async function startWorker(
     life = assembleLife(parts, dependencies);
     for (const end of startWatches(parts.claims, dependencies)) closers.add(end);
     state.consuming = true;
+    background = await startBackground({ ...dependencies, config, publisher });
     await consumer.start();
     log.info({ healthPort, replies: config.REPLY_EXCHANGE || "default exchange" }, "ready");
     return { healthPort, notReady, stop: () => drain.stop() };
@@ -135,6 +137,16 @@ export async function startWorker(
     await (state.consuming ? drain.stop() : closers.closeAll());
     throw error;
   }
+}
+
+function tellOutage(down: boolean, metrics: Metrics, consumer: Consumer): void {
+  metrics.databaseOutage(down);
+  if (down) consumer.pause();
+  else consumer.resume();
+}
+
+async function allEnded(...ends: (Promise<void> | undefined)[]): Promise<void> {
+  await Promise.allSettled(ends);
 }
 
 /** Of results, and of the engine's own tables where it says how. */

@@ -185,6 +185,7 @@ function itemOf({ job, context }: Waiting): BatchItem<unknown> {
     deadline: context.deadline,
     input: job.input,
     emit: ((type: string, data: unknown) => context.emit(type, data)) as BatchItem<unknown>["emit"],
+    later: (action, input, options) => context.later(action, input, options),
   };
 }
 

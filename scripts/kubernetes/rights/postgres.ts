@@ -22,6 +22,9 @@ export const DATABASE_STATEMENTS = [
   "revoke connect on database postgres, template1 from public;",
 ];
 
+/** It sees whether a job of any engine has ended, and nothing else of it. */
+const SCHEDULER_ROLE = "engine_scheduler";
+
 /** For the owner of the database. The role itself must be there. */
 export function roleStatements(role: string, schema: string | undefined): string[] {
   const own =
@@ -41,6 +44,9 @@ export function roleStatements(role: string, schema: string | undefined): string
     `begin; revoke all on engine.results from ${role}; grant select, insert (${INSERTED}), update (${UPDATED}) on engine.results to ${role}; commit;`,
     `grant execute on function engine.purge_results(text, integer) to ${role};`,
     `grant select on engine.migrations to ${role};`,
+    ...(role === SCHEDULER_ROLE
+      ? [`grant execute on function engine.job_ended(text, text) to ${role};`]
+      : []),
     ...own,
   ];
 }
