@@ -173,6 +173,21 @@ export interface ActivitiesRecordInput {
     epoch: number;
   } | null;
   /**
+   * Where an automation made the change: what `automation.fired` says of it, so that rules that set off each other end.
+   */
+  cause?: {
+    /**
+     * How many rules led to it.
+     */
+    depth: number;
+    /**
+     * Those rules, the first one first.
+     *
+     * @maxItems 20
+     */
+    path?: string[];
+  } | null;
+  /**
    * How old `lastActivity` may be to be refreshed, in milliseconds; absent: any age, as in Plane.
    */
   coalesceWindowMs?: number;
@@ -626,6 +641,21 @@ export interface ActivityRecorded {
        */
       group: "backlog" | "unstarted" | "started" | "completed" | "cancelled";
     };
+  };
+  /**
+   * Where an automation made the change: the rules that led to it, as its publisher told them.
+   */
+  cause?: {
+    /**
+     * How many rules led to it.
+     */
+    depth: number;
+    /**
+     * Those rules, the first one first.
+     *
+     * @maxItems 20
+     */
+    path: string[];
   };
   /**
    * On creation: the item as the change set tells it; in the first part.
