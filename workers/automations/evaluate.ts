@@ -4,16 +4,24 @@ import { type CompiledRule, compileRules, type Facts, type Reason } from "./rule
 import { explain, isMatch, verdictsOf } from "./rules/evaluate.ts";
 import { changesByField, type Event } from "./rules/event.ts";
 import { readItem } from "./rules/item.ts";
+import { didYouMean } from "./rules/problem.ts";
 import { readRules } from "./rules/read-rules.ts";
 import type { EvaluateInput, EvaluateOutput } from "./schemas/evaluate.ts";
-import { CEILINGS } from "./schemas/vocabulary.ts";
+import { CEILINGS, EVENT_TYPES } from "./schemas/vocabulary.ts";
 import { Warnings } from "./warnings.ts";
 
 /** A pure function: the same input gives the same output. */
 export function* evaluate(input: EvaluateInput): Steps<EvaluateOutput> {
   const warnings = new Warnings(input.keyWarnings);
   const rules = yield* readRules(input.rules, ["rules"], warnings);
-  const item = readItem(input.item, "item", warnings);
+  const { type } = input.event;
+  if (!(EVENT_TYPES as readonly string[]).includes(type))
+    warnings.add(
+      "unknown_event",
+      ["event", "type"],
+      `no rule matches it${didYouMean(type, EVENT_TYPES)}`,
+    );
+  const item = readItem(input.item, ["item"], warnings);
   const facts: Facts = { item, event: eventOf(input), nowMs: Date.parse(input.now) };
   yield;
   const matched: EvaluateOutput["matched"] = [];
@@ -34,7 +42,11 @@ export function* evaluate(input: EvaluateInput): Steps<EvaluateOutput> {
 
 /** What a rule that matched wants done, and what is to be handed on with it. */
 function firing<Action>(ruleId: string, actions: readonly Action[], { depth, path }: Event) {
-  return { actions: [...actions], depth: depth + 1, path: [...path, ruleId] };
+  return {
+    actions: [...actions],
+    depth: depth + 1,
+    path: [...path, ruleId].slice(-CEILINGS.depth),
+  };
 }
 
 function eventOf({ event }: EvaluateInput): Event {

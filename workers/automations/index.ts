@@ -18,6 +18,10 @@ import {
   RulesInput,
   RulesOutput,
 } from "./schemas.ts";
+import { SLA_EVENTS, slaActions } from "./sla/actions.ts";
+import { deadlineReactInputOf } from "./sla/deadline-event.ts";
+import { trackEvents } from "./sla/track.ts";
+import { sweepActions } from "./sweep/actions.ts";
 
 const MIB = 1_048_576;
 
@@ -74,10 +78,25 @@ export default defineWorker({
       input: ReactInput,
       output: ReactOutput,
       examples: REACT_EXAMPLES,
-      emits: { "automation.fired": AutomationFired },
+      emits: { "automation.fired": AutomationFired, ...SLA_EVENTS },
       maxInputBytes: 2 * MIB,
-      handleBatch: (jobs, batch) => react(jobs, batch),
+      async handleBatch(jobs, batch) {
+        const reactions = await react(jobs, batch);
+        await trackEvents(jobs, batch);
+        return reactions;
+      },
     }),
+
+    ...slaActions,
+    ...sweepActions,
   },
-  on: { "activity.recorded": { action: "react", map: reactInputOf } },
+  on: {
+    "activity.recorded": { action: "react", map: reactInputOf },
+    // Rules are told of deadlines, too.
+    "sla.breached": {
+      action: "react",
+      map: (event) => deadlineReactInputOf("sla.breached", event),
+    },
+    "sla.due": { action: "react", map: (event) => deadlineReactInputOf("sla.due", event) },
+  },
 });

@@ -3,6 +3,7 @@ import type { Batch } from "@tl-engine/shared";
 import { learnDeletion, learnValue } from "./item-facts.ts";
 import { type HeldItem, holdItems, itemKey, writeItems } from "./item-store.ts";
 import { readItem } from "./rules/item.ts";
+import type { Path } from "./rules/problem.ts";
 import { type ItemsInput, type ItemsOutput, KnownItem } from "./schemas/keep.ts";
 import { Warnings } from "./warnings.ts";
 
@@ -44,19 +45,16 @@ function readItems({ put, remove, keyWarnings }: ItemsInput): { told: Told[]; wa
   const warnings = new Warnings(keyWarnings);
   const told: Told[] = [];
   for (const [index, element] of put.entries()) {
-    const path = `put[${index}]`;
+    const path = ["put", index];
     const { data, error } = KnownItem.safeParse(element);
     if (data) {
-      const fields = readItem(data.fields, `${path}.fields`, warnings);
+      const fields = readItem(data.fields, [...path, "fields"], warnings);
       told.push({ id: data.id, atMs: Date.parse(data.at), fields });
       continue;
     }
     const [issue] = error.issues;
-    warnings.add({
-      code: "bad_item",
-      path: [path, ...(issue?.path ?? [])].map(String).join(".").slice(0, 200),
-      message: issue?.message ?? "invalid",
-    });
+    const at = [...path, ...((issue?.path ?? []) as Path)];
+    warnings.add("bad_item", at, issue?.message ?? "invalid");
   }
   for (const { id, at } of remove) told.push({ id, atMs: Date.parse(at), fields: undefined });
   return { told, warnings };

@@ -102,7 +102,7 @@ function eventOf(
 
 function learnFrom({ facts }: HeldItem, happened: HappenedTo, { epoch }: ReactInput): void {
   const atMs = Math.round(epoch * 1_000);
-  for (const [field, value] of readItem(happened.known, "known", new Warnings()))
+  for (const [field, value] of readItem(happened.known, ["known"], new Warnings()))
     learnValue(facts, field, value, atMs);
   for (const [field, changes] of changesByField(happened.changes))
     for (const { from, to } of changes) {
@@ -116,7 +116,7 @@ function learnFrom({ facts }: HeldItem, happened: HappenedTo, { epoch }: ReactIn
 /** As it is known, save that what the event itself tells counts as it tells it, however late it comes. */
 function itemAt({ facts, projectId }: HeldItem, happened: HappenedTo, { changes }: Event): Item {
   const item = new Map<string, Value>(itemOf(facts, projectId));
-  for (const [field, value] of readItem(happened.known, "known", new Warnings()))
+  for (const [field, value] of readItem(happened.known, ["known"], new Warnings()))
     item.set(field, value);
   for (const [field, told] of changes) {
     if (!isSet(field)) {
@@ -155,7 +155,7 @@ function firingOf(
     event: { type, actorId: input.actorId ?? null, epoch: input.epoch },
     actions: [...actions],
     depth: depth + 1,
-    path: [...path, ruleId],
+    path: [...path, ruleId].slice(-CEILINGS.depth),
   };
 }
 

@@ -1,7 +1,7 @@
 /** Explains why a rule did not match: which of its conditions failed, what they expected and what they found. */
 import { CEILINGS } from "../schemas/vocabulary.ts";
 import { actualOf, compileCondition, type Facts } from "./compile.ts";
-import type { Comparison, Condition } from "./condition.ts";
+import type { Condition } from "./condition.ts";
 import type { Change } from "./event.ts";
 import type { Value } from "./item.ts";
 
@@ -26,10 +26,12 @@ interface Node {
   condition: Condition;
   path: string;
   holds: Predicate;
+  /** Of a comparison: what it compares with. */
+  expected: string;
   of: Node[];
 }
 
-/** Compiles what explains a condition; a dry run alone pays for it. */
+/** Compiles what explains a condition that did not hold; a dry run alone pays for it. */
 export function compileExplanation(condition: Condition): (facts: Facts) => FailedCondition[] {
   const root = nodeOf(condition, "conditions");
   return (facts) => {
@@ -41,37 +43,37 @@ export function compileExplanation(condition: Condition): (facts: Facts) => Fail
 
 function nodeOf(condition: Condition, path: string): Node {
   const holds = compileCondition(condition);
-  if (condition.kind === "comparison") return { condition, path, holds, of: [] };
+  if (condition.kind === "comparison")
+    return { condition, path, holds, expected: shownValue(condition.value as Value), of: [] };
   const at = (index: number) =>
     condition.kind === "not" ? `${path}.not` : `${path}.${condition.kind}[${index}]`;
-  return { condition, path, holds, of: condition.of.map((part, index) => nodeOf(part, at(index))) };
+  const of = condition.of.map((part, index) => nodeOf(part, at(index)));
+  return { condition, path, holds, expected: "", of };
 }
 
-/** Adds the comparisons because of which the node is not what it should be. */
+/** Adds the comparisons because of which the node, which is known not to be what is wanted, is not. */
 function collect(node: Node, wanted: boolean, facts: Facts, failed: FailedCondition[]): void {
-  if (failed.length >= CEILINGS.explained || node.holds(facts) === wanted) return;
-  if (node.condition.kind === "comparison") {
-    failed.push(failureOf(node.condition, node.path, !wanted, facts));
+  if (failed.length >= CEILINGS.explained) return;
+  const { condition, of } = node;
+  if (condition.kind === "comparison") {
+    const { field, op } = condition;
+    const actual = shownActual(actualOf(condition, facts));
+    failed.push({
+      path: node.path,
+      field,
+      op,
+      isNegated: !wanted,
+      expected: node.expected,
+      actual,
+    });
     return;
   }
-  const inner = node.condition.kind === "not" ? !wanted : wanted;
-  for (const part of node.of) collect(part, inner, facts, failed);
-}
-
-function failureOf(
-  comparison: Comparison,
-  path: string,
-  isNegated: boolean,
-  facts: Facts,
-): FailedCondition {
-  return {
-    path,
-    field: comparison.field,
-    op: comparison.op,
-    isNegated,
-    expected: shownValue(comparison.value as Value),
-    actual: shownActual(actualOf(comparison, facts)),
-  };
+  const isNot = condition.kind === "not";
+  // None of `any` held, or all of `all` did and should not have: no need to ask each again.
+  const isEach = isNot || (condition.kind === "any") === wanted;
+  const inner = isNot ? !wanted : wanted;
+  for (const part of of)
+    if (isEach || part.holds(facts) !== inner) collect(part, inner, facts, failed);
 }
 
 function shownActual(actual: Value | undefined | readonly Change[]): string {

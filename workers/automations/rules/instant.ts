@@ -10,6 +10,17 @@ const DAYS_IN_LONG_MONTHS = 31;
  */
 export function instantMs(text: unknown): number {
   if (typeof text !== "string" || text.length > 40) return Number.NaN;
+  // Many rules ask for the date of one item.
+  if (text === lastText) return lastMs;
+  lastText = text;
+  lastMs = parse(text);
+  return lastMs;
+}
+
+let lastText = "";
+let lastMs = Number.NaN;
+
+function parse(text: string): number {
   const parts = PARTS.exec(text);
   if (parts === null) return Number.NaN;
   const [, year, month, day] = parts.map(Number) as [number, number, number, number];

@@ -2,6 +2,7 @@
 import { CEILINGS } from "../schemas/vocabulary.ts";
 import type { Warnings } from "../warnings.ts";
 import { fieldNamed, kindOf } from "./fields.ts";
+import { isObject, type Path } from "./problem.ts";
 
 export type Scalar = string | number | boolean;
 /** Null is a field that is known to be empty; one that is not in the map is not known, which conditions treat alike. */
@@ -11,13 +12,13 @@ export type Item = ReadonlyMap<string, Value>;
 /**
  * Reads what was sent of an item. Of two names of one field the first counts; `custom` may be an object of its own.
  */
-export function readItem(sent: object, path: string, warnings: Warnings): Map<string, Value> {
+export function readItem(sent: object, path: Path, warnings: Warnings): Map<string, Value> {
   const item = new Map<string, Value>();
   for (const [key, value] of Object.entries(sent)) {
     if (key === "custom" && isObject(value)) {
       for (const [name, own] of Object.entries(value))
-        put(item, `custom.${name}`, own, `${path}.custom.${name}`, warnings);
-    } else if (key !== "id") put(item, key, value, `${path}.${key}`, warnings);
+        put(item, `custom.${name}`, own, path, warnings);
+    } else if (key !== "id") put(item, key, value, path, warnings);
   }
   return item;
 }
@@ -26,7 +27,7 @@ function put(
   item: Map<string, Value>,
   key: string,
   sent: unknown,
-  path: string,
+  path: Path,
   warnings: Warnings,
 ): void {
   const field = fieldNamed(key);
@@ -35,11 +36,11 @@ function put(
   const value = readValue(field, sent);
   if (value !== undefined) item.set(field, value);
   else
-    warnings.add({
-      code: "bad_value",
-      path: path.slice(0, 200),
-      message: `is no value of a field that holds ${NOUNS[kindOf(field)]}; it counts as not known`,
-    });
+    warnings.add(
+      "bad_value",
+      [...path, key],
+      `is no value of a field that holds ${NOUNS[kindOf(field)]}; it counts as not known`,
+    );
 }
 
 export const NOUNS = {
@@ -75,6 +76,3 @@ export function readValue(field: string, sent: unknown): Value | undefined {
   if (!isIds || (kindOf(field) !== "ids" && kindOf(field) !== "any")) return undefined;
   return [...new Set(sent as string[])];
 }
-
-const isObject = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -1,5 +1,5 @@
 /** What is wrong with a rule: where, and what its author is to do. */
-import leven from "leven";
+import { nearest } from "@tl-engine/shared";
 
 export type Path = readonly (string | number)[];
 
@@ -48,22 +48,12 @@ export function shown(value: unknown): string {
 
 const cut = (text: string) => (text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text);
 
-const plain = (name: string) => name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
-
 /** `; did you mean X?` where a known name is near, or nothing. */
 export function didYouMean(name: unknown, known: readonly string[]): string {
   if (typeof name !== "string" || name.length > MAX_SHOWN) return "";
-  const sought = plain(name);
-  let best = "";
   // A short name has fewer letters to be wrong in.
-  let least = Math.min(MAX_EDITS, Math.ceil(sought.length / 3)) + 1;
-  for (const candidate of known) {
-    const edits = leven(sought, plain(candidate), { maxDistance: least });
-    if (edits >= least) continue;
-    best = candidate;
-    least = edits;
-  }
-  return best === "" ? "" : `; did you mean ${best}?`;
+  const near = nearest(name, known, Math.min(MAX_EDITS, Math.ceil(name.length / 3)));
+  return near === undefined ? "" : `; did you mean ${near}?`;
 }
 
 /** Names every key of an object that is none of the known ones. */

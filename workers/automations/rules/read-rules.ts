@@ -1,7 +1,7 @@
 /** Reads a list of rules: a bad one is left out with a warning, and its neighbours live. */
 import type { Steps } from "@tl-engine/shared";
 import type { Warnings } from "../warnings.ts";
-import { type Path, pathText } from "./problem.ts";
+import type { Path } from "./problem.ts";
 import { type Rule, readRule } from "./rule.ts";
 
 export interface GoodRule {
@@ -23,11 +23,11 @@ export function* readRules(
     const at = [...path, index];
     const { rule, problems } = readRule(element, at);
     for (const problem of problems?.listed ?? [])
-      warnings.add({ code: "bad_rule", path: pathText(problem.path), message: problem.message });
+      warnings.add("bad_rule", problem.path, problem.message);
     if (rule === undefined) continue;
     if (ids.has(rule.id)) {
       const message = `a rule before it has the id ${rule.id}, and counts in its place`;
-      warnings.add({ code: "repeated_rule", path: pathText(at), message });
+      warnings.add("repeated_rule", at, message);
       continue;
     }
     ids.add(rule.id);
