@@ -114,3 +114,29 @@ test("a calendar in which every day is a holiday comes to no end, and says so", 
   expect(never.after(0, 1e15)).toBeUndefined();
   expect(never.after(0, 0)).toBe(0);
 });
+
+test("what lies past the horizon does so however much is compiled already", () => {
+  const rare = () =>
+    compileCalendar(
+      BusinessCalendar.parse({ periods: [{ days: ["monday"], from: "02:00", to: "02:01" }] }),
+    );
+  // 5,300 weeks are more than a hundred years, and less than a hundred and one and two thirds.
+  const workMs = 5_300 * MINUTE_MS;
+  const asked = rare();
+  asked.between(0, Date.UTC(2100, 0));
+  expect(asked.after(0, workMs)).toBe(rare().after(0, workMs));
+});
+
+test("a calendar of more periods on a day than it can keep of a century is refused", () => {
+  const days = (length: number) => ({
+    periods: Array.from({ length }, (_, n) => ({
+      days: ["monday"],
+      from: `1${n}:00`,
+      to: `1${n}:30`,
+    })),
+  });
+  expect(BusinessCalendar.safeParse(days(6)).success).toBe(true);
+  expect(BusinessCalendar.safeParse(days(7)).error?.issues).toMatchObject([
+    { path: ["periods"], message: "at most 6 periods on one day of the week" },
+  ]);
+});

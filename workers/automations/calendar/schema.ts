@@ -1,7 +1,12 @@
 /** What a business calendar is: when a clock of working time goes. */
 import { z } from "zod";
 
-export const CALENDAR_CEILINGS = { periods: 100, holidays: 2_000 } as const;
+export const CALENDAR_CEILINGS = {
+  periods: 100,
+  /** With the years that are compiled it bounds the intervals of a calendar. */
+  periodsPerDay: 6,
+  holidays: 2_000,
+} as const;
 
 export const DAYS = [
   "monday",
@@ -45,7 +50,12 @@ export const BusinessCalendar = z
       .array(Period)
       .min(1)
       .max(CALENDAR_CEILINGS.periods)
-      .describe("When there is work; where they meet or overlap, they are one."),
+      .refine((periods) => mostOnOneDay(periods) <= CALENDAR_CEILINGS.periodsPerDay, {
+        error: `at most ${CALENDAR_CEILINGS.periodsPerDay} periods on one day of the week`,
+      })
+      .describe(
+        `When there is work, in at most ${CALENDAR_CEILINGS.periodsPerDay} periods on one day; where they meet or overlap, they are one.`,
+      ),
     holidays: z
       .array(z.iso.date())
       .max(CALENDAR_CEILINGS.holidays)
@@ -62,6 +72,10 @@ export const BUSINESS_DAYS: Pick<BusinessCalendar, "periods" | "holidays"> = {
   ],
   holidays: [],
 };
+
+function mostOnOneDay(periods: readonly { days: readonly string[] }[]): number {
+  return Math.max(...DAYS.map((day) => periods.filter(({ days }) => days.includes(day)).length));
+}
 
 function isTimeZone(name: string): boolean {
   try {

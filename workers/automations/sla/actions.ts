@@ -43,7 +43,10 @@ export const slaActions = {
         batch.tx,
         jobs.map(({ input }) => input),
       );
-      return kept.map((count) => ({ kept: count }));
+      return kept.map((count, index) => ({
+        kept: count,
+        warnings: jobs[index]?.input.keyWarnings ?? [],
+      }));
     },
   }),
 

@@ -8,12 +8,12 @@ const TURN = 100;
 
 /** Yields now and then, so that others have their turn. */
 export function* answerSla(
-  { policy, items, now }: SlaInput,
+  { policy, items, now, keyWarnings }: SlaInput,
   clockMs = Date.now(),
 ): Generator<void, z.input<typeof SlaOutput>> {
   const compiled = compilePolicy(policy);
   const nowMs = now === undefined ? clockMs : Date.parse(now);
-  const { good, warnings } = readItems(items);
+  const { good, warnings } = readItems(items, keyWarnings);
   const answers: z.input<typeof SlaOfItem>[] = [];
   for (const { id, history } of good) {
     answers.push(toldOf(id, standingOf(compiled, history, nowMs)));

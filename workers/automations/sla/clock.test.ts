@@ -1,7 +1,7 @@
 /** The clock of an item: one case for each thing that can happen to it, at the very instants. */
 import { describe, expect, test } from "vitest";
 import { compilePolicy, type ItemHistory, standingOf } from "./clock.ts";
-import { SlaPolicy } from "./schemas.ts";
+import { SlaPolicy, TrackedItem } from "./schemas.ts";
 
 const HOUR = 3_600_000;
 const T0 = Date.UTC(2026, 0, 5, 9);
@@ -129,3 +129,12 @@ test("a deadline beyond a hundred years is none", () => {
   const standing = at(states(), 1, { targetSeconds: 10 * 366 * 86_400, calendar });
   expect(standing).toMatchObject({ dueMs: undefined, nextCheckMs: undefined, clock: "running" });
 });
+
+test.each(["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "2200-01-01T00:00:00Z"])(
+  "an item of %s is a typing error, whose two thousand years no calendar is compiled for",
+  (createdAt) => {
+    expect(TrackedItem.safeParse({ id: "x", createdAt }).error?.issues).toMatchObject([
+      { path: ["createdAt"], message: "must lie between the years 1970 and 2200" },
+    ]);
+  },
+);

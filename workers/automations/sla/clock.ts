@@ -53,6 +53,8 @@ export function compilePolicy(policy: SlaPolicy): CompiledPolicy {
 /** A calendar is compiled once for all policies that have it. */
 const compiled = new Map<string, WorkingTime>();
 const MAX_COMPILED = 200;
+/** Of all that are kept, some 30 MB. They grow as far as they are asked about. */
+const MAX_INTERVALS = 1_000_000;
 
 function timeOf(calendar: SlaPolicy["calendar"]): WorkingTime {
   if (calendar === "always") return ALWAYS;
@@ -62,7 +64,8 @@ function timeOf(calendar: SlaPolicy["calendar"]): WorkingTime {
   const time = compileCalendar(
     calendar === "business_days" ? BusinessCalendar.parse(BUSINESS_DAYS) : calendar,
   );
-  if (compiled.size >= MAX_COMPILED) compiled.clear();
+  const intervals = compiled.values().reduce((sum, kept) => sum + kept.intervals, 0);
+  if (compiled.size >= MAX_COMPILED || intervals >= MAX_INTERVALS) compiled.clear();
   compiled.set(key, time);
   return time;
 }

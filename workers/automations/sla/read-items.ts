@@ -8,9 +8,13 @@ export interface ReadItem {
   history: ItemHistory;
 }
 
-export function readItems(sent: readonly unknown[]): { good: ReadItem[]; warnings: Warning[] } {
+/** @param first warnings that there are already, such as the job's misspelt keys. */
+export function readItems(
+  sent: readonly unknown[],
+  first: readonly Warning[] = [],
+): { good: ReadItem[]; warnings: Warning[] } {
   const good: ReadItem[] = [];
-  const warnings: Warning[] = [];
+  const warnings = [...first];
   sent.forEach((element, index) => {
     const { success, data, error } = TrackedItem.safeParse(element);
     if (!success) {

@@ -1,5 +1,5 @@
 /** Inputs and outputs of `sla`, `track`, `policies` and `check`, and the events of deadlines. */
-import { anySpelling, describedAs } from "@tl-engine/shared";
+import { anySpelling, describedAs, KeyWarnings } from "@tl-engine/shared";
 import { z } from "zod";
 import { BusinessCalendar } from "../calendar/schema.ts";
 import { Id, Warning } from "../schemas/vocabulary.ts";
@@ -20,10 +20,12 @@ export const SLA_CEILINGS = {
 export const PRIORITIES = ["urgent", "high", "medium", "low", "none"] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
+/** Working time is compiled for all the years between an item's creation and now: no typing error may make it 2,000. */
+const [FIRST_MS, LAST_MS] = [Date.UTC(1970, 0), Date.UTC(2200, 0)];
 const Instant = z.iso
   .datetime({ offset: true })
-  .refine((text) => Math.abs(Date.parse(text)) <= 99_999_999_999_000, {
-    error: "must lie before the year 5138",
+  .refine((text) => Date.parse(text) >= FIRST_MS && Date.parse(text) < LAST_MS, {
+    error: "must lie between the years 1970 and 2200",
   });
 
 const Seconds = z.int().min(1).max(SLA_CEILINGS.targetSeconds);
@@ -111,6 +113,7 @@ export const SlaInput = anySpelling(
     policy: SlaPolicy.describe("What is promised."),
     items: Items.describe("Items. A bad one is left out with a warning."),
     now: Instant.optional().describe("As of when, ISO-8601. Default: the time of the job."),
+    keyWarnings: KeyWarnings,
   }),
 );
 export type SlaInput = z.output<typeof SlaInput>;
@@ -183,11 +186,13 @@ export const PoliciesInput = anySpelling(
       .max(SLA_CEILINGS.policiesPerJob)
       .default([])
       .describe("Policies that no longer count."),
+    keyWarnings: KeyWarnings,
   }),
 );
 export type PoliciesInput = z.output<typeof PoliciesInput>;
 export const PoliciesOutput = z.object({
   kept: z.int().describe("How many were new, or newer than what was known."),
+  warnings: z.array(Warning).describe("Keys that look like misspelt ones, and count as none."),
 });
 
 export const TrackInput = anySpelling(
@@ -198,6 +203,7 @@ export const TrackInput = anySpelling(
     updatedAt: UpdatedAt.optional().describe(
       "When their priorities were so, ISO-8601. Default: at each item's latest change.",
     ),
+    keyWarnings: KeyWarnings,
   }),
 );
 export type TrackInput = z.output<typeof TrackInput>;

@@ -56,10 +56,9 @@ export async function settleItems(tx: Batch["tx"], asked: readonly LookAt[]): Pr
     tx,
     standings.flatMap((one) => tellingsOf(one)),
   );
+  const byItem = Map.groupBy(standings, ({ item }) => itemKey(item));
   return asked.map(({ job, projectId, itemId }) => {
-    const own = standings.filter(
-      ({ item }) => item.projectId === projectId && item.itemId === itemId,
-    );
+    const own = byItem.get(itemKey({ projectId, itemId })) ?? [];
     let told = 0;
     for (const one of own)
       for (const telling of tellingsOf(one)) {

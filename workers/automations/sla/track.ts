@@ -21,8 +21,8 @@ export async function track(
   const told: ToldItem[] = [];
   const looks: LookAt[] = [];
   const read = jobs.map((job) => {
-    const { workspaceId, projectId, updatedAt, items } = job.input;
-    const { good, warnings } = readItems(items);
+    const { workspaceId, projectId, updatedAt, items, keyWarnings } = job.input;
+    const { good, warnings } = readItems(items, keyWarnings);
     for (const { id: itemId, history } of good) {
       const latestMs = history.changes.reduce(
         (at, { atMs }) => Math.max(at, atMs),

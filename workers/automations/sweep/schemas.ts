@@ -1,5 +1,5 @@
 /** Input and output of `sweep`. */
-import { alsoAs, anySpelling, describedAs } from "@tl-engine/shared";
+import { alsoAs, anySpelling, describedAs, KeyWarnings } from "@tl-engine/shared";
 import { z } from "zod";
 import { Id, Warning } from "../schemas/vocabulary.ts";
 
@@ -85,6 +85,7 @@ export const SweepInput = anySpelling(
       .datetime({ offset: true })
       .optional()
       .describe("As of when, ISO-8601. Default: the time of the job."),
+    keyWarnings: KeyWarnings,
   }),
 );
 export type SweepInput = z.output<typeof SweepInput>;

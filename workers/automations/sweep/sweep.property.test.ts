@@ -169,3 +169,30 @@ test("a module without an end goes on; a day ends with itself", () => {
   expect(run(input({ cycles: [{ end_date: "2026-06-30" }] })).close).toHaveLength(1);
   expect(run(input({ modules: [{ target_date: "2024-02-29" }] })).close).toHaveLength(1);
 });
+
+test("an item that a join lists twice is swept once, and both twins of a project are told of", () => {
+  const project = { id: "a", close_in: 1, close_state_id: "closed" };
+  const swept = run({
+    projects: [project, project],
+    items: [0, 1].map(() => ({ ...old, id: "x" })),
+  });
+  expect(swept.close).toHaveLength(1);
+  expect(swept.warnings.map(({ code, path }) => [code, path])).toEqual([
+    ["repeated_project", "projects.1"],
+    ["repeated_item", "items.1"],
+  ]);
+});
+
+test("a key that is misspelt is told: its value would be the default", () => {
+  const { warnings } = run({ projects: [{ id: "a", archive_im: 3 }], items: [] });
+  expect(warnings).toMatchObject([{ message: expect.stringContaining("archive") }]);
+});
+
+test("items with many cycles give way to other jobs as often as many items do", () => {
+  const cycles = Array.from({ length: 500 }, () => ({ end_date: "2026-06-30" }));
+  const items = Array.from({ length: 100 }, (_, n) => ({ ...old, id: `x${n}`, cycles }));
+  const steps = sweep(SweepInput.parse({ projects: [], items }), NOW);
+  let turns = 0;
+  while (!steps.next().done) turns++;
+  expect(turns).toBeGreaterThanOrEqual(45);
+});

@@ -11,6 +11,7 @@ import {
 
 const DAY_MS = 86_400_000;
 const MONTH_MS = 30 * DAY_MS;
+/** Items, cycles and modules between two chances for other jobs. */
 const TURN = 1_000;
 const DONE: ReadonlySet<string> = new Set(["completed", "cancelled"]);
 
@@ -18,16 +19,22 @@ type Swept = z.input<typeof SweepOutput>;
 
 /** Yields now and then, so that others have their turn. */
 export function* sweep(
-  { projects, items, now }: SweepInput,
+  { projects, items, now, keyWarnings = [] }: SweepInput,
   clockMs = Date.now(),
 ): Generator<void, Swept> {
   const nowMs = now === undefined ? clockMs : Date.parse(now);
-  const warnings: Warning[] = [];
+  const warnings: Warning[] = [...keyWarnings];
   const known = readProjects(projects, warnings);
+  const seen = new Set<string>();
+  let elements = 0;
   const archive: Swept["archive"] = [];
   const close: Swept["close"] = [];
   for (const [index, sent] of items.entries()) {
-    if (index % TURN === 0) yield;
+    elements += sizeOf(sent);
+    if (elements >= TURN) {
+      elements = 0;
+      yield;
+    }
     const path = `items.${index}`;
     const { success, data: item, error } = SweptItem.safeParse(sent);
     if (!success) {
@@ -39,8 +46,15 @@ export function* sweep(
       warnings.push({ code: "unknown_project", path, message: "its project is not in the job" });
       continue;
     }
-    if (project === "bad" || isKept(item, nowMs)) continue;
     const { id: itemId, projectId } = item;
+    // A join of tables lists an item once for each of its cycles.
+    if (seen.has(itemId)) {
+      const message = "came before in this job, where the first one counts";
+      warnings.push({ code: "repeated_item", path, message });
+      continue;
+    }
+    seen.add(itemId);
+    if (project === "bad" || isKept(item, nowMs)) continue;
     const months = DONE.has(item.stateGroup) ? project.archiveIn : project.closeIn;
     if (months === 0 || Date.parse(item.updatedAt) > nowMs - months * MONTH_MS) continue;
     if (DONE.has(item.stateGroup)) archive.push({ itemId, projectId });
@@ -52,6 +66,12 @@ export function* sweep(
     warnings: warnings.slice(0, SWEEP_CEILINGS.warningsListed),
     warningsTotal: warnings.length,
   };
+}
+
+function sizeOf(sent: unknown): number {
+  const { cycles, modules } = (sent ?? {}) as Record<string, unknown>;
+  const lengthOf = (list: unknown) => (Array.isArray(list) ? list.length : 0);
+  return 1 + lengthOf(cycles) + lengthOf(modules);
 }
 
 /** What is wrong with one project is none of the others' concern. */
@@ -68,6 +88,10 @@ function readProjects(
       const id = (element as { id?: unknown } | null)?.id;
       if (typeof id === "string" && !known.has(id)) known.set(id, "bad");
       return;
+    }
+    if (known.has(project.id)) {
+      const message = "came before in this job, where the last good one counts";
+      warnings.push({ code: "repeated_project", path, message });
     }
     known.set(project.id, checkedProject(project, path, warnings));
   });
