@@ -2784,7 +2784,7 @@ export interface AutomationsSlaInput {
            */
           timeZone?: string;
           /**
-           * When there is work; where they meet or overlap, they are one.
+           * When there is work, in at most 6 periods on one day; where they meet or overlap, they are one.
            *
            * @minItems 1
            * @maxItems 100
@@ -3024,7 +3024,7 @@ export interface AutomationsPoliciesInput {
              */
             timeZone?: string;
             /**
-             * When there is work; where they meet or overlap, they are one.
+             * When there is work, in at most 6 periods on one day; where they meet or overlap, they are one.
              *
              * @minItems 1
              * @maxItems 100
@@ -3097,6 +3097,23 @@ export interface AutomationsPoliciesOutput {
    * How many were new, or newer than what was known.
    */
   kept: number;
+  /**
+   * Keys that look like misspelt ones, and count as none.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: string;
+    /**
+     * The element that it is about.
+     */
+    path: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
 }
 
 export interface AutomationsTrackInput {

@@ -20,6 +20,7 @@ import {
 } from "./schemas.ts";
 import { SLA_EVENTS, slaActions } from "./sla/actions.ts";
 import { deadlineReactInputOf } from "./sla/deadline-event.ts";
+import { purgeSla } from "./sla/purge.ts";
 import { trackEvents } from "./sla/track.ts";
 import { sweepActions } from "./sweep/actions.ts";
 
@@ -31,7 +32,10 @@ export default defineWorker({
   timeoutMs: 10_000,
   transactions: 0,
   maxHeldBytes: 4 * MIB,
-  purge: (tx) => purge(tx),
+  async purge(tx) {
+    const more = [await purge(tx), await purgeSla(tx)];
+    return more.find((isMore) => isMore);
+  },
   actions: {
     /** Tries rules on an event of an item; all that it needs is in the job. */
     evaluate: action({

@@ -48,7 +48,7 @@ export const BusinessCalendar = z
       .describe("In which its times are, an IANA name."),
     periods: z
       .array(Period)
-      .min(1)
+      .min(1, { error: "must name at least one: without working time no clock would ever go" })
       .max(CALENDAR_CEILINGS.periods)
       .refine((periods) => mostOnOneDay(periods) <= CALENDAR_CEILINGS.periodsPerDay, {
         error: `at most ${CALENDAR_CEILINGS.periodsPerDay} periods on one day of the week`,

@@ -6,9 +6,10 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import automations from "../index.ts";
+import { purgeSla } from "./purge.ts";
 import { type PoliciesInput, SlaPolicy, TrackedItem } from "./schemas.ts";
 import { settleItems } from "./settle-items.ts";
-import { keepItems, keepPolicies, type ToldItem } from "./store.ts";
+import { keepItems, keepPolicies, markTold, readPolicies, type ToldItem } from "./store.ts";
 
 const MINUTE_S = 60;
 const kept: HeldJob[] = [];
@@ -72,7 +73,9 @@ async function putPolicy(projectId: string, policy: object): Promise<void> {
     ...{ workspaceId, projectId },
     put: [{ id: "answer", policy, updatedAt: iso(Date.now()) }],
   });
-  expect((await fleet.reply(id)).reply).toEqual({ status: "succeeded", output: { kept: 1 } });
+  expect((await fleet.reply(id)).reply).toEqual({
+    ...{ status: "succeeded", output: { kept: 1, warnings: [] } },
+  });
 }
 
 /** As `activities` announces them. */
@@ -272,6 +275,77 @@ test("in whatever order facts come, and however often, the same is known in the 
     ),
     { numRuns: 60 },
   );
+});
+
+test("of jobs in one batch the latest policy counts, and is told of once", async () => {
+  const projectId = `${workspaceId}-batch`;
+  const put = (id: string, updatedAt: string, targetSeconds: number) => ({
+    ...{ workspaceId, projectId, remove: [] },
+    put: [{ id, updatedAt, policy: SlaPolicy.parse({ targetSeconds }) }],
+  });
+  const client = await fleet.pool.connect();
+  try {
+    await client.query("begin");
+    const jobs = [put("b", iso(2_000), 1), put("a", iso(1_000), 2), put("b", iso(1_000), 3)];
+    expect(await keepPolicies(client, jobs)).toEqual([1, 1, 0]);
+    expect(await keepPolicies(client, jobs)).toEqual([0, 0, 0]);
+    expect(await keepPolicies(client, [{ ...jobs[0], put: [] } as (typeof jobs)[0]])).toEqual([0]);
+    const policies = await readPolicies(client, [projectId]);
+    expect(policies.get(projectId)?.map(({ compiled }) => compiled.policy.targetSeconds)).toEqual([
+      2, 1,
+    ]);
+  } finally {
+    await client.query("rollback");
+    client.release();
+  }
+});
+
+test("of an item deleted 90 days ago nothing is left, of others all", async () => {
+  const projectId = `${workspaceId}-purge`;
+  const [longAgo, lately, now] = ["1999-01-01", "1999-03-01", "1999-04-10"].map(Date.parse) as [
+    number,
+    number,
+    number,
+  ];
+  const told = (itemId: string, deletedMs: number | undefined): ToldItem => ({
+    ...{ workspaceId, projectId, itemId, createdMs: 1_000, deletedMs },
+    changes: [{ atMs: 1_000, state: "todo" }],
+  });
+  const client = await fleet.pool.connect();
+  try {
+    await client.query("begin");
+    await keepItems(client, [told("gone", longAgo), told("late", lately), told("here", undefined)]);
+    const what = { workspaceId, projectId, policyId: "p", what: "breached" };
+    await markTold(
+      client,
+      ["gone", "late", "here"].map((itemId) => ({ ...what, itemId })),
+    );
+    expect(await purgeSla(client, now)).toBeUndefined();
+    for (const table of ["items", "changes", "told"]) {
+      const { rows } = await client.query(
+        `select item_id from engine_automations.sla_${table} where project_id = $1 order by 1`,
+        [projectId],
+      );
+      expect(rows.map(({ item_id }) => item_id)).toEqual(["here", "late"]);
+    }
+  } finally {
+    await client.query("rollback");
+    client.release();
+  }
+});
+
+test.each([
+  ["without working time", { periods: [] }, "must name at least one"],
+  ["in no zone", { timeZone: "Mars/X", periods: [{ days: ["monday"] }] }, "must be a time zone"],
+  [
+    "that ends before it begins",
+    { periods: [{ days: ["monday"], from: "17:00", to: "09:00" }] },
+    "must be later",
+  ],
+  ["by a name that is none", "whenever", "must be always or business_days, or a calendar"],
+])("a calendar %s is refused with what is wrong with it", (_what, calendar, message) => {
+  const [issue] = SlaPolicy.safeParse({ calendar }).error?.issues ?? [];
+  expect(issue).toMatchObject({ message: expect.stringContaining(message) });
 });
 
 test.each([

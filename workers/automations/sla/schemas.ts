@@ -46,7 +46,9 @@ const Targets = z
   })
   .meta({ title: "Targets", description: "Seconds of working time, by priority; null is none." });
 
-const CalendarOrName = z.union([z.enum(["always", "business_days"]), BusinessCalendar]);
+const CalendarOrName = z.union([z.enum(["always", "business_days"]), BusinessCalendar], {
+  error: "must be always or business_days, or a calendar",
+});
 
 export const SlaPolicy = z
   .object({

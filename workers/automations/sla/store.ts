@@ -12,35 +12,57 @@ const PUT_POLICIES = `
   on conflict (project_id, policy_id) do update
     set policy = excluded.policy, updated_ms = excluded.updated_ms, workspace_id = excluded.workspace_id
   where (excluded.updated_ms, coalesce(excluded.policy, '') collate "C")
-    > (p.updated_ms, coalesce(p.policy, '') collate "C")`;
+    > (p.updated_ms, coalesce(p.policy, '') collate "C")
+  returning project_id "projectId", policy_id "policyId"`;
 
-/** @returns how many were new, or newer than what was known; of each job. */
-export async function keepPolicies(tx: Tx, jobs: readonly PoliciesInput[]): Promise<number[]> {
-  const kept: number[] = [];
-  // In order: two jobs of a batch may put the same one.
-  for (const { workspaceId, projectId, put, remove } of jobs) {
-    const rows = new Map<string, { policy: string | null; ms: number }>();
-    const add = (id: string, updatedAt: string, policy: string | null) => {
-      const ms = Math.max(0, Date.parse(updatedAt));
-      const known = rows.get(id);
-      if (
-        known === undefined ||
-        ms > known.ms ||
-        (ms === known.ms && (policy ?? "") > (known.policy ?? ""))
-      )
-        rows.set(id, { policy, ms });
-    };
-    for (const { id, policy, updatedAt } of put) add(id, updatedAt, JSON.stringify(policy));
-    for (const { id, updatedAt } of remove) add(id, updatedAt, null);
-    const list = [...rows];
-    const { rowCount } = await tx.query(PUT_POLICIES, [
-      ...[list.map(() => projectId), list.map(([id]) => id), list.map(() => workspaceId)],
-      ...[list.map(([, { policy }]) => policy), list.map(([, { ms }]) => ms)],
-    ]);
-    kept.push(rowCount ?? 0);
-  }
-  return kept;
+interface PolicyRow {
+  projectId: string;
+  policyId: string;
+  workspaceId: string;
+  /** JSON; null is removed. */
+  policy: string | null;
+  ms: number;
 }
+
+/**
+ * In one statement, in the order of the keys: two workers wait for each other and don't deadlock.
+ * @returns how many were new, or newer than what was known; of each job.
+ */
+export async function keepPolicies(tx: Tx, jobs: readonly PoliciesInput[]): Promise<number[]> {
+  const rowsOfJobs = jobs.map(policyRows);
+  const latest = new Map<string, PolicyRow>();
+  for (const row of rowsOfJobs.flat()) {
+    const key = policyKey(row);
+    const known = latest.get(key);
+    if (known === undefined || isLater(row, known)) latest.set(key, row);
+  }
+  const rows = [...latest.values()];
+  if (rows.length === 0) return jobs.map(() => 0);
+  const stored = await tx.query<{ projectId: string; policyId: string }>(PUT_POLICIES, [
+    ...[rows.map(({ projectId }) => projectId), rows.map(({ policyId }) => policyId)],
+    ...[rows.map(({ workspaceId }) => workspaceId), rows.map(({ policy }) => policy)],
+    rows.map(({ ms }) => ms),
+  ]);
+  // A row that comes twice in a batch is the first job's.
+  const fresh = new Set(stored.rows.map((row) => latest.get(policyKey(row)) as PolicyRow));
+  return rowsOfJobs.map((own) => own.filter((row) => fresh.has(row)).length);
+}
+
+function policyRows({ workspaceId, projectId, put, remove }: PoliciesInput): PolicyRow[] {
+  const row = (policyId: string, updatedAt: string, policy: string | null) => ({
+    ...{ projectId, policyId, workspaceId, policy },
+    ms: Math.max(0, Date.parse(updatedAt)),
+  });
+  return [
+    ...put.map(({ id, policy, updatedAt }) => row(id, updatedAt, JSON.stringify(policy))),
+    ...remove.map(({ id, updatedAt }) => row(id, updatedAt, null)),
+  ];
+}
+
+const policyKey = ({ projectId, policyId }: Pick<PolicyRow, "projectId" | "policyId">) =>
+  `${projectId}\0${policyId}`;
+const isLater = (a: PolicyRow, b: PolicyRow) =>
+  a.ms > b.ms || (a.ms === b.ms && (a.policy ?? "") > (b.policy ?? ""));
 
 const POLICIES = `
   select project_id "projectId", policy_id "policyId", policy from engine_automations.sla_policies
