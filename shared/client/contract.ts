@@ -2655,6 +2655,743 @@ export interface AutomationFired {
   path: string[];
 }
 
+export interface SlaBreached {
+  /**
+   * The project's workspace.
+   */
+  workspaceId: string;
+  /**
+   * The item's project.
+   */
+  projectId: string;
+  /**
+   * The item.
+   */
+  itemId: string;
+  /**
+   * The policy.
+   */
+  policyId: string;
+  /**
+   * Working time that it may take.
+   */
+  targetSeconds: number;
+  /**
+   * The deadline, ISO-8601.
+   */
+  dueAt: string | null;
+  /**
+   * When the time was over, ISO-8601.
+   */
+  breachedAt: string;
+}
+
+export interface SlaDue {
+  /**
+   * The project's workspace.
+   */
+  workspaceId: string;
+  /**
+   * The item's project.
+   */
+  projectId: string;
+  /**
+   * The item.
+   */
+  itemId: string;
+  /**
+   * The policy.
+   */
+  policyId: string;
+  /**
+   * Working time that it may take.
+   */
+  targetSeconds: number;
+  /**
+   * The deadline, ISO-8601.
+   */
+  dueAt: string | null;
+  /**
+   * Working time that is left.
+   */
+  remainingSeconds: number;
+  /**
+   * The warning that it is, of the policy's.
+   */
+  warnBeforeSeconds: number;
+}
+
+export interface AutomationsSlaInput {
+  /**
+   * What is promised.
+   */
+  policy: {
+    /**
+     * The clock begins when the item first comes into one of them. None: when it is created.
+     *
+     * @maxItems 500
+     */
+    startStates?: string[];
+    /**
+     * It stands while the item is in one of them.
+     *
+     * @maxItems 500
+     */
+    pauseStates?: string[];
+    /**
+     * It ends when the item comes into one of them. Out of it again, it goes on where it was.
+     *
+     * @maxItems 500
+     */
+    stopStates?: string[];
+    /**
+     * Working time that it may take, whatever its priority.
+     */
+    targetSeconds?: number | null;
+    /**
+     * The same by priority, where `targetSeconds` is not given.
+     */
+    targets?: {
+      /**
+       * Of urgent items. Default: 86,400, a day of the calendar's time.
+       */
+      urgent?: number | null;
+      /**
+       * Of items with a high priority. Default: 604,800, seven days.
+       */
+      high?: number | null;
+      /**
+       * Of those with a medium one. Default: none.
+       */
+      medium?: number | null;
+      /**
+       * Of those with a low one. Default: none.
+       */
+      low?: number | null;
+      /**
+       * Of those without. Default: none.
+       */
+      none?: number | null;
+    } | null;
+    /**
+     * When the clock goes: `always`, `business_days` (Monday to Friday, whole days, UTC), or a calendar.
+     */
+    calendar?:
+      | ("always" | "business_days")
+      | {
+          /**
+           * In which its times are, an IANA name.
+           */
+          timeZone?: string;
+          /**
+           * When there is work, in at most 6 periods on one day; where they meet or overlap, they are one.
+           *
+           * @minItems 1
+           * @maxItems 100
+           *
+           * Items: A part of the week that is worked.
+           */
+          periods: {
+            /**
+             * The days of the week on which it is.
+             *
+             * @minItems 1
+             * @maxItems 7
+             */
+            days: (
+              | "monday"
+              | "tuesday"
+              | "wednesday"
+              | "thursday"
+              | "friday"
+              | "saturday"
+              | "sunday"
+            )[];
+            /**
+             * When work begins, local time.
+             */
+            from?: string;
+            /**
+             * When it ends: later the same day.
+             */
+            to?: string;
+          }[];
+          /**
+           * Local days without work, YYYY-MM-DD.
+           *
+           * @maxItems 2000
+           */
+          holidays?: string[];
+        };
+    /**
+     * Working time before the deadline at which it is told that it is near.
+     *
+     * @maxItems 10
+     */
+    warnBeforeSeconds?: number[];
+  };
+  /**
+   * Items. A bad one is left out with a warning.
+   *
+   * @maxItems 1000
+   */
+  items: AutomationsSlaInputSlaItem[];
+  /**
+   * As of when, ISO-8601. Default: the time of the job.
+   */
+  now?: string;
+}
+/**
+ * An item, with what is known of its states.
+ */
+export interface AutomationsSlaInputSlaItem {
+  /**
+   * The item.
+   */
+  id: string;
+  /**
+   * When it was created, ISO-8601.
+   */
+  createdAt: string;
+  /**
+   * How urgent it is.
+   */
+  priority?: "urgent" | "high" | "medium" | "low" | "none";
+  /**
+   * Its states, in any order; the first since its creation, where it is known.
+   *
+   * @maxItems 2000
+   *
+   * Items: A change of an item's state.
+   */
+  history?: {
+    /**
+     * Since when, ISO-8601.
+     */
+    at: string;
+    /**
+     * The state that it came into.
+     */
+    state: string;
+  }[];
+}
+
+export interface AutomationsSlaOutput {
+  /**
+   * The good items, in the order of the input.
+   *
+   * Items: How an item stands.
+   */
+  items: {
+    /**
+     * The item.
+     */
+    id: string;
+    /**
+     * What the clock does: `no_target` where nothing is promised at its priority.
+     */
+    clock: "not_started" | "running" | "paused" | "stopped" | "no_target";
+    /**
+     * Working time that it may take.
+     */
+    targetSeconds: number | null;
+    /**
+     * Working time that it took.
+     */
+    usedSeconds: number;
+    /**
+     * The deadline while the clock runs, and what it was when it stopped; null while it stands, and where it lies more than a hundred years ahead.
+     */
+    dueAt: string | null;
+    /**
+     * Working time that is left; less than 0 is over the deadline.
+     */
+    remainingSeconds: number | null;
+    /**
+     * Whether the time was over: what stops or pauses at the deadline itself is in time.
+     */
+    breached: boolean;
+    /**
+     * When it was over.
+     */
+    breachedAt: string | null;
+    /**
+     * When to look next, if nothing changes: at a warning, or the deadline.
+     */
+    nextCheckAt: string | null;
+  }[];
+  /**
+   * What was left out, and why; the first 100.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: string;
+    /**
+     * The element that it is about.
+     */
+    path: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
+  /**
+   * How many warnings there were.
+   */
+  warningsTotal: number;
+}
+
+export interface AutomationsPoliciesInput {
+  /**
+   * The project's workspace.
+   */
+  workspaceId: string;
+  /**
+   * The project whose items they are about.
+   */
+  projectId: string;
+  /**
+   * Policies, each in the place of what it was.
+   *
+   * @maxItems 50
+   */
+  put?: {
+    /**
+     * The policy's id within the project.
+     */
+    id: string;
+    /**
+     * What is promised.
+     */
+    policy: {
+      /**
+       * The clock begins when the item first comes into one of them. None: when it is created.
+       *
+       * @maxItems 500
+       */
+      startStates?: string[];
+      /**
+       * It stands while the item is in one of them.
+       *
+       * @maxItems 500
+       */
+      pauseStates?: string[];
+      /**
+       * It ends when the item comes into one of them. Out of it again, it goes on where it was.
+       *
+       * @maxItems 500
+       */
+      stopStates?: string[];
+      /**
+       * Working time that it may take, whatever its priority.
+       */
+      targetSeconds?: number | null;
+      /**
+       * The same by priority, where `targetSeconds` is not given.
+       */
+      targets?: {
+        /**
+         * Of urgent items. Default: 86,400, a day of the calendar's time.
+         */
+        urgent?: number | null;
+        /**
+         * Of items with a high priority. Default: 604,800, seven days.
+         */
+        high?: number | null;
+        /**
+         * Of those with a medium one. Default: none.
+         */
+        medium?: number | null;
+        /**
+         * Of those with a low one. Default: none.
+         */
+        low?: number | null;
+        /**
+         * Of those without. Default: none.
+         */
+        none?: number | null;
+      } | null;
+      /**
+       * When the clock goes: `always`, `business_days` (Monday to Friday, whole days, UTC), or a calendar.
+       */
+      calendar?:
+        | ("always" | "business_days")
+        | {
+            /**
+             * In which its times are, an IANA name.
+             */
+            timeZone?: string;
+            /**
+             * When there is work, in at most 6 periods on one day; where they meet or overlap, they are one.
+             *
+             * @minItems 1
+             * @maxItems 100
+             *
+             * Items: A part of the week that is worked.
+             */
+            periods: {
+              /**
+               * The days of the week on which it is.
+               *
+               * @minItems 1
+               * @maxItems 7
+               */
+              days: (
+                | "monday"
+                | "tuesday"
+                | "wednesday"
+                | "thursday"
+                | "friday"
+                | "saturday"
+                | "sunday"
+              )[];
+              /**
+               * When work begins, local time.
+               */
+              from?: string;
+              /**
+               * When it ends: later the same day.
+               */
+              to?: string;
+            }[];
+            /**
+             * Local days without work, YYYY-MM-DD.
+             *
+             * @maxItems 2000
+             */
+            holidays?: string[];
+          };
+      /**
+       * Working time before the deadline at which it is told that it is near.
+       *
+       * @maxItems 10
+       */
+      warnBeforeSeconds?: number[];
+    };
+    /**
+     * Since when, ISO-8601. Of two the later counts.
+     */
+    updatedAt: string;
+  }[];
+  /**
+   * Policies that no longer count.
+   *
+   * @maxItems 50
+   */
+  remove?: {
+    /**
+     * The policy.
+     */
+    id: string;
+    /**
+     * Since when, ISO-8601. Of two the later counts.
+     */
+    updatedAt: string;
+  }[];
+}
+
+export interface AutomationsPoliciesOutput {
+  /**
+   * How many were new, or newer than what was known.
+   */
+  kept: number;
+  /**
+   * Keys that look like misspelt ones, and count as none.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: string;
+    /**
+     * The element that it is about.
+     */
+    path: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
+}
+
+export interface AutomationsTrackInput {
+  /**
+   * The project's workspace.
+   */
+  workspaceId: string;
+  /**
+   * The items' project.
+   */
+  projectId: string;
+  /**
+   * Items. A bad one is left out with a warning.
+   *
+   * @maxItems 1000
+   */
+  items: AutomationsTrackInputSlaItem[];
+  /**
+   * When their priorities were so, ISO-8601. Default: at each item's latest change.
+   */
+  updatedAt?: string;
+}
+/**
+ * An item, with what is known of its states.
+ */
+export interface AutomationsTrackInputSlaItem {
+  /**
+   * The item.
+   */
+  id: string;
+  /**
+   * When it was created, ISO-8601.
+   */
+  createdAt: string;
+  /**
+   * How urgent it is.
+   */
+  priority?: "urgent" | "high" | "medium" | "low" | "none";
+  /**
+   * Its states, in any order; the first since its creation, where it is known.
+   *
+   * @maxItems 2000
+   *
+   * Items: A change of an item's state.
+   */
+  history?: {
+    /**
+     * Since when, ISO-8601.
+     */
+    at: string;
+    /**
+     * The state that it came into.
+     */
+    state: string;
+  }[];
+}
+
+export interface AutomationsTrackOutput {
+  /**
+   * Good items of the job.
+   */
+  items: number;
+  /**
+   * Timers that were set.
+   */
+  timers: number;
+  /**
+   * What was left out, and why; the first 100.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: string;
+    /**
+     * The element that it is about.
+     */
+    path: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
+  /**
+   * How many warnings there were.
+   */
+  warningsTotal: number;
+}
+
+export interface AutomationsCheckInput {
+  /**
+   * The project's workspace.
+   */
+  workspaceId: string;
+  /**
+   * The item's project.
+   */
+  projectId: string;
+  /**
+   * The item whose clocks are looked at.
+   */
+  itemId: string;
+  /**
+   * When its timer was due, ISO-8601.
+   */
+  at?: string;
+}
+
+export interface AutomationsCheckOutput {
+  /**
+   * Events that it announced.
+   */
+  told: number;
+  /**
+   * When it will be looked again, if nothing changes.
+   */
+  nextCheckAt: string | null;
+}
+
+export interface AutomationsSweepInput {
+  /**
+   * Projects. A bad one is left out with a warning, and its items stay.
+   *
+   * @maxItems 5000
+   */
+  projects: AutomationsSweepInputSweptProject[];
+  /**
+   * Items. A bad one stays, with a warning.
+   *
+   * @maxItems 20000
+   */
+  items: AutomationsSweepInputSweptItem[];
+  /**
+   * As of when, ISO-8601. Default: the time of the job.
+   */
+  now?: string;
+}
+/**
+ * A project, and what it does with old items.
+ */
+export interface AutomationsSweepInputSweptProject {
+  /**
+   * The project.
+   */
+  id: string;
+  /**
+   * Months of 30 days without a change after which an item that is done is archived; 0 is never.
+   */
+  archiveIn?: number;
+  /**
+   * Months of 30 days without a change after which an open item is closed; 0 is never.
+   */
+  closeIn?: number;
+  /**
+   * The state that closes an item; one of the project's own.
+   */
+  closeStateId?: string | null;
+  /**
+   * The project's states, against which `closeStateId` is checked where it is given.
+   *
+   * @maxItems 500
+   */
+  stateIds?: string[];
+}
+/**
+ * An item that may be old.
+ */
+export interface AutomationsSweepInputSweptItem {
+  /**
+   * The item.
+   */
+  id: string;
+  /**
+   * Its project.
+   */
+  projectId: string;
+  /**
+   * What its state means.
+   */
+  stateGroup: "backlog" | "unstarted" | "started" | "completed" | "cancelled";
+  /**
+   * Its state.
+   */
+  stateId?: string | null;
+  /**
+   * When it was changed last, ISO-8601.
+   */
+  updatedAt: string;
+  /**
+   * When it was archived; such an item stays.
+   */
+  archivedAt?: string | null;
+  /**
+   * A draft stays.
+   */
+  isDraft?: boolean;
+  /**
+   * Its cycles: it stays until all have ended.
+   *
+   * @maxItems 500
+   */
+  cycles?: {
+    /**
+     * When it ends, a day or an instant, ISO-8601; null is open.
+     */
+    endDate: string | null;
+  }[];
+  /**
+   * Its modules: it stays until all have ended.
+   *
+   * @maxItems 500
+   */
+  modules?: {
+    /**
+     * When it ends, a day or an instant, ISO-8601; null is open.
+     */
+    targetDate: string | null;
+  }[];
+  /**
+   * How the intake stands; while it is pending or snoozed the item stays.
+   */
+  intake?: ("pending" | "rejected" | "snoozed" | "accepted" | "duplicate") | null;
+}
+
+export interface AutomationsSweepOutput {
+  /**
+   * Items to archive, in the order of the input.
+   */
+  archive: {
+    /**
+     * The item.
+     */
+    itemId: string;
+    /**
+     * Its project.
+     */
+    projectId: string;
+  }[];
+  /**
+   * Items to close, in the order of the input.
+   */
+  close: {
+    /**
+     * The item.
+     */
+    itemId: string;
+    /**
+     * Its project.
+     */
+    projectId: string;
+    /**
+     * The state that it goes to.
+     */
+    stateId: string;
+  }[];
+  /**
+   * What was left out, and why; the first 100.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: string;
+    /**
+     * The element that it is about.
+     */
+    path: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
+  /**
+   * How many warnings there were.
+   */
+  warningsTotal: number;
+}
+
 /** Input and output of each engine's actions. */
 export interface Engines {
   activities: {
@@ -2669,6 +3406,11 @@ export interface Engines {
     rules: { input: AutomationsRulesInput; output: AutomationsRulesOutput };
     items: { input: AutomationsItemsInput; output: AutomationsItemsOutput };
     react: { input: AutomationsReactInput; output: AutomationsReactOutput };
+    sla: { input: AutomationsSlaInput; output: AutomationsSlaOutput };
+    policies: { input: AutomationsPoliciesInput; output: AutomationsPoliciesOutput };
+    track: { input: AutomationsTrackInput; output: AutomationsTrackOutput };
+    check: { input: AutomationsCheckInput; output: AutomationsCheckOutput };
+    sweep: { input: AutomationsSweepInput; output: AutomationsSweepOutput };
   };
 }
 
@@ -2676,6 +3418,8 @@ export interface Engines {
 export interface Events {
   "activity.recorded": ActivityRecorded;
   "automation.fired": AutomationFired;
+  "sla.breached": SlaBreached;
+  "sla.due": SlaDue;
 }
 
 /** What the client knows at run time. */
@@ -2691,6 +3435,11 @@ export const CONTRACT: Contract<Engines, Events> = {
       rules: { version: 1, maxInputBytes: 2097152 },
       items: { version: 1, maxInputBytes: 4194304 },
       react: { version: 1, maxInputBytes: 8388608 },
+      sla: { version: 1, maxInputBytes: 4194304 },
+      policies: { version: 1, maxInputBytes: 1048576 },
+      track: { version: 1, maxInputBytes: 4194304 },
+      check: { version: 1, maxInputBytes: 1048576 },
+      sweep: { version: 1, maxInputBytes: 8388608 },
     },
   },
 };

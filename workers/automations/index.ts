@@ -18,6 +18,11 @@ import {
   RulesInput,
   RulesOutput,
 } from "./schemas.ts";
+import { SLA_EVENTS, slaActions } from "./sla/actions.ts";
+import { deadlineReactInputOf } from "./sla/deadline-event.ts";
+import { purgeSla } from "./sla/purge.ts";
+import { trackEvents } from "./sla/track.ts";
+import { sweepActions } from "./sweep/actions.ts";
 
 const MIB = 1_048_576;
 
@@ -27,7 +32,10 @@ export default defineWorker({
   timeoutMs: 10_000,
   transactions: 0,
   maxHeldBytes: 4 * MIB,
-  purge: (tx) => purge(tx),
+  async purge(tx) {
+    const more = [await purge(tx), await purgeSla(tx)];
+    return more.find((isMore) => isMore);
+  },
   actions: {
     /** Tries rules on an event of an item; all that it needs is in the job. */
     evaluate: action({
@@ -74,10 +82,25 @@ export default defineWorker({
       input: ReactInput,
       output: ReactOutput,
       examples: REACT_EXAMPLES,
-      emits: { "automation.fired": AutomationFired },
+      emits: { "automation.fired": AutomationFired, ...SLA_EVENTS },
       maxInputBytes: 8 * MIB,
-      handleBatch: (jobs, batch) => react(jobs, batch),
+      async handleBatch(jobs, batch) {
+        const reactions = await react(jobs, batch);
+        await trackEvents(jobs, batch);
+        return reactions;
+      },
     }),
+
+    ...slaActions,
+    ...sweepActions,
   },
-  on: { "activity.recorded": { action: "react", map: reactInputOf } },
+  on: {
+    "activity.recorded": { action: "react", map: reactInputOf },
+    // Rules are told of deadlines, too.
+    "sla.breached": {
+      action: "react",
+      map: (event) => deadlineReactInputOf("sla.breached", event),
+    },
+    "sla.due": { action: "react", map: (event) => deadlineReactInputOf("sla.due", event) },
+  },
 });

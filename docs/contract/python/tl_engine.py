@@ -46,6 +46,11 @@ ENGINES: Dict[str, Dict[str, Dict[str, int]]] = {
         "rules": {"version": 1, "max_input_bytes": 2097152},
         "items": {"version": 1, "max_input_bytes": 4194304},
         "react": {"version": 1, "max_input_bytes": 8388608},
+        "sla": {"version": 1, "max_input_bytes": 4194304},
+        "policies": {"version": 1, "max_input_bytes": 1048576},
+        "track": {"version": 1, "max_input_bytes": 4194304},
+        "check": {"version": 1, "max_input_bytes": 1048576},
+        "sweep": {"version": 1, "max_input_bytes": 8388608},
     },
 }
 # End of what is generated.
