@@ -37,10 +37,10 @@ function partOf(schema: z.ZodType, isSpelled: boolean, walk: Walk): JsonSchema {
 
 /** Goes through a schema and its JSON Schema side by side. */
 function widened(schema: z.ZodType, json: JsonSchema, isSpelled: boolean, walk: Walk): JsonSchema {
-  const { isJsonTaken } = WIRE.get(schema) ?? {};
+  const { isJsonTaken, isReadByHandler } = WIRE.get(schema) ?? {};
   const shape = shapeOf(schema);
   const own = shape
-    ? describedBy(shape, json, isSpelled, walk)
+    ? describedBy(shape, json, isSpelled && !isReadByHandler, walk)
     : inner(schema, json, isSpelled, walk);
   if (!isJsonTaken) return own;
   if (walk.audience === "types") return { ...own, isJsonTaken };

@@ -9,6 +9,8 @@ interface Wire {
   isJsonTaken?: boolean;
   /** What callers should send, where less than that is checked: a schema, of whose type zod's registry would make another. */
   shape?: unknown;
+  /** The handler reads it: its keys reach it as they were sent, even those that are unknown. */
+  isReadByHandler?: boolean;
   /** Keys have any spelling in here. */
   isAnySpelling?: boolean;
 }
@@ -37,6 +39,16 @@ export const describedAs = <Base extends z.ZodType, Shape extends z.ZodType>(
   base: Base,
   shape: Shape,
 ) => noting(base, { shape }) as unknown as z.ZodType<z.output<Base>, z.input<Shape>>;
+
+/**
+ * The same for what its handler reads itself, to say of each unknown key where it is: nothing is respelt or left out
+ * of it before.
+ */
+export const readByHandler = <Shape extends z.ZodType>(shape: Shape) =>
+  noting(z.unknown(), { shape, isReadByHandler: true }) as unknown as z.ZodType<
+    unknown,
+    z.input<Shape>
+  >;
 
 /** The shape that a schema is described by. */
 export const shapeOf = (schema: z.ZodType) => WIRE.get(schema)?.shape as z.ZodType | undefined;

@@ -103,8 +103,9 @@ export function planOf(schema: z.ZodObject): Plan {
 
 /** @param isChecked whether what does not fit is refused; within a shape it only is not used. */
 function partOf(schema: z.ZodType, isChecked: boolean): Plan | undefined {
-  const { isJsonTaken = false } = WIRE.get(schema) ?? {};
+  const { isJsonTaken = false, isReadByHandler } = WIRE.get(schema) ?? {};
   const shape = shapeOf(schema);
+  if (isReadByHandler) return undefined;
   const inner = shape ? partOf(shape, false) : innerOf(schema, isChecked);
   if (inner) return { ...inner, isChecked, isJsonTaken: isJsonTaken || inner.isJsonTaken };
   return isJsonTaken ? { kind: "value", isJsonTaken, isChecked } : undefined;

@@ -4,7 +4,7 @@ import { KeyWarning, readSent } from "./read-spellings.ts";
 import { noting } from "./spelling-marks.ts";
 import { planOf } from "./spelling-plan.ts";
 
-export { alsoAs, describedAs, orJson } from "./spelling-marks.ts";
+export { alsoAs, describedAs, orJson, readByHandler } from "./spelling-marks.ts";
 
 /** The field `keyWarnings` of an input that wants to know; no caller can send it. */
 export const KeyWarnings = z.array(KeyWarning).optional();

@@ -1,7 +1,7 @@
 /** Makes values that a schema takes, its extremes above all: the longest, the emptiest, the oddest. */
 import fc from "fast-check";
 import { z } from "zod";
-import { shapeOf } from "../engine/spelling-marks.ts";
+import { shapeOf, WIRE } from "../engine/spelling-marks.ts";
 
 type Def = Record<string, unknown> & { type: string };
 
@@ -32,7 +32,8 @@ export function sampleInputs(schema: z.ZodType, count = 50): unknown[] {
 }
 
 function partOf(schema: z.ZodType, most: number): fc.Arbitrary<unknown> {
-  const shape = shapeOf(schema);
+  // What a handler reads itself has parts within parts, more than a string can hold: its engine makes its own.
+  const shape = WIRE.get(schema)?.isReadByHandler ? undefined : shapeOf(schema);
   // What it checks itself is less than what it is meant to hold.
   return shape ? fc.oneof(partOf(shape, most), partBy(schema, most)) : partBy(schema, most);
 }

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { Activity, type ActivityEntries } from "./activity-entries.ts";
 import {
+  Cause,
   CHANGE_TYPES,
   type Change,
   Epoch,
@@ -63,6 +64,9 @@ export const ActivityRecorded = z.object({
     .describe(
       "Every state that occurs in the entries or the item and whose group the caller told, in each part.",
     ),
+  cause: Cause.optional().describe(
+    "Where an automation made the change: the rules that led to it, as its publisher told them.",
+  ),
   item: CreatedItem.optional().describe(
     "On creation: the item as the change set tells it; in the first part.",
   ),
@@ -87,6 +91,7 @@ export function activityRecorded(change: Change, entries: ActivityEntries): Acti
     activities: part,
     ...(parts.length > 1 && { part: { number: index + 1, of: parts.length } }),
     states,
+    ...(change.cause && { cause: change.cause }),
     ...(item && index === 0 && { item }),
   }));
 }

@@ -143,6 +143,12 @@ const ISSUE_REQUIRED = {
   },
 };
 
+/** How an automation came to make a change. The engine hands it on and looks at nothing in it. */
+export const Cause = z.object({
+  depth: z.int().min(0).max(1_000).describe("How many rules led to it."),
+  path: z.array(Id).max(20).default([]).describe("Those rules, the first one first."),
+});
+
 const Canonical = z
   .object({
     type: z.enum(CHANGE_TYPES).describe("What kind of change it is, in Plane's words."),
@@ -171,6 +177,9 @@ const Canonical = z
     lastActivity: LastActivity.nullable()
       .default(null)
       .describe("The item's latest entry: a description edit by the same actor refreshes it."),
+    cause: Cause.nullish().describe(
+      "Where an automation made the change: what `automation.fired` says of it, so that rules that set off each other end.",
+    ),
     coalesceWindowMs: z
       .number()
       .min(0)

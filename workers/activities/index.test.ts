@@ -123,3 +123,15 @@ test("a change of a cycle is announced under its first item", async () => {
   const { events } = await run("cycle.activity.created", null, current, { issue_id: null });
   expect(events[0]).toMatchObject({ issueId: "item-2", states: {} });
 });
+
+test("the rules that led to a change are handed on, so that automations end their loops", async () => {
+  const cause = { depth: 3, path: ["a", "b", "c"] };
+  const change = [{ name: "New" }, { name: "Old" }] as const;
+  const { events } = await run("issue.activity.updated", ...change, { cause });
+  expect(events[0]?.cause).toEqual(cause);
+  const { events: plain } = await run("issue.activity.updated", ...change, { cause: null });
+  expect(plain[0]).not.toHaveProperty("cause");
+  await expect(
+    run("issue.activity.updated", ...change, { cause: { depth: -1 } }),
+  ).rejects.toThrow();
+});
