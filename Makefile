@@ -29,7 +29,7 @@ RUN := node
 WITH_SERVICES := node scripts/author/services.ts with --
 
 .PHONY: help setup node demo test check release trend bench simulate cost crash-test crash-test-selfcheck fleet dev worker example new-worker remove-worker contract handbook client \
-	send test-connections compare-activities dead-letters replay topology migrate lint-manifests rights images pin-images sign-images verify-images try-image render deploy-dev deploy-staging stop-all resume \
+	send test-connections compare-activities rules-check dead-letters replay topology migrate lint-manifests rights images pin-images sign-images verify-images try-image render deploy-dev deploy-staging stop-all resume \
 	cluster-up cluster-down try-cluster \
 	services-up services-down services-status format clean
 
@@ -133,6 +133,10 @@ compare-activities: setup ## Where the engine's entries differ from Plane's rows
 	@$(call needs,PLANE)
 	@$(call needs,ENGINE)
 	@$(RUN) scripts/operate/compare-activities.ts
+
+rules-check: setup ## What is wrong with rules of automations, and in which line: FILE=rules.json (or YAML; - is stdin)
+	@$(call needs,FILE)
+	@$(RUN) workers/automations/rules-check.ts
 
 test-connections: setup ## Look whether every server is there and fit, with cause and next command [ENV=dev] [JSON=1]
 	@sh scripts/test-connections.sh

@@ -3434,7 +3434,7 @@ export const CONTRACT: Contract<Engines, Events> = {
       evaluate: { version: 1, maxInputBytes: 2097152 },
       rules: { version: 1, maxInputBytes: 2097152 },
       items: { version: 1, maxInputBytes: 4194304 },
-      react: { version: 1, maxInputBytes: 2097152 },
+      react: { version: 1, maxInputBytes: 8388608 },
       sla: { version: 1, maxInputBytes: 4194304 },
       policies: { version: 1, maxInputBytes: 1048576 },
       track: { version: 1, maxInputBytes: 4194304 },

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { fieldNamed } from "./rules/fields.ts";
 import type { ReactInput } from "./schemas/keep.ts";
-import { CEILINGS } from "./schemas/vocabulary.ts";
+import { CEILINGS, Id } from "./schemas/vocabulary.ts";
 
 const Text = z.string().nullish();
 
@@ -74,7 +74,8 @@ export function reactInputOf(sent: unknown): unknown {
   for (const element of type === undefined ? [] : event.activities) {
     const { success, data: activity } = Activity.safeParse(element);
     // A relation's second entry belongs to another item.
-    if (success) tell(happenedTo(activity.issueId || issueId), activity, event);
+    const owner = (success && activity.issueId) || issueId;
+    if (success && Id.safeParse(owner).success) tell(happenedTo(owner), activity, event);
   }
   if (type === "item.created" && event.item != null)
     tellCreation(happenedTo(issueId), event.item, event);

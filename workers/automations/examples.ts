@@ -5,7 +5,29 @@ import sampleJobs, { SAMPLE_RULES } from "./sample-job.ts";
 const NOW = "2026-03-31T12:00:00.000Z";
 
 export const EVALUATE_EXAMPLES: readonly Example[] = [
-  { title: "An item is done: three rules, one matches.", input: (n) => sampleJobs(n, []).input },
+  {
+    title: "An item is done: three rules, one matches.",
+    input: (n) => ({
+      event: {
+        type: "item.updated",
+        actor: "ada",
+        changes: [{ field: "state", from: "doing", to: "done" }],
+      },
+      item: {
+        id: `issue-${n}`,
+        project: "project-1",
+        name: `Item ${n}`,
+        state: "done",
+        stateGroup: "completed",
+        priority: "low",
+        labels: ["bug"],
+        createdBy: "grace",
+        dueDate: "2026-03-01",
+      },
+      rules: SAMPLE_RULES,
+      now: NOW,
+    }),
+  },
   {
     title: "A dry run in Plane's names, which says why the rule did not match.",
     input: (n) => ({
@@ -75,20 +97,9 @@ export const REACT_EXAMPLES: readonly Example[] = [
   {
     title: "An item is done.",
     input: (n, workspaceId) => ({
+      ...(sampleJobs(n, []).input as object),
       workspaceId,
       projectId: `${workspaceId}-project`,
-      actorId: "ada",
-      epoch: 1_774_958_400,
-      items: [
-        {
-          id: `issue-${n}`,
-          type: "item.updated",
-          changes: [
-            { field: "state", from: "doing", to: "done" },
-            { field: "stateGroup", from: "started", to: "completed" },
-          ],
-        },
-      ],
     }),
   },
 ];

@@ -83,7 +83,7 @@ export default defineWorker({
       output: ReactOutput,
       examples: REACT_EXAMPLES,
       emits: { "automation.fired": AutomationFired, ...SLA_EVENTS },
-      maxInputBytes: 2 * MIB,
+      maxInputBytes: 8 * MIB,
       async handleBatch(jobs, batch) {
         const reactions = await react(jobs, batch);
         await trackEvents(jobs, batch);

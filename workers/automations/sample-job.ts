@@ -1,8 +1,5 @@
-/** A change of state, tried on three rules: a job of automations as its callers send it. */
+/** A change of an item, as each event of `activities` brings one, and rules as people write them. */
 import type { SampleJobs } from "@tl-engine/shared";
-
-const NOW = "2026-03-31T12:00:00.000Z";
-const ITEMS = 5_000;
 
 /** Rules as people write them. */
 export const SAMPLE_RULES = [
@@ -36,27 +33,28 @@ export const SAMPLE_RULES = [
   },
 ];
 
+const ITEMS = 5_000;
+const PROJECTS = 18;
+const FIRST_CHANGE_S = 1_700_000_000;
+
 const sampleJobs: SampleJobs = (n) => ({
-  type: "automations.evaluate.v1",
+  type: "automations.react.v1",
   input: {
-    event: {
-      type: "item.updated",
-      actor: "ada",
-      changes: [{ field: "state", from: "doing", to: "done" }],
-    },
-    item: {
-      id: `issue-${n % ITEMS}`,
-      project: "project-1",
-      name: `Item ${n}`,
-      state: "done",
-      stateGroup: "completed",
-      priority: n % 2 ? "urgent" : "low",
-      labels: ["bug"],
-      createdBy: "grace",
-      dueDate: "2026-03-01",
-    },
-    rules: SAMPLE_RULES,
-    now: NOW,
+    workspaceId: "workspace-1",
+    projectId: `project-${n % PROJECTS}`,
+    actorId: "ada",
+    epoch: FIRST_CHANGE_S + n,
+    items: [
+      {
+        id: `issue-${n % ITEMS}`,
+        type: "item.updated",
+        changes: [
+          { field: "state", from: "doing", to: "done" },
+          { field: "stateGroup", from: "started", to: "completed" },
+          { field: "labels", from: null, to: "bug" },
+        ],
+      },
+    ],
   },
 });
 

@@ -45,7 +45,7 @@ ENGINES: Dict[str, Dict[str, Dict[str, int]]] = {
         "evaluate": {"version": 1, "max_input_bytes": 2097152},
         "rules": {"version": 1, "max_input_bytes": 2097152},
         "items": {"version": 1, "max_input_bytes": 4194304},
-        "react": {"version": 1, "max_input_bytes": 2097152},
+        "react": {"version": 1, "max_input_bytes": 8388608},
         "sla": {"version": 1, "max_input_bytes": 4194304},
         "policies": {"version": 1, "max_input_bytes": 1048576},
         "track": {"version": 1, "max_input_bytes": 4194304},
