@@ -173,6 +173,21 @@ export interface ActivitiesRecordInput {
     epoch: number;
   } | null;
   /**
+   * Where an automation made the change: what `automation.fired` says of it, so that rules that set off each other end.
+   */
+  cause?: {
+    /**
+     * How many rules led to it.
+     */
+    depth: number;
+    /**
+     * Those rules, the first one first.
+     *
+     * @maxItems 20
+     */
+    path?: string[];
+  } | null;
+  /**
    * How old `lastActivity` may be to be refreshed, in milliseconds; absent: any age, as in Plane.
    */
   coalesceWindowMs?: number;
@@ -626,6 +641,21 @@ export interface ActivityRecorded {
        */
       group: "backlog" | "unstarted" | "started" | "completed" | "cancelled";
     };
+  };
+  /**
+   * Where an automation made the change: the rules that led to it, as its publisher told them.
+   */
+  cause?: {
+    /**
+     * How many rules led to it.
+     */
+    depth: number;
+    /**
+     * Those rules, the first one first.
+     *
+     * @maxItems 20
+     */
+    path: string[];
   };
   /**
    * On creation: the item as the change set tells it; in the first part.
@@ -1301,6 +1331,2881 @@ export interface AnalyticsFlowOutput {
   }[];
 }
 
+export interface AutomationsEvaluateInput {
+  /**
+   * What happened.
+   */
+  event: {
+    /**
+     * What happened: item.created, item.updated, item.deleted, comment.created, comment.updated, comment.deleted, link.created, link.updated, link.deleted, attachment.created, attachment.deleted, relation.created, relation.deleted, reaction.created, reaction.deleted, vote.created, vote.deleted, intake.created, sla.due, sla.breached, scheduled, manual. No rule matches any other.
+     */
+    type: string;
+    /**
+     * Who did it.
+     */
+    actor?: string | null;
+    /**
+     * The text of a comment.
+     */
+    comment?: string | null;
+    /**
+     * How many rules led to it: 0 is a person's doing. At 10 no rule matches any more.
+     */
+    depth?: number;
+    /**
+     * Those rules, the first one first.
+     *
+     * @maxItems 100
+     */
+    path?: string[];
+    /**
+     * The fields that changed.
+     *
+     * @maxItems 1000
+     */
+    changes?: {
+      /**
+       * Which field; others than an item's are skipped.
+       */
+      field: string;
+      /**
+       * Its value before; of labels and the like the ids, or one that went.
+       */
+      from?: unknown;
+      /**
+       * Its value after.
+       */
+      to?: unknown;
+    }[];
+  };
+  /**
+   * The item after it: its fields, in the engine's or Plane's names; `custom` holds those of the tracker's own. What a rule can't name is skipped.
+   */
+  item: {
+    [k: string]: unknown;
+  };
+  /**
+   * The rules, tried in this order.
+   *
+   * @maxItems 1000
+   */
+  rules: AutomationsEvaluateInputAutomationRule[];
+  /**
+   * The instant that `{days}` counts from, ISO-8601.
+   */
+  now: string;
+  /**
+   * A dry run: of each rule that did not match, the conditions that failed.
+   */
+  explain?: boolean;
+}
+/**
+ * A rule, with at most 65 actions and 1000 conditions.
+ */
+export interface AutomationsEvaluateInputAutomationRule {
+  /**
+   * Its id; of two rules with one id in a list the first counts.
+   */
+  id: string;
+  /**
+   * What people call it.
+   */
+  name?: string;
+  /**
+   * False switches it off.
+   */
+  enabled?: boolean;
+  /**
+   * Where it counts.
+   */
+  scope?: {
+    /**
+     * Empty or absent is every project.
+     *
+     * @maxItems 500
+     */
+    projects?: string[];
+  };
+  /**
+   * What sets the rule off.
+   */
+  trigger: {
+    /**
+     * The events that set it off.
+     */
+    on:
+      | (
+          | "item.created"
+          | "item.updated"
+          | "item.deleted"
+          | "comment.created"
+          | "comment.updated"
+          | "comment.deleted"
+          | "link.created"
+          | "link.updated"
+          | "link.deleted"
+          | "attachment.created"
+          | "attachment.deleted"
+          | "relation.created"
+          | "relation.deleted"
+          | "reaction.created"
+          | "reaction.deleted"
+          | "vote.created"
+          | "vote.deleted"
+          | "intake.created"
+          | "sla.due"
+          | "sla.breached"
+          | "scheduled"
+          | "manual"
+        )
+      | (
+          | "item.created"
+          | "item.updated"
+          | "item.deleted"
+          | "comment.created"
+          | "comment.updated"
+          | "comment.deleted"
+          | "link.created"
+          | "link.updated"
+          | "link.deleted"
+          | "attachment.created"
+          | "attachment.deleted"
+          | "relation.created"
+          | "relation.deleted"
+          | "reaction.created"
+          | "reaction.deleted"
+          | "vote.created"
+          | "vote.deleted"
+          | "intake.created"
+          | "sla.due"
+          | "sla.breached"
+          | "scheduled"
+          | "manual"
+        )[];
+    /**
+     * One of these must have changed; empty or absent is no condition.
+     *
+     * @maxItems 50
+     *
+     * Items: A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+     */
+    fields?: string[];
+    /**
+     * With one field: its value before, or one of a list; null is none.
+     */
+    from?: (string | number | boolean) | (string | number | boolean)[] | null;
+    /**
+     * With one field: its value after.
+     */
+    to?: (string | number | boolean) | (string | number | boolean)[] | null;
+  };
+  /**
+   * What must hold of the item; absent always holds.
+   */
+  conditions?:
+    | {
+        /**
+         * A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+         */
+        field: string;
+        /**
+         * How it is compared.
+         */
+        op:
+          | "equals"
+          | "not_equals"
+          | "in"
+          | "not_in"
+          | "contains"
+          | "not_contains"
+          | "contains_any"
+          | "contains_all"
+          | "contains_none"
+          | "starts_with"
+          | "ends_with"
+          | "matches"
+          | "not_matches"
+          | "greater"
+          | "at_least"
+          | "less"
+          | "at_most"
+          | "before"
+          | "after"
+          | "empty"
+          | "not_empty"
+          | "changed"
+          | "changed_from"
+          | "changed_to";
+        /**
+         * What with: a value, a list for `in`, `contains_any` and the like, a day, an instant or `{days}` for `before` and `after`, nothing for `empty` and `changed`.
+         */
+        value?:
+          | (string | number | boolean)
+          | (string | number | boolean)[]
+          | {
+              /**
+               * From now on; negative before now.
+               */
+              days: number;
+            };
+      }
+    | {
+        /**
+         * All of them hold.
+         *
+         * @minItems 1
+         */
+        all: (
+          | {
+              /**
+               * A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+               */
+              field: string;
+              /**
+               * How it is compared.
+               */
+              op:
+                | "equals"
+                | "not_equals"
+                | "in"
+                | "not_in"
+                | "contains"
+                | "not_contains"
+                | "contains_any"
+                | "contains_all"
+                | "contains_none"
+                | "starts_with"
+                | "ends_with"
+                | "matches"
+                | "not_matches"
+                | "greater"
+                | "at_least"
+                | "less"
+                | "at_most"
+                | "before"
+                | "after"
+                | "empty"
+                | "not_empty"
+                | "changed"
+                | "changed_from"
+                | "changed_to";
+              /**
+               * What with: a value, a list for `in`, `contains_any` and the like, a day, an instant or `{days}` for `before` and `after`, nothing for `empty` and `changed`.
+               */
+              value?:
+                | (string | number | boolean)
+                | (string | number | boolean)[]
+                | {
+                    /**
+                     * From now on; negative before now.
+                     */
+                    days: number;
+                  };
+            }
+          | {
+              [k: string]: unknown;
+            }
+        )[];
+      }
+    | {
+        /**
+         * One of them holds, or more.
+         *
+         * @minItems 1
+         */
+        any: (
+          | {
+              /**
+               * A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+               */
+              field: string;
+              /**
+               * How it is compared.
+               */
+              op:
+                | "equals"
+                | "not_equals"
+                | "in"
+                | "not_in"
+                | "contains"
+                | "not_contains"
+                | "contains_any"
+                | "contains_all"
+                | "contains_none"
+                | "starts_with"
+                | "ends_with"
+                | "matches"
+                | "not_matches"
+                | "greater"
+                | "at_least"
+                | "less"
+                | "at_most"
+                | "before"
+                | "after"
+                | "empty"
+                | "not_empty"
+                | "changed"
+                | "changed_from"
+                | "changed_to";
+              /**
+               * What with: a value, a list for `in`, `contains_any` and the like, a day, an instant or `{days}` for `before` and `after`, nothing for `empty` and `changed`.
+               */
+              value?:
+                | (string | number | boolean)
+                | (string | number | boolean)[]
+                | {
+                    /**
+                     * From now on; negative before now.
+                     */
+                    days: number;
+                  };
+            }
+          | {
+              [k: string]: unknown;
+            }
+        )[];
+      }
+    | {
+        /**
+         * It does not hold.
+         */
+        not:
+          | {
+              /**
+               * A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+               */
+              field: string;
+              /**
+               * How it is compared.
+               */
+              op:
+                | "equals"
+                | "not_equals"
+                | "in"
+                | "not_in"
+                | "contains"
+                | "not_contains"
+                | "contains_any"
+                | "contains_all"
+                | "contains_none"
+                | "starts_with"
+                | "ends_with"
+                | "matches"
+                | "not_matches"
+                | "greater"
+                | "at_least"
+                | "less"
+                | "at_most"
+                | "before"
+                | "after"
+                | "empty"
+                | "not_empty"
+                | "changed"
+                | "changed_from"
+                | "changed_to";
+              /**
+               * What with: a value, a list for `in`, `contains_any` and the like, a day, an instant or `{days}` for `before` and `after`, nothing for `empty` and `changed`.
+               */
+              value?:
+                | (string | number | boolean)
+                | (string | number | boolean)[]
+                | {
+                    /**
+                     * From now on; negative before now.
+                     */
+                    days: number;
+                  };
+            }
+          | {
+              [k: string]: unknown;
+            };
+      };
+  /**
+   * What is to be done, in this order.
+   *
+   * @minItems 1
+   * @maxItems 65
+   *
+   * Items: One thing to be done.
+   */
+  actions: {
+    /**
+     * What is to be done.
+     */
+    type: "set" | "add" | "remove" | "comment" | "notify" | "webhook" | "create" | "archive";
+    /**
+     * Of `set`, `add` and `remove`: which field.
+     */
+    field?: string;
+    /**
+     * Of `set`: what to; null empties the field.
+     */
+    value?: string | number | boolean | string[] | null;
+    /**
+     * Of `add` and `remove`: ids. Of `create`: the new item's fields, with its name.
+     */
+    values?:
+      | string[]
+      | {
+          [k: string]: string | number | boolean | string[] | null;
+        };
+    /**
+     * Of `comment` and `notify`.
+     */
+    text?: string;
+    /**
+     * Of `notify`: who.
+     *
+     * @maxItems 500
+     */
+    users?: string[];
+    /**
+     * Of `notify`: who, by what they are.
+     */
+    roles?: ("assignees" | "creator" | "actor" | "subscribers")[];
+    /**
+     * Of `webhook`: which.
+     */
+    endpoint?: string;
+    /**
+     * The items that it touches; absent is the event's own.
+     *
+     * @maxItems 5000
+     */
+    items?: string[];
+  }[];
+}
+
+export interface AutomationsEvaluateOutput {
+  /**
+   * The rules that match, in their order.
+   */
+  matched: {
+    /**
+     * The rule.
+     */
+    ruleId: string;
+    /**
+     * What is to be done, without what would change nothing.
+     */
+    actions: {
+      /**
+       * What is to be done.
+       */
+      type: string;
+      /**
+       * Which field.
+       */
+      field?: string;
+      /**
+       * What it is to be; null is none.
+       */
+      value?: (string | number | boolean) | string[] | null;
+      /**
+       * Ids to add or to remove, or the fields of a new item.
+       */
+      values?:
+        | string[]
+        | {
+            [k: string]: string | number | boolean | string[] | null;
+          };
+      /**
+       * Of a comment or notification.
+       */
+      text?: string;
+      /**
+       * Whom to notify.
+       */
+      users?: string[];
+      /**
+       * Whom to notify, by what they are.
+       */
+      roles?: string[];
+      /**
+       * The webhook.
+       */
+      endpoint?: string;
+      /**
+       * The items that it touches; absent is the event's own.
+       */
+      items?: string[];
+    }[];
+    /**
+     * To be handed on with what the actions change.
+     */
+    depth: number;
+    /**
+     * The rules that led to it, this one last.
+     */
+    path: string[];
+  }[];
+  /**
+   * The others.
+   */
+  skipped: {
+    /**
+     * The rule.
+     */
+    ruleId: string;
+    /**
+     * The first thing that kept it from matching.
+     */
+    reason:
+      | "disabled"
+      | "depth"
+      | "trigger"
+      | "field"
+      | "scope"
+      | "conditions"
+      | "changes_nothing"
+      | "limit";
+    /**
+     * The same in words; in a dry run.
+     */
+    message?: string;
+    /**
+     * The first 20 conditions that failed; in a dry run.
+     */
+    failed?: {
+      /**
+       * Where the condition stands in its rule.
+       */
+      path: string;
+      /**
+       * What it looks at.
+       */
+      field: string;
+      /**
+       * How it compares.
+       */
+      op: string;
+      /**
+       * It held, within a `not`.
+       */
+      isNegated: boolean;
+      /**
+       * What it compares with, as text.
+       */
+      expected: string;
+      /**
+       * What it found, as text.
+       */
+      actual: string;
+    }[];
+  }[];
+  /**
+   * Rules and fields that were left out; the first 100 of them.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: string;
+    /**
+     * The element that it is about.
+     */
+    path: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
+  /**
+   * How many warnings there were.
+   */
+  warningsTotal: number;
+}
+
+export interface AutomationsRulesInput {
+  /**
+   * Whose rules they are.
+   */
+  workspaceId: string;
+  /**
+   * Sets, each in the place of what it was before.
+   *
+   * @maxItems 50
+   */
+  put?: {
+    /**
+     * The set's id within the workspace.
+     */
+    id: string;
+    /**
+     * Higher ones count, in whatever order they come; a time in milliseconds will do.
+     */
+    version: number;
+    /**
+     * The only project that they are for; absent is every.
+     */
+    projectId?: string | null;
+    /**
+     * The rules, tried in this order.
+     *
+     * @maxItems 1000
+     */
+    rules: AutomationsRulesInputAutomationRule[];
+  }[];
+  /**
+   * Sets that are gone as of that version.
+   *
+   * @maxItems 50
+   */
+  remove?: {
+    /**
+     * The set's id.
+     */
+    id: string;
+    /**
+     * Higher ones count, in whatever order they come; a time in milliseconds will do.
+     */
+    version: number;
+  }[];
+}
+/**
+ * A rule, with at most 65 actions and 1000 conditions.
+ */
+export interface AutomationsRulesInputAutomationRule {
+  /**
+   * Its id; of two rules with one id in a list the first counts.
+   */
+  id: string;
+  /**
+   * What people call it.
+   */
+  name?: string;
+  /**
+   * False switches it off.
+   */
+  enabled?: boolean;
+  /**
+   * Where it counts.
+   */
+  scope?: {
+    /**
+     * Empty or absent is every project.
+     *
+     * @maxItems 500
+     */
+    projects?: string[];
+  };
+  /**
+   * What sets the rule off.
+   */
+  trigger: {
+    /**
+     * The events that set it off.
+     */
+    on:
+      | (
+          | "item.created"
+          | "item.updated"
+          | "item.deleted"
+          | "comment.created"
+          | "comment.updated"
+          | "comment.deleted"
+          | "link.created"
+          | "link.updated"
+          | "link.deleted"
+          | "attachment.created"
+          | "attachment.deleted"
+          | "relation.created"
+          | "relation.deleted"
+          | "reaction.created"
+          | "reaction.deleted"
+          | "vote.created"
+          | "vote.deleted"
+          | "intake.created"
+          | "sla.due"
+          | "sla.breached"
+          | "scheduled"
+          | "manual"
+        )
+      | (
+          | "item.created"
+          | "item.updated"
+          | "item.deleted"
+          | "comment.created"
+          | "comment.updated"
+          | "comment.deleted"
+          | "link.created"
+          | "link.updated"
+          | "link.deleted"
+          | "attachment.created"
+          | "attachment.deleted"
+          | "relation.created"
+          | "relation.deleted"
+          | "reaction.created"
+          | "reaction.deleted"
+          | "vote.created"
+          | "vote.deleted"
+          | "intake.created"
+          | "sla.due"
+          | "sla.breached"
+          | "scheduled"
+          | "manual"
+        )[];
+    /**
+     * One of these must have changed; empty or absent is no condition.
+     *
+     * @maxItems 50
+     *
+     * Items: A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+     */
+    fields?: string[];
+    /**
+     * With one field: its value before, or one of a list; null is none.
+     */
+    from?: (string | number | boolean) | (string | number | boolean)[] | null;
+    /**
+     * With one field: its value after.
+     */
+    to?: (string | number | boolean) | (string | number | boolean)[] | null;
+  };
+  /**
+   * What must hold of the item; absent always holds.
+   */
+  conditions?:
+    | {
+        /**
+         * A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+         */
+        field: string;
+        /**
+         * How it is compared.
+         */
+        op:
+          | "equals"
+          | "not_equals"
+          | "in"
+          | "not_in"
+          | "contains"
+          | "not_contains"
+          | "contains_any"
+          | "contains_all"
+          | "contains_none"
+          | "starts_with"
+          | "ends_with"
+          | "matches"
+          | "not_matches"
+          | "greater"
+          | "at_least"
+          | "less"
+          | "at_most"
+          | "before"
+          | "after"
+          | "empty"
+          | "not_empty"
+          | "changed"
+          | "changed_from"
+          | "changed_to";
+        /**
+         * What with: a value, a list for `in`, `contains_any` and the like, a day, an instant or `{days}` for `before` and `after`, nothing for `empty` and `changed`.
+         */
+        value?:
+          | (string | number | boolean)
+          | (string | number | boolean)[]
+          | {
+              /**
+               * From now on; negative before now.
+               */
+              days: number;
+            };
+      }
+    | {
+        /**
+         * All of them hold.
+         *
+         * @minItems 1
+         */
+        all: (
+          | {
+              /**
+               * A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+               */
+              field: string;
+              /**
+               * How it is compared.
+               */
+              op:
+                | "equals"
+                | "not_equals"
+                | "in"
+                | "not_in"
+                | "contains"
+                | "not_contains"
+                | "contains_any"
+                | "contains_all"
+                | "contains_none"
+                | "starts_with"
+                | "ends_with"
+                | "matches"
+                | "not_matches"
+                | "greater"
+                | "at_least"
+                | "less"
+                | "at_most"
+                | "before"
+                | "after"
+                | "empty"
+                | "not_empty"
+                | "changed"
+                | "changed_from"
+                | "changed_to";
+              /**
+               * What with: a value, a list for `in`, `contains_any` and the like, a day, an instant or `{days}` for `before` and `after`, nothing for `empty` and `changed`.
+               */
+              value?:
+                | (string | number | boolean)
+                | (string | number | boolean)[]
+                | {
+                    /**
+                     * From now on; negative before now.
+                     */
+                    days: number;
+                  };
+            }
+          | {
+              [k: string]: unknown;
+            }
+        )[];
+      }
+    | {
+        /**
+         * One of them holds, or more.
+         *
+         * @minItems 1
+         */
+        any: (
+          | {
+              /**
+               * A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+               */
+              field: string;
+              /**
+               * How it is compared.
+               */
+              op:
+                | "equals"
+                | "not_equals"
+                | "in"
+                | "not_in"
+                | "contains"
+                | "not_contains"
+                | "contains_any"
+                | "contains_all"
+                | "contains_none"
+                | "starts_with"
+                | "ends_with"
+                | "matches"
+                | "not_matches"
+                | "greater"
+                | "at_least"
+                | "less"
+                | "at_most"
+                | "before"
+                | "after"
+                | "empty"
+                | "not_empty"
+                | "changed"
+                | "changed_from"
+                | "changed_to";
+              /**
+               * What with: a value, a list for `in`, `contains_any` and the like, a day, an instant or `{days}` for `before` and `after`, nothing for `empty` and `changed`.
+               */
+              value?:
+                | (string | number | boolean)
+                | (string | number | boolean)[]
+                | {
+                    /**
+                     * From now on; negative before now.
+                     */
+                    days: number;
+                  };
+            }
+          | {
+              [k: string]: unknown;
+            }
+        )[];
+      }
+    | {
+        /**
+         * It does not hold.
+         */
+        not:
+          | {
+              /**
+               * A field of the item (`state`, `stateGroup`, `priority`, `labels`, `dueDate`, …, or `custom.<name>`), or of the event: `actor`, `comment`.
+               */
+              field: string;
+              /**
+               * How it is compared.
+               */
+              op:
+                | "equals"
+                | "not_equals"
+                | "in"
+                | "not_in"
+                | "contains"
+                | "not_contains"
+                | "contains_any"
+                | "contains_all"
+                | "contains_none"
+                | "starts_with"
+                | "ends_with"
+                | "matches"
+                | "not_matches"
+                | "greater"
+                | "at_least"
+                | "less"
+                | "at_most"
+                | "before"
+                | "after"
+                | "empty"
+                | "not_empty"
+                | "changed"
+                | "changed_from"
+                | "changed_to";
+              /**
+               * What with: a value, a list for `in`, `contains_any` and the like, a day, an instant or `{days}` for `before` and `after`, nothing for `empty` and `changed`.
+               */
+              value?:
+                | (string | number | boolean)
+                | (string | number | boolean)[]
+                | {
+                    /**
+                     * From now on; negative before now.
+                     */
+                    days: number;
+                  };
+            }
+          | {
+              [k: string]: unknown;
+            };
+      };
+  /**
+   * What is to be done, in this order.
+   *
+   * @minItems 1
+   * @maxItems 65
+   *
+   * Items: One thing to be done.
+   */
+  actions: {
+    /**
+     * What is to be done.
+     */
+    type: "set" | "add" | "remove" | "comment" | "notify" | "webhook" | "create" | "archive";
+    /**
+     * Of `set`, `add` and `remove`: which field.
+     */
+    field?: string;
+    /**
+     * Of `set`: what to; null empties the field.
+     */
+    value?: string | number | boolean | string[] | null;
+    /**
+     * Of `add` and `remove`: ids. Of `create`: the new item's fields, with its name.
+     */
+    values?:
+      | string[]
+      | {
+          [k: string]: string | number | boolean | string[] | null;
+        };
+    /**
+     * Of `comment` and `notify`.
+     */
+    text?: string;
+    /**
+     * Of `notify`: who.
+     *
+     * @maxItems 500
+     */
+    users?: string[];
+    /**
+     * Of `notify`: who, by what they are.
+     */
+    roles?: ("assignees" | "creator" | "actor" | "subscribers")[];
+    /**
+     * Of `webhook`: which.
+     */
+    endpoint?: string;
+    /**
+     * The items that it touches; absent is the event's own.
+     *
+     * @maxItems 5000
+     */
+    items?: string[];
+  }[];
+}
+
+export interface AutomationsRulesOutput {
+  /**
+   * Sets that were put or removed.
+   */
+  stored: number;
+  /**
+   * Sets of which the same or a later version was there already.
+   */
+  stale: number;
+  /**
+   * Good rules in the sets that were put.
+   */
+  rules: number;
+  /**
+   * What was left out, and why; the first 100 of them.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: string;
+    /**
+     * The element that it is about.
+     */
+    path: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
+  /**
+   * How many warnings there were.
+   */
+  warningsTotal: number;
+}
+
+export interface AutomationsItemsInput {
+  /**
+   * The project's workspace.
+   */
+  workspaceId?: string | null;
+  /**
+   * The items' project.
+   */
+  projectId: string;
+  /**
+   * Items. A bad one is left out with a warning.
+   *
+   * @maxItems 5000
+   */
+  put?: AutomationsItemsInputKnownItem[];
+  /**
+   * Items that are gone.
+   *
+   * @maxItems 5000
+   */
+  remove?: {
+    /**
+     * The item.
+     */
+    id: string;
+    /**
+     * When it was deleted, ISO-8601.
+     */
+    at: string;
+  }[];
+}
+/**
+ * What is known of an item.
+ */
+export interface AutomationsItemsInputKnownItem {
+  /**
+   * The item.
+   */
+  id: string;
+  /**
+   * When it was so, ISO-8601.
+   */
+  at: string;
+  /**
+   * Its fields, in the engine's or Plane's names; those that are absent stay as they are known.
+   */
+  fields: {
+    [k: string]: unknown;
+  };
+}
+
+export interface AutomationsItemsOutput {
+  /**
+   * Good items of the job, whether they told something new or not.
+   */
+  items: number;
+  /**
+   * What was left out, and why; the first 100 of them.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: string;
+    /**
+     * The element that it is about.
+     */
+    path: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
+  /**
+   * How many warnings there were.
+   */
+  warningsTotal: number;
+}
+
+export interface AutomationsReactInput {
+  /**
+   * The project's workspace; where it is not known, only the sets of the project count.
+   */
+  workspaceId?: string | null;
+  /**
+   * The items' project.
+   */
+  projectId: string;
+  /**
+   * Who did it.
+   */
+  actorId?: string | null;
+  /**
+   * UTC seconds since 1970, fractions allowed.
+   */
+  epoch: number;
+  /**
+   * How many rules led to it.
+   */
+  depth?: number;
+  /**
+   * Those rules, the first one first.
+   *
+   * @maxItems 100
+   */
+  path?: string[];
+  /**
+   * The items that it happened to, with at most 5000 changes together.
+   *
+   * @maxItems 1001
+   */
+  items: {
+    /**
+     * The item.
+     */
+    id: string;
+    /**
+     * What happened, as in `evaluate`.
+     */
+    type: string;
+    /**
+     * The fields that changed.
+     *
+     * @maxItems 1000
+     */
+    changes?: {
+      /**
+       * Which field.
+       */
+      field: string;
+      /**
+       * Its value before; of a set the id that went.
+       */
+      from?: string | number | boolean | string[] | null;
+      /**
+       * Its value after; of a set the id that came.
+       */
+      to?: string | number | boolean | string[] | null;
+    }[];
+    /**
+     * Fields that are told though they did not change.
+     */
+    known?: {
+      [k: string]: unknown;
+    };
+    /**
+     * The text of a comment.
+     */
+    comment?: string | null;
+    /**
+     * The item is gone.
+     */
+    deleted?: boolean;
+  }[];
+}
+
+export interface AutomationsReactOutput {
+  /**
+   * Items that it happened to.
+   */
+  items: number;
+  /**
+   * Rules there were to try on each.
+   */
+  tried: number;
+  /**
+   * Events `automation.fired`.
+   */
+  fired: number;
+  /**
+   * Where a chain of rules ended, its path; null where it did not.
+   */
+  ended: string | null;
+  /**
+   * Rules that were not tried or did not fire since the event went past a ceiling: 2000 rules, 5000 items touched.
+   */
+  left: number;
+}
+
+export interface AutomationFired {
+  /**
+   * Of this rule on this item by this event: the same whenever the event comes again, so that who acts on it can tell.
+   */
+  id: string;
+  /**
+   * The workspace.
+   */
+  workspaceId: string | null;
+  /**
+   * The item's project.
+   */
+  projectId: string;
+  /**
+   * The item.
+   */
+  itemId: string;
+  /**
+   * The rule's set.
+   */
+  setId: string;
+  /**
+   * The version of the set.
+   */
+  setVersion: number;
+  /**
+   * The rule that matched.
+   */
+  ruleId: string;
+  /**
+   * What set it off.
+   */
+  event: {
+    /**
+     * Its type, as in triggers.
+     */
+    type: string;
+    /**
+     * Who did it.
+     */
+    actorId: string | null;
+    /**
+     * UTC seconds since 1970, fractions allowed.
+     */
+    epoch: number;
+  };
+  /**
+   * What is to be done, without what would change nothing.
+   */
+  actions: {
+    /**
+     * What is to be done.
+     */
+    type: string;
+    /**
+     * Which field.
+     */
+    field?: string;
+    /**
+     * What it is to be; null is none.
+     */
+    value?: (string | number | boolean) | string[] | null;
+    /**
+     * Ids to add or to remove, or the fields of a new item.
+     */
+    values?:
+      | string[]
+      | {
+          [k: string]: string | number | boolean | string[] | null;
+        };
+    /**
+     * Of a comment or notification.
+     */
+    text?: string;
+    /**
+     * Whom to notify.
+     */
+    users?: string[];
+    /**
+     * Whom to notify, by what they are.
+     */
+    roles?: string[];
+    /**
+     * The webhook.
+     */
+    endpoint?: string;
+    /**
+     * The items that it touches; absent is the event's own.
+     */
+    items?: string[];
+  }[];
+  /**
+   * How many rules led to these actions, this one included: to be handed to `activities.record` as `cause` with what they change, so that loops end.
+   */
+  depth: number;
+  /**
+   * Those rules, this one last.
+   */
+  path: string[];
+}
+
+export interface SlaBreached {
+  /**
+   * The project's workspace.
+   */
+  workspaceId: string;
+  /**
+   * The item's project.
+   */
+  projectId: string;
+  /**
+   * The item.
+   */
+  itemId: string;
+  /**
+   * The policy.
+   */
+  policyId: string;
+  /**
+   * Working time that it may take.
+   */
+  targetSeconds: number;
+  /**
+   * The deadline, ISO-8601.
+   */
+  dueAt: string | null;
+  /**
+   * When the time was over, ISO-8601.
+   */
+  breachedAt: string;
+}
+
+export interface SlaDue {
+  /**
+   * The project's workspace.
+   */
+  workspaceId: string;
+  /**
+   * The item's project.
+   */
+  projectId: string;
+  /**
+   * The item.
+   */
+  itemId: string;
+  /**
+   * The policy.
+   */
+  policyId: string;
+  /**
+   * Working time that it may take.
+   */
+  targetSeconds: number;
+  /**
+   * The deadline, ISO-8601.
+   */
+  dueAt: string | null;
+  /**
+   * Working time that is left.
+   */
+  remainingSeconds: number;
+  /**
+   * The warning that it is, of the policy's.
+   */
+  warnBeforeSeconds: number;
+}
+
+export interface AutomationsSlaInput {
+  /**
+   * What is promised.
+   */
+  policy: {
+    /**
+     * The clock begins when the item first comes into one of them. None: when it is created.
+     *
+     * @maxItems 500
+     */
+    startStates?: string[];
+    /**
+     * It stands while the item is in one of them.
+     *
+     * @maxItems 500
+     */
+    pauseStates?: string[];
+    /**
+     * It ends when the item comes into one of them. Out of it again, it goes on where it was.
+     *
+     * @maxItems 500
+     */
+    stopStates?: string[];
+    /**
+     * Working time that it may take, whatever its priority.
+     */
+    targetSeconds?: number | null;
+    /**
+     * The same by priority, where `targetSeconds` is not given.
+     */
+    targets?: {
+      /**
+       * Of urgent items. Default: 86,400, a day of the calendar's time.
+       */
+      urgent?: number | null;
+      /**
+       * Of items with a high priority. Default: 604,800, seven days.
+       */
+      high?: number | null;
+      /**
+       * Of those with a medium one. Default: none.
+       */
+      medium?: number | null;
+      /**
+       * Of those with a low one. Default: none.
+       */
+      low?: number | null;
+      /**
+       * Of those without. Default: none.
+       */
+      none?: number | null;
+    } | null;
+    /**
+     * When the clock goes: `always`, `business_days` (Monday to Friday, whole days, UTC), or a calendar.
+     */
+    calendar?:
+      | ("always" | "business_days")
+      | {
+          /**
+           * In which its times are, an IANA name.
+           */
+          timeZone?: string;
+          /**
+           * When there is work, in at most 6 periods on one day; where they meet or overlap, they are one.
+           *
+           * @minItems 1
+           * @maxItems 100
+           *
+           * Items: A part of the week that is worked.
+           */
+          periods: {
+            /**
+             * The days of the week on which it is.
+             *
+             * @minItems 1
+             * @maxItems 7
+             */
+            days: (
+              | "monday"
+              | "tuesday"
+              | "wednesday"
+              | "thursday"
+              | "friday"
+              | "saturday"
+              | "sunday"
+            )[];
+            /**
+             * When work begins, local time.
+             */
+            from?: string;
+            /**
+             * When it ends: later the same day.
+             */
+            to?: string;
+          }[];
+          /**
+           * Local days without work, YYYY-MM-DD.
+           *
+           * @maxItems 2000
+           */
+          holidays?: string[];
+        };
+    /**
+     * Working time before the deadline at which it is told that it is near.
+     *
+     * @maxItems 10
+     */
+    warnBeforeSeconds?: number[];
+  };
+  /**
+   * Items. A bad one is left out with a warning.
+   *
+   * @maxItems 1000
+   */
+  items: AutomationsSlaInputSlaItem[];
+  /**
+   * As of when, ISO-8601. Default: the time of the job.
+   */
+  now?: string;
+}
+/**
+ * An item, with what is known of its states.
+ */
+export interface AutomationsSlaInputSlaItem {
+  /**
+   * The item.
+   */
+  id: string;
+  /**
+   * When it was created, ISO-8601.
+   */
+  createdAt: string;
+  /**
+   * How urgent it is.
+   */
+  priority?: "urgent" | "high" | "medium" | "low" | "none";
+  /**
+   * Its states, in any order; the first since its creation, where it is known.
+   *
+   * @maxItems 2000
+   *
+   * Items: A change of an item's state.
+   */
+  history?: {
+    /**
+     * Since when, ISO-8601.
+     */
+    at: string;
+    /**
+     * The state that it came into.
+     */
+    state: string;
+  }[];
+}
+
+export interface AutomationsSlaOutput {
+  /**
+   * The good items, in the order of the input.
+   *
+   * Items: How an item stands.
+   */
+  items: {
+    /**
+     * The item.
+     */
+    id: string;
+    /**
+     * What the clock does: `no_target` where nothing is promised at its priority.
+     */
+    clock: "not_started" | "running" | "paused" | "stopped" | "no_target";
+    /**
+     * Working time that it may take.
+     */
+    targetSeconds: number | null;
+    /**
+     * Working time that it took.
+     */
+    usedSeconds: number;
+    /**
+     * The deadline while the clock runs, and what it was when it stopped; null while it stands, and where it lies more than a hundred years ahead.
+     */
+    dueAt: string | null;
+    /**
+     * Working time that is left; less than 0 is over the deadline.
+     */
+    remainingSeconds: number | null;
+    /**
+     * Whether the time was over: what stops or pauses at the deadline itself is in time.
+     */
+    breached: boolean;
+    /**
+     * When it was over.
+     */
+    breachedAt: string | null;
+    /**
+     * When to look next, if nothing changes: at a warning, or the deadline.
+     */
+    nextCheckAt: string | null;
+  }[];
+  /**
+   * What was left out, and why; the first 100.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: string;
+    /**
+     * The element that it is about.
+     */
+    path: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
+  /**
+   * How many warnings there were.
+   */
+  warningsTotal: number;
+}
+
+export interface AutomationsPoliciesInput {
+  /**
+   * The project's workspace.
+   */
+  workspaceId: string;
+  /**
+   * The project whose items they are about.
+   */
+  projectId: string;
+  /**
+   * Policies, each in the place of what it was.
+   *
+   * @maxItems 50
+   */
+  put?: {
+    /**
+     * The policy's id within the project.
+     */
+    id: string;
+    /**
+     * What is promised.
+     */
+    policy: {
+      /**
+       * The clock begins when the item first comes into one of them. None: when it is created.
+       *
+       * @maxItems 500
+       */
+      startStates?: string[];
+      /**
+       * It stands while the item is in one of them.
+       *
+       * @maxItems 500
+       */
+      pauseStates?: string[];
+      /**
+       * It ends when the item comes into one of them. Out of it again, it goes on where it was.
+       *
+       * @maxItems 500
+       */
+      stopStates?: string[];
+      /**
+       * Working time that it may take, whatever its priority.
+       */
+      targetSeconds?: number | null;
+      /**
+       * The same by priority, where `targetSeconds` is not given.
+       */
+      targets?: {
+        /**
+         * Of urgent items. Default: 86,400, a day of the calendar's time.
+         */
+        urgent?: number | null;
+        /**
+         * Of items with a high priority. Default: 604,800, seven days.
+         */
+        high?: number | null;
+        /**
+         * Of those with a medium one. Default: none.
+         */
+        medium?: number | null;
+        /**
+         * Of those with a low one. Default: none.
+         */
+        low?: number | null;
+        /**
+         * Of those without. Default: none.
+         */
+        none?: number | null;
+      } | null;
+      /**
+       * When the clock goes: `always`, `business_days` (Monday to Friday, whole days, UTC), or a calendar.
+       */
+      calendar?:
+        | ("always" | "business_days")
+        | {
+            /**
+             * In which its times are, an IANA name.
+             */
+            timeZone?: string;
+            /**
+             * When there is work, in at most 6 periods on one day; where they meet or overlap, they are one.
+             *
+             * @minItems 1
+             * @maxItems 100
+             *
+             * Items: A part of the week that is worked.
+             */
+            periods: {
+              /**
+               * The days of the week on which it is.
+               *
+               * @minItems 1
+               * @maxItems 7
+               */
+              days: (
+                | "monday"
+                | "tuesday"
+                | "wednesday"
+                | "thursday"
+                | "friday"
+                | "saturday"
+                | "sunday"
+              )[];
+              /**
+               * When work begins, local time.
+               */
+              from?: string;
+              /**
+               * When it ends: later the same day.
+               */
+              to?: string;
+            }[];
+            /**
+             * Local days without work, YYYY-MM-DD.
+             *
+             * @maxItems 2000
+             */
+            holidays?: string[];
+          };
+      /**
+       * Working time before the deadline at which it is told that it is near.
+       *
+       * @maxItems 10
+       */
+      warnBeforeSeconds?: number[];
+    };
+    /**
+     * Since when, ISO-8601. Of two the later counts.
+     */
+    updatedAt: string;
+  }[];
+  /**
+   * Policies that no longer count.
+   *
+   * @maxItems 50
+   */
+  remove?: {
+    /**
+     * The policy.
+     */
+    id: string;
+    /**
+     * Since when, ISO-8601. Of two the later counts.
+     */
+    updatedAt: string;
+  }[];
+}
+
+export interface AutomationsPoliciesOutput {
+  /**
+   * How many were new, or newer than what was known.
+   */
+  kept: number;
+  /**
+   * Keys that look like misspelt ones, and count as none.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: string;
+    /**
+     * The element that it is about.
+     */
+    path: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
+}
+
+export interface AutomationsTrackInput {
+  /**
+   * The project's workspace.
+   */
+  workspaceId: string;
+  /**
+   * The items' project.
+   */
+  projectId: string;
+  /**
+   * Items. A bad one is left out with a warning.
+   *
+   * @maxItems 1000
+   */
+  items: AutomationsTrackInputSlaItem[];
+  /**
+   * When their priorities were so, ISO-8601. Default: at each item's latest change.
+   */
+  updatedAt?: string;
+}
+/**
+ * An item, with what is known of its states.
+ */
+export interface AutomationsTrackInputSlaItem {
+  /**
+   * The item.
+   */
+  id: string;
+  /**
+   * When it was created, ISO-8601.
+   */
+  createdAt: string;
+  /**
+   * How urgent it is.
+   */
+  priority?: "urgent" | "high" | "medium" | "low" | "none";
+  /**
+   * Its states, in any order; the first since its creation, where it is known.
+   *
+   * @maxItems 2000
+   *
+   * Items: A change of an item's state.
+   */
+  history?: {
+    /**
+     * Since when, ISO-8601.
+     */
+    at: string;
+    /**
+     * The state that it came into.
+     */
+    state: string;
+  }[];
+}
+
+export interface AutomationsTrackOutput {
+  /**
+   * Good items of the job.
+   */
+  items: number;
+  /**
+   * Timers that were set.
+   */
+  timers: number;
+  /**
+   * What was left out, and why; the first 100.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: string;
+    /**
+     * The element that it is about.
+     */
+    path: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
+  /**
+   * How many warnings there were.
+   */
+  warningsTotal: number;
+}
+
+export interface AutomationsCheckInput {
+  /**
+   * The project's workspace.
+   */
+  workspaceId: string;
+  /**
+   * The item's project.
+   */
+  projectId: string;
+  /**
+   * The item whose clocks are looked at.
+   */
+  itemId: string;
+  /**
+   * When its timer was due, ISO-8601.
+   */
+  at?: string;
+}
+
+export interface AutomationsCheckOutput {
+  /**
+   * Events that it announced.
+   */
+  told: number;
+  /**
+   * When it will be looked again, if nothing changes.
+   */
+  nextCheckAt: string | null;
+}
+
+export interface AutomationsSweepInput {
+  /**
+   * Projects. A bad one is left out with a warning, and its items stay.
+   *
+   * @maxItems 5000
+   */
+  projects: AutomationsSweepInputSweptProject[];
+  /**
+   * Items. A bad one stays, with a warning.
+   *
+   * @maxItems 20000
+   */
+  items: AutomationsSweepInputSweptItem[];
+  /**
+   * As of when, ISO-8601. Default: the time of the job.
+   */
+  now?: string;
+}
+/**
+ * A project, and what it does with old items.
+ */
+export interface AutomationsSweepInputSweptProject {
+  /**
+   * The project.
+   */
+  id: string;
+  /**
+   * Months of 30 days without a change after which an item that is done is archived; 0 is never.
+   */
+  archiveIn?: number;
+  /**
+   * Months of 30 days without a change after which an open item is closed; 0 is never.
+   */
+  closeIn?: number;
+  /**
+   * The state that closes an item; one of the project's own.
+   */
+  closeStateId?: string | null;
+  /**
+   * The project's states, against which `closeStateId` is checked where it is given.
+   *
+   * @maxItems 500
+   */
+  stateIds?: string[];
+}
+/**
+ * An item that may be old.
+ */
+export interface AutomationsSweepInputSweptItem {
+  /**
+   * The item.
+   */
+  id: string;
+  /**
+   * Its project.
+   */
+  projectId: string;
+  /**
+   * What its state means.
+   */
+  stateGroup: "backlog" | "unstarted" | "started" | "completed" | "cancelled";
+  /**
+   * Its state.
+   */
+  stateId?: string | null;
+  /**
+   * When it was changed last, ISO-8601.
+   */
+  updatedAt: string;
+  /**
+   * When it was archived; such an item stays.
+   */
+  archivedAt?: string | null;
+  /**
+   * A draft stays.
+   */
+  isDraft?: boolean;
+  /**
+   * Its cycles: it stays until all have ended.
+   *
+   * @maxItems 500
+   */
+  cycles?: {
+    /**
+     * When it ends, a day or an instant, ISO-8601; null is open.
+     */
+    endDate: string | null;
+  }[];
+  /**
+   * Its modules: it stays until all have ended.
+   *
+   * @maxItems 500
+   */
+  modules?: {
+    /**
+     * When it ends, a day or an instant, ISO-8601; null is open.
+     */
+    targetDate: string | null;
+  }[];
+  /**
+   * How the intake stands; while it is pending or snoozed the item stays.
+   */
+  intake?: ("pending" | "rejected" | "snoozed" | "accepted" | "duplicate") | null;
+}
+
+export interface AutomationsSweepOutput {
+  /**
+   * Items to archive, in the order of the input.
+   */
+  archive: {
+    /**
+     * The item.
+     */
+    itemId: string;
+    /**
+     * Its project.
+     */
+    projectId: string;
+  }[];
+  /**
+   * Items to close, in the order of the input.
+   */
+  close: {
+    /**
+     * The item.
+     */
+    itemId: string;
+    /**
+     * Its project.
+     */
+    projectId: string;
+    /**
+     * The state that it goes to.
+     */
+    stateId: string;
+  }[];
+  /**
+   * What was left out, and why; the first 100.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: string;
+    /**
+     * The element that it is about.
+     */
+    path: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
+  /**
+   * How many warnings there were.
+   */
+  warningsTotal: number;
+}
+
+export interface NotificationsRecipientsInput {
+  /**
+   * The project's workspace.
+   */
+  workspaceId?: string | null;
+  /**
+   * The item's project.
+   */
+  projectId?: string | null;
+  /**
+   * What kind of change it was, in Plane's words: `issue.activity.updated`. Reactions, votes, drafts, cycles and modules tell nobody, nor does a deletion.
+   */
+  type: string;
+  /**
+   * The item that was changed.
+   */
+  issue: {
+    /**
+     * The item.
+     */
+    id: string;
+    /**
+     * As `PRJ-12`, for the mail.
+     */
+    key?: string | null;
+    /**
+     * Its title, for the mail.
+     */
+    name?: string | null;
+    /**
+     * Who created it.
+     */
+    createdBy?: string | null;
+  };
+  /**
+   * Who made the change; never told of it.
+   */
+  actorId: string;
+  /**
+   * Whether the actor follows the item from now on.
+   */
+  subscriber?: boolean;
+  /**
+   * Its entries.
+   *
+   * @maxItems 1000
+   *
+   * Items: One entry of the change.
+   */
+  activities?: {
+    /**
+     * The entry, as `activities` made it.
+     */
+    id: string;
+    /**
+     * The item that it stands on. Default: the job's; entries of others tell nobody here.
+     */
+    issueId?: string;
+    /**
+     * created, updated or deleted.
+     */
+    verb?: string;
+    /**
+     * What changed, in Plane's words.
+     */
+    field?: string | null;
+    /**
+     * The value before, as entries show it.
+     */
+    oldValue?: string | null;
+    /**
+     * The value after, as entries show it.
+     */
+    newValue?: string | null;
+    /**
+     * The id of the value before.
+     */
+    oldIdentifier?: string | null;
+    /**
+     * The id of the value after.
+     */
+    newIdentifier?: string | null;
+    /**
+     * Who made it. Default: the job's actor.
+     */
+    actorId?: string;
+    /**
+     * When it was made, UTC seconds since 1970; fractions are allowed.
+     */
+    epoch?: number;
+    /**
+     * When the entry was written, ISO-8601: finer than `epoch`. It says which entry is the latest.
+     */
+    createdAt?: string;
+  }[];
+  /**
+   * Who the item is assigned to.
+   *
+   * @maxItems 5000
+   */
+  assignees?: string[];
+  /**
+   * Who follows the item.
+   *
+   * @maxItems 5000
+   */
+  subscribers?: string[];
+  /**
+   * The project's members; whoever is none is told of nothing.
+   *
+   * @maxItems 10000
+   *
+   * Items: A member of the project.
+   */
+  members?: {
+    /**
+     * The person.
+     */
+    id: string;
+    /**
+     * Others are told of nothing.
+     */
+    active?: boolean;
+    /**
+     * What is mailed to them.
+     */
+    switches?: {
+      /**
+       * Mail about any other change of an item.
+       */
+      propertyChange?: boolean;
+      /**
+       * Mail about a change of state.
+       */
+      stateChange?: boolean;
+      /**
+       * Mail about an item that is done.
+       */
+      issueCompleted?: boolean;
+      /**
+       * Mail about comments.
+       */
+      comment?: boolean;
+      /**
+       * Mail about being mentioned.
+       */
+      mention?: boolean;
+    };
+    /**
+     * How much they are told of: `global` (by the switches alone), `watch` (every change, subscribed or not), `participate` (what they created or are assigned to, and mentions), `mention`, `off`, or `custom` (only kinds whose switches are on, in the application too).
+     */
+    level?: "global" | "watch" | "participate" | "mention" | "off" | "custom";
+  }[];
+  /**
+   * The project's states that complete an item.
+   *
+   * @maxItems 5000
+   */
+  completedStateIds?: string[];
+  /**
+   * The description after the change, where it is about it.
+   */
+  requestedHtml?: string | null;
+  /**
+   * The description before it.
+   */
+  currentHtml?: string | null;
+}
+
+export interface NotificationsRecipientsOutput {
+  /**
+   * Who is told in the application, of which entry.
+   *
+   * Items: One notification in the application.
+   */
+  inApp: {
+    /**
+     * Who is told.
+     */
+    receiverId: string;
+    /**
+     * Why: they `created` it, it is `assigned` to them, they `subscribed`, were `mentioned`, or are `watching` the project.
+     */
+    reason: "created" | "assigned" | "subscribed" | "mentioned" | "watching";
+    /**
+     * The entry that they are told of.
+     */
+    activityId: string;
+  }[];
+  /**
+   * Who is told by mail.
+   *
+   * Items: One notification by mail.
+   */
+  email: {
+    /**
+     * Who is told.
+     */
+    receiverId: string;
+    /**
+     * Why: they `created` it, it is `assigned` to them, they `subscribed`, were `mentioned`, or are `watching` the project.
+     */
+    reason: "created" | "assigned" | "subscribed" | "mentioned" | "watching";
+    /**
+     * The entry that they are told of.
+     */
+    activityId: string;
+    /**
+     * The switch by which it is mailed.
+     */
+    kind: "property_change" | "state_change" | "issue_completed" | "comment" | "mention";
+    /**
+     * `mention`, or what the entry changed.
+     */
+    field: string | null;
+  }[];
+  /**
+   * Who follows the item from now on.
+   */
+  newSubscribers: string[];
+  /**
+   * Members newly mentioned in the description.
+   */
+  mentionsAdded: string[];
+  /**
+   * Members no longer mentioned there.
+   */
+  mentionsRemoved: string[];
+  /**
+   * Doubts; the rest stands without them.
+   *
+   * Items: A doubt about a part of the input.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: "too_many_mentions" | "too_many_notifications" | "unknown_key" | "conflicting_keys";
+    /**
+     * Path of the value that it is about.
+     */
+    field: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
+}
+
+export interface NotificationsNotifyInput {
+  /**
+   * The project's workspace.
+   */
+  workspaceId: string;
+  /**
+   * The item's project.
+   */
+  projectId: string;
+  /**
+   * The item.
+   */
+  issueId: string;
+  /**
+   * What kind of change it was, in Plane's words.
+   */
+  type: string;
+  /**
+   * Who made it; never told of it.
+   */
+  actorId: string;
+  /**
+   * When it was made, UTC seconds since 1970; fractions are allowed.
+   */
+  epoch: number;
+  /**
+   * Its entries.
+   *
+   * @maxItems 1000
+   *
+   * Items: One entry of a change.
+   */
+  activities?: {
+    /**
+     * The entry, as `activities` made it.
+     */
+    id: string;
+    /**
+     * The item that it stands on.
+     */
+    issueId: string;
+    /**
+     * created, updated or deleted.
+     */
+    verb?: string;
+    /**
+     * What changed, in Plane's words.
+     */
+    field?: string | null;
+    /**
+     * The value before, as entries show it.
+     */
+    oldValue?: string | null;
+    /**
+     * The value after, as entries show it.
+     */
+    newValue?: string | null;
+    /**
+     * The id of the value before.
+     */
+    oldIdentifier?: string | null;
+    /**
+     * The id of the value after.
+     */
+    newIdentifier?: string | null;
+    /**
+     * Who made it.
+     */
+    actorId: string;
+    /**
+     * When it was made, UTC seconds since 1970; fractions are allowed.
+     */
+    epoch: number;
+  }[];
+  /**
+   * Whether the item was created by it.
+   */
+  isCreation?: boolean;
+  /**
+   * States among its entries' that complete an item.
+   *
+   * @maxItems 5000
+   */
+  completedStateIds?: string[];
+}
+
+export interface NotificationsNotifyOutput {
+  /**
+   * Notifications in the application, told in `notification.created`.
+   */
+  inApp: number;
+  /**
+   * Notifications that go into a digest.
+   */
+  mails: number;
+  /**
+   * Who follows the item from now on.
+   */
+  newSubscribers: string[];
+  /**
+   * Doubts; the rest stands without them.
+   *
+   * Items: A doubt about a part of the input.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: "too_many_mentions" | "too_many_notifications" | "unknown_key" | "conflicting_keys";
+    /**
+     * Path of the value that it is about.
+     */
+    field: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
+}
+
+export interface NotificationCreated {
+  /**
+   * The project's workspace.
+   */
+  workspaceId: string;
+  /**
+   * The item's project.
+   */
+  projectId: string;
+  /**
+   * The item.
+   */
+  issueId: string;
+  /**
+   * Who made the change.
+   */
+  actorId: string;
+  /**
+   * When it was made, UTC seconds since 1970.
+   */
+  epoch: number;
+  /**
+   * Who is told of which entry, and why; of a large change in several events.
+   *
+   * @maxItems 1000
+   */
+  notifications: {
+    /**
+     * Who is told.
+     */
+    receiverId: string;
+    /**
+     * Why: they `created` it, it is `assigned` to them, they `subscribed`, were `mentioned`, or are `watching` the project.
+     */
+    reason: "created" | "assigned" | "subscribed" | "mentioned" | "watching";
+    /**
+     * The entry that they are told of.
+     */
+    activityId: string;
+    /**
+     * Of the receiver and the entry: the same notification has the same.
+     */
+    id: string;
+  }[];
+  /**
+   * Who follows the item from now on; in the first.
+   */
+  newSubscribers: string[];
+}
+
+export interface NotificationsMembersInput {
+  /**
+   * The workspace that it belongs to.
+   */
+  workspaceId: string;
+  /**
+   * The project that they are members of. Without one only what is known of the persons changes; they are told of projects that they are members of alone.
+   */
+  projectId?: string | null;
+  /**
+   * Who is there.
+   *
+   * @maxItems 1000
+   *
+   * Items: A person, as far as telling them goes.
+   */
+  put?: {
+    /**
+     * The person.
+     */
+    id: string;
+    /**
+     * How mails call them, as who made a change.
+     */
+    name?: string | null;
+    /**
+     * Where their mails go; without one they get none.
+     */
+    address?: string | null;
+    /**
+     * Language of their mails: es, or else en.
+     */
+    locale?: string | null;
+    timeZone?: string | null;
+    /**
+     * Others are told of nothing.
+     */
+    active?: boolean;
+    /**
+     * Since when it is so, ISO-8601. Of two the later counts, whichever comes first.
+     */
+    updatedAt: string;
+  }[];
+  /**
+   * Who has left the project; without one, who is no longer active anywhere.
+   *
+   * @maxItems 1000
+   *
+   * Items: A person who is no longer there.
+   */
+  remove?: {
+    /**
+     * The person.
+     */
+    id: string;
+    /**
+     * Since when it is so, ISO-8601. Of two the later counts, whichever comes first.
+     */
+    updatedAt: string;
+  }[];
+}
+
+export interface NotificationsMembersOutput {
+  /**
+   * How many were new, or newer than what was known.
+   */
+  kept: number;
+}
+
+export interface NotificationsSubscriptionsInput {
+  /**
+   * The workspace that it belongs to.
+   */
+  workspaceId: string;
+  /**
+   * What is followed.
+   *
+   * @maxItems 1000
+   *
+   * Items: An item, and who is told of it.
+   */
+  put?: {
+    /**
+     * The item.
+     */
+    issueId: string;
+    /**
+     * Its project.
+     */
+    projectId: string;
+    /**
+     * As `PRJ-12`, for the mail.
+     */
+    key?: string | null;
+    /**
+     * Its title, for the mail.
+     */
+    name?: string | null;
+    /**
+     * Who created it.
+     */
+    createdBy?: string | null;
+    /**
+     * Who follows it: all of them, those of before no longer. Left out, they stay.
+     *
+     * @maxItems 5000
+     */
+    subscribers?: string[];
+    /**
+     * Who it is assigned to, all of them. Left out, they stay.
+     *
+     * @maxItems 5000
+     */
+    assignees?: string[];
+    /**
+     * Since when it is so, ISO-8601. Of two the later counts, whichever comes first.
+     */
+    updatedAt: string;
+  }[];
+  /**
+   * What is followed no longer.
+   *
+   * @maxItems 1000
+   *
+   * Items: An item that somebody no longer follows.
+   */
+  remove?: {
+    /**
+     * The item.
+     */
+    issueId: string;
+    /**
+     * Who no longer follows it. Default: nobody does.
+     */
+    memberId?: string;
+    /**
+     * Since when it is so, ISO-8601. Of two the later counts, whichever comes first.
+     */
+    updatedAt: string;
+  }[];
+}
+
+export interface NotificationsSubscriptionsOutput {
+  /**
+   * How many were new, or newer than what was known.
+   */
+  kept: number;
+}
+
+export interface NotificationsPreferencesInput {
+  /**
+   * The workspace that it belongs to.
+   */
+  workspaceId: string;
+  /**
+   * Whose they are.
+   */
+  memberId: string;
+  /**
+   * Minutes that a digest gathers, from 1 to a week's. Default: 5.
+   */
+  windowMinutes?: number | null;
+  /**
+   * When their quiet hours begin, minutes of their local day. Mails wait until these end.
+   */
+  quietFrom?: number | null;
+  /**
+   * When they end; before the begin, on the next day.
+   */
+  quietTo?: number | null;
+  /**
+   * How much they are told of: `global` (by the switches alone), `watch` (every change, subscribed or not), `participate` (what they created or are assigned to, and mentions), `mention`, `off`, or `custom` (only kinds whose switches are on, in the application too).
+   */
+  level?: "global" | "watch" | "participate" | "mention" | "off" | "custom";
+  /**
+   * What is mailed to them.
+   */
+  switches?: {
+    /**
+     * Mail about any other change of an item.
+     */
+    propertyChange?: boolean;
+    /**
+     * Mail about a change of state.
+     */
+    stateChange?: boolean;
+    /**
+     * Mail about an item that is done.
+     */
+    issueCompleted?: boolean;
+    /**
+     * Mail about comments.
+     */
+    comment?: boolean;
+    /**
+     * Mail about being mentioned.
+     */
+    mention?: boolean;
+  };
+  /**
+   * Since when it is so, ISO-8601. Of two the later counts, whichever comes first.
+   */
+  updatedAt: string;
+}
+
+export interface NotificationsPreferencesOutput {
+  /**
+   * How many were new, or newer than what was known.
+   */
+  kept: number;
+}
+
+export interface NotificationsDigestInput {
+  /**
+   * Whose window.
+   */
+  receiverId: string;
+  /**
+   * The window's end, milliseconds since 1970.
+   */
+  window: number;
+}
+
+export interface NotificationsDigestOutput {
+  /**
+   * What became of the window's mail: taken by the server; the address takes none; the server does not take this one; put off for too long; not wanted by the person any more; nothing was in the window.
+   */
+  status: "sent" | "bounced" | "refused" | "given_up" | "skipped" | "nothing";
+  /**
+   * Its Message-ID, where there was a mail.
+   */
+  messageId?: string;
+  /**
+   * The server's words, or why none was sent.
+   */
+  reason?: string;
+}
+
+/**
+ * A digest ended without having been sent.
+ */
+export interface MailUndelivered {
+  /**
+   * Workspace of the digest's first entry.
+   */
+  workspaceId: string;
+  /**
+   * Whose digest it was.
+   */
+  receiverId: string;
+  /**
+   * Where it was to go.
+   */
+  address: string;
+  /**
+   * Its Message-ID.
+   */
+  messageId: string;
+  /**
+   * The address takes no mail; the server does not take this one; it was put off for too long.
+   */
+  status: "bounced" | "refused" | "given_up";
+  /**
+   * The server's last words, at most 300 characters.
+   */
+  reply: string;
+}
+
+/**
+ * A person or an address gets no more mail.
+ */
+export interface MailStopped {
+  /**
+   * In lower case; absent where a person ended their mails.
+   */
+  address?: string;
+  /**
+   * The person; absent where an address was stopped.
+   */
+  receiverId?: string;
+  /**
+   * By the person; or by what came back from the address.
+   */
+  reason: "unsubscribed" | "hard" | "complaint" | "soft";
+}
+
+export interface NotificationsRemindInput {
+  /**
+   * The project's workspace.
+   */
+  workspaceId: string;
+  /**
+   * The items' project.
+   */
+  projectId: string;
+  /**
+   * What is due soon, today, or was.
+   *
+   * @maxItems 1000
+   */
+  items: {
+    /**
+     * The item.
+     */
+    id: string;
+    /**
+     * What people call it, as `PRJ-12`.
+     */
+    key?: string | null;
+    /**
+     * Its title.
+     */
+    name?: string | null;
+    /**
+     * The day it is due, YYYY-MM-DD.
+     */
+    targetDate: string;
+    /**
+     * Who is to be reminded.
+     *
+     * @maxItems 100
+     */
+    receivers: string[];
+  }[];
+}
+
+export interface NotificationsRemindOutput {
+  /**
+   * Digests that the reminders opened; others went into digests that were open already.
+   */
+  windows: number;
+}
+
+export interface NotificationsUnsubscribeInput {
+  /**
+   * The token of the link, as the mail has it.
+   */
+  token: string;
+}
+
+export interface NotificationsUnsubscribeOutput {
+  /**
+   * Whether the person or address gets no mail from now on.
+   */
+  stopped: boolean;
+  /**
+   * Why a token did nothing: none of our secrets signed it; or the engine has no NOTIFICATIONS_TOKEN_SECRETS.
+   */
+  problem?: "not_ours" | "no_secrets";
+}
+
+export interface NotificationsBouncedInput {
+  /**
+   * The address that it came back from, in any case.
+   */
+  address: string;
+  /**
+   * hard and complaint stop the address at once; soft, such as a full mailbox, with the third.
+   */
+  kind: "hard" | "complaint" | "soft";
+}
+
+export interface NotificationsBouncedOutput {
+  /**
+   * Whether the person or address gets no mail from now on.
+   */
+  stopped: boolean;
+  /**
+   * Why a token did nothing: none of our secrets signed it; or the engine has no NOTIFICATIONS_TOKEN_SECRETS.
+   */
+  problem?: "not_ours" | "no_secrets";
+}
+
+export interface NotificationsResubscribeInput {
+  /**
+   * The person who wants mail again.
+   */
+  receiverId?: string | null;
+  /**
+   * The address that takes mail again.
+   */
+  address?: string | null;
+}
+
+export interface NotificationsResubscribeOutput {
+  /**
+   * Whether the person or address gets no mail from now on.
+   */
+  stopped: boolean;
+  /**
+   * Why a token did nothing: none of our secrets signed it; or the engine has no NOTIFICATIONS_TOKEN_SECRETS.
+   */
+  problem?: "not_ours" | "no_secrets";
+}
+
 export type SchedulerPutInput_Schema0 =
   | string
   | number
@@ -1610,6 +4515,32 @@ export interface Engines {
     ingest: { input: AnalyticsIngestInput; output: AnalyticsIngestOutput };
     flow: { input: AnalyticsFlowInput; output: AnalyticsFlowOutput };
   };
+  automations: {
+    evaluate: { input: AutomationsEvaluateInput; output: AutomationsEvaluateOutput };
+    rules: { input: AutomationsRulesInput; output: AutomationsRulesOutput };
+    items: { input: AutomationsItemsInput; output: AutomationsItemsOutput };
+    react: { input: AutomationsReactInput; output: AutomationsReactOutput };
+    sla: { input: AutomationsSlaInput; output: AutomationsSlaOutput };
+    policies: { input: AutomationsPoliciesInput; output: AutomationsPoliciesOutput };
+    track: { input: AutomationsTrackInput; output: AutomationsTrackOutput };
+    check: { input: AutomationsCheckInput; output: AutomationsCheckOutput };
+    sweep: { input: AutomationsSweepInput; output: AutomationsSweepOutput };
+  };
+  notifications: {
+    recipients: { input: NotificationsRecipientsInput; output: NotificationsRecipientsOutput };
+    notify: { input: NotificationsNotifyInput; output: NotificationsNotifyOutput };
+    members: { input: NotificationsMembersInput; output: NotificationsMembersOutput };
+    subscriptions: {
+      input: NotificationsSubscriptionsInput;
+      output: NotificationsSubscriptionsOutput;
+    };
+    preferences: { input: NotificationsPreferencesInput; output: NotificationsPreferencesOutput };
+    digest: { input: NotificationsDigestInput; output: NotificationsDigestOutput };
+    remind: { input: NotificationsRemindInput; output: NotificationsRemindOutput };
+    unsubscribe: { input: NotificationsUnsubscribeInput; output: NotificationsUnsubscribeOutput };
+    bounced: { input: NotificationsBouncedInput; output: NotificationsBouncedOutput };
+    resubscribe: { input: NotificationsResubscribeInput; output: NotificationsResubscribeOutput };
+  };
   scheduler: {
     put: { input: SchedulerPutInput; output: SchedulerPutOutput };
     pause: { input: SchedulerPauseInput; output: SchedulerPauseOutput };
@@ -1626,6 +4557,12 @@ export interface Engines {
 /** Body of each event, by its type. */
 export interface Events {
   "activity.recorded": ActivityRecorded;
+  "automation.fired": AutomationFired;
+  "sla.breached": SlaBreached;
+  "sla.due": SlaDue;
+  "notification.created": NotificationCreated;
+  "mail.undelivered": MailUndelivered;
+  "mail.stopped": MailStopped;
 }
 
 /** What the client knows at run time. */
@@ -1635,6 +4572,29 @@ export const CONTRACT: Contract<Engines, Events> = {
     analytics: {
       ingest: { version: 1, maxInputBytes: 8388608 },
       flow: { version: 1, maxInputBytes: 1048576 },
+    },
+    automations: {
+      evaluate: { version: 1, maxInputBytes: 2097152 },
+      rules: { version: 1, maxInputBytes: 2097152 },
+      items: { version: 1, maxInputBytes: 4194304 },
+      react: { version: 1, maxInputBytes: 8388608 },
+      sla: { version: 1, maxInputBytes: 4194304 },
+      policies: { version: 1, maxInputBytes: 1048576 },
+      track: { version: 1, maxInputBytes: 4194304 },
+      check: { version: 1, maxInputBytes: 1048576 },
+      sweep: { version: 1, maxInputBytes: 8388608 },
+    },
+    notifications: {
+      recipients: { version: 1, maxInputBytes: 8388608 },
+      notify: { version: 1, maxInputBytes: 8388608 },
+      members: { version: 1, maxInputBytes: 1048576 },
+      subscriptions: { version: 1, maxInputBytes: 4194304 },
+      preferences: { version: 1, maxInputBytes: 1048576 },
+      digest: { version: 1, maxInputBytes: 1048576 },
+      remind: { version: 1, maxInputBytes: 1048576 },
+      unsubscribe: { version: 1, maxInputBytes: 1048576 },
+      bounced: { version: 1, maxInputBytes: 1048576 },
+      resubscribe: { version: 1, maxInputBytes: 1048576 },
     },
     scheduler: {
       put: { version: 1, maxInputBytes: 1048576 },
