@@ -14,6 +14,7 @@ const RANGES = {
   // A message carries its attempt up to this number.
   maxAttempts: [1, MAX_COUNT],
   transactions: [0, 100],
+  batches: [1, 100],
   maxHeldBytes: [1, 1024 * 1024 * 1024],
 } as const;
 const ACTION_RANGES = {

@@ -33,10 +33,11 @@ export function planConnections(
   poolMax: number | undefined,
 ): ConnectionPlan {
   const actions = Object.values(definition.actions);
-  const batches = actions.filter(({ handleBatch }) => handleBatch !== undefined).length;
+  const batched = actions.filter(({ handleBatch }) => handleBatch !== undefined).length;
+  const batches = Math.min(batched, definition.batches ?? batched);
   const transactions = jobTransactions(definition) + batches;
   // A handler in a transaction may read beside it; so there is always one that no transaction takes.
-  const reads = actions.length > batches ? 1 : 0;
+  const reads = actions.length > batched ? 1 : 0;
   const beside = definition.background === undefined ? 0 : BACKGROUND;
   const needed = Math.max(LEAST, transactions + reads + beside + COMMITS);
   if (poolMax === undefined) return { transactions, poolMax: needed };

@@ -179,9 +179,14 @@ export interface WorkerDefinition {
   /**
    * Jobs that hold a transaction (`job.tx()`) at once, 0 to 100; others wait for theirs, which is neither their
    * handler's time nor an attempt. Each needs a connection to Postgres, open only while it is used. Default: 8, or
-   * `concurrency` where that is less. 0: none, and `job.tx()` throws. Batches have one of their own, for each action.
+   * `concurrency` where that is less. 0: none, and `job.tx()` throws. Batches have their own: see `batches`.
    */
   transactions?: number;
+  /**
+   * Batches that run at once, 1 to 100; others wait for their turn. Each needs a connection to Postgres, open only
+   * while it is used. Default, and the most: one for each action that has `handleBatch`.
+   */
+  batches?: number;
   /**
    * Whether handlers keep anything in Redis (`job.redis`), for which `make rights` then prints the rights. Default
    * false: its user has those of claims alone, and `job.redis` throws.

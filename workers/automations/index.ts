@@ -31,6 +31,8 @@ export default defineWorker({
   concurrency: 64,
   timeoutMs: 10_000,
   transactions: 0,
+  // Most of its batches are events; rules and policies are put seldom.
+  batches: 2,
   maxHeldBytes: 4 * MIB,
   async purge(tx) {
     const more = [await purge(tx), await purgeSla(tx)];

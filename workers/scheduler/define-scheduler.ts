@@ -23,7 +23,7 @@ export function defineScheduler() {
     name: "scheduler",
     concurrency: 256,
     timeoutMs: 30_000,
-    transactions: 4,
+    transactions: 1,
     redis: true,
     env: Environment,
     later: { action: "hold", map: sealed },
