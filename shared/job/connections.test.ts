@@ -124,6 +124,15 @@ describe("the plan", () => {
     expect(planConnections({ ...without, concurrency: 3 }, undefined).transactions).toBe(3);
   });
 
+  test("has a transaction for each action with batches, or as many as the definition says", () => {
+    const batch = { ...(Object.values(many.actions)[0] as object), handle: undefined };
+    const batched = { ...batch, handleBatch: () => [] } as never;
+    const three = { ...many, transactions: 0, actions: { a: batched, b: batched, c: batched } };
+    expect(planConnections(three, undefined)).toEqual({ transactions: 3, poolMax: 4 });
+    expect(planConnections({ ...three, batches: 1 }, undefined).transactions).toBe(1);
+    expect(planConnections({ ...three, batches: 9 }, undefined).transactions).toBe(3);
+  });
+
   test("refuses a pool that is too small, and says what to do", async () => {
     expect(() => planConnections(without, 2)).toThrow(/DATABASE_POOL_MAX=2 .* need 10\. Raise it/);
     await expect(fleet.start(many, { DATABASE_POOL_MAX: "2" })).rejects.toMatchObject({
