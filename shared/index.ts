@@ -10,3 +10,7 @@ export {
   orJson,
 } from "./engine/spellings.ts";
 export * from "./engine/turns.ts";
+export { BadFile, FilesUnavailable } from "./files/errors.ts";
+export type { Files, FilesOptions, StoredFile, Swept } from "./files/files.ts";
+export { sweepFilesAction } from "./files/sweep-action.ts";
+export type { FileReference } from "./wire/files.ts";

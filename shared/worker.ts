@@ -6,17 +6,17 @@ import { Closers, Drain } from "./drain.ts";
 import { planConnections } from "./engine/connections.ts";
 import { drainDeadlineMs, stuckAfterMs } from "./engine/deadlines.ts";
 import type { WorkerDefinition } from "./engine/define-worker.ts";
+import { createFilesPurge } from "./files/files-purge.ts";
 import { Gate } from "./job/gate.ts";
 import { Aborted } from "./job/job-context.ts";
 import type { Life } from "./job/life.ts";
 import { LiveJobs } from "./job/live-jobs.ts";
-import { openAll } from "./opening.ts";
+import { type Opened, openAll } from "./opening.ts";
 import { assembleLife, makeParts, type Parts } from "./parts.ts";
 import type { Config } from "./process/config.ts";
 import { createLog } from "./process/log.ts";
 import { createMetrics } from "./process/metrics.ts";
 import { whatIsMissing } from "./readiness.ts";
-import type { Pool } from "./stores/database.ts";
 import { createOwnPurge, createPurge, type Purge } from "./stores/purge.ts";
 import { traceWorker } from "./tracing/trace-worker.ts";
 import { startWatches } from "./watches.ts";
@@ -104,9 +104,9 @@ export async function startWorker(
         });
       },
     });
-    const { pool, redis, publisher, healthPort } = opened;
+    const { healthPort } = opened;
     consumer = opened.consumer;
-    purges.push(...purgesOf(definition, config, pool, log));
+    purges.push(...purgesOf(definition, config, opened, log));
     const onOutage = (down: boolean) => {
       state.databaseDown = down;
       metrics.databaseOutage(down);
@@ -117,7 +117,7 @@ export async function startWorker(
     closers.add(() => tracing?.stop());
     const dependencies = {
       tracing,
-      ...{ definition, config, plan, log, metrics, live, gate, pool, redis, publisher, onOutage },
+      ...{ definition, config, plan, log, metrics, live, gate, onOutage, ...opened },
       draining: () => drain.draining,
       signal: ending.signal,
     };
@@ -128,6 +128,7 @@ export async function startWorker(
     for (const end of startWatches(parts.claims, dependencies)) closers.add(end);
     state.consuming = true;
     await consumer.start();
+    for (const purge of purges) purge.afterCommit();
     log.info({ healthPort, replies: config.REPLY_EXCHANGE || "default exchange" }, "ready");
     return { healthPort, notReady, stop: () => drain.stop() };
   } catch (error) {
@@ -138,9 +139,15 @@ export async function startWorker(
 }
 
 /** Of results, and of the engine's own tables where it says how. */
-function purgesOf(definition: WorkerDefinition, config: Config, pool: Pool, log: Logger): Purge[] {
+function purgesOf(
+  definition: WorkerDefinition,
+  config: Config,
+  { pool, files }: Pick<Opened, "pool" | "files">,
+  log: Logger,
+): Purge[] {
   const { name: engine, purge: own } = definition;
   const purges = [createPurge({ pool, engine, retentionDays: config.RETENTION_DAYS, log })];
   if (own) purges.push(createOwnPurge((tx, after) => own(tx, config.own, after), { pool, log }));
+  if (files) purges.push(createFilesPurge(files, pool, log));
   return purges;
 }

@@ -1,4 +1,5 @@
 /** Checks at run time what types can't hold: names, ranges, and keys that JavaScript would pass over in silence. */
+import { MAX_EXPIRES_S, MAX_FILE_BYTES, MIN_EXPIRES_S } from "../files/files.ts";
 import { MAX_COUNT } from "../wire/headers.ts";
 import { NAME } from "../wire/names.ts";
 import { isAsyncFunction, isAsyncSchema } from "./async-schema.ts";
@@ -20,9 +21,13 @@ const ACTION_RANGES = {
   maxInputBytes: [1, 16 * 1024 * 1024],
   maxOutputBytes: [1, 16 * 1024 * 1024],
 } as const;
+const FILES_RANGES = {
+  maxBytes: [1, MAX_FILE_BYTES],
+  expiresS: [MIN_EXPIRES_S, MAX_EXPIRES_S],
+} as const;
 type Ranges = Readonly<Record<string, readonly [number, number]>>;
 
-const KEYS = ["name", "actions", "on", "redis", "env", "purge", ...Object.keys(RANGES)];
+const KEYS = ["name", "actions", "on", "redis", "files", "env", "purge", ...Object.keys(RANGES)];
 const ACTION_KEYS = [
   ...["input", "output", "emits", "examples", "handle", "handleBatch"],
   ...Object.keys(ACTION_RANGES),
@@ -42,6 +47,7 @@ export function checkDefinition(definition: WorkerDefinition): void {
   checkKeys(definition, KEYS, "", fail);
   checkRanges(definition, RANGES, "", ["concurrency", "timeoutMs"], fail);
   if (typeof redis !== "boolean") fail("redis must be true or false");
+  checkFiles(definition, fail);
   const prefix = `${name.toUpperCase().replaceAll("-", "_")}_`;
   for (const variable of Object.keys(env?.shape ?? {}))
     if (!variable.startsWith(prefix) || !/^[A-Z0-9_]+$/.test(variable))
@@ -62,6 +68,18 @@ export function checkDefinition(definition: WorkerDefinition): void {
 }
 
 type Fail = (what: string) => never;
+
+function checkFiles({ files = false, transactions }: WorkerDefinition, fail: Fail): void {
+  if (typeof files === "boolean") {
+    if (!files) return;
+  } else {
+    if (typeof files !== "object" || files === null) fail("files must be true, false or an object");
+    checkKeys(files, Object.keys(FILES_RANGES), "files.", fail);
+    checkRanges(files, FILES_RANGES, "files.", [], fail);
+  }
+  if (transactions === 0)
+    fail("files needs transactions: a file is kept in that of its job's result");
+}
 
 function checkAction(key: string, action: Action, fail: Fail): void {
   const { input, output, emits = {}, handle, handleBatch } = action;

@@ -3,6 +3,7 @@ import type { Redis } from "ioredis";
 import type { PoolClient } from "pg";
 import type { Logger } from "pino";
 import type { z } from "zod";
+import type { Files, FilesOptions } from "../files/files.ts";
 import { checkDefinition } from "./check-definition.ts";
 
 /** A map of event type to the schema of its body. */
@@ -43,13 +44,15 @@ export interface Job<Emits extends EventSchemas = EventSchemas> {
    * does not say `redis: true`.
    */
   readonly redis: Redis;
+  /** Files in the bucket. Throws where the definition does not say `files: true`. */
+  readonly files: Files;
   /** `<prefix>:<engine>:`; under `claim:` and `cancel:` the runtime keeps its own. */
   readonly keyPrefix: string;
 }
 
 /** One job of a batch. */
 export interface BatchItem<Input, Emits extends EventSchemas = EventSchemas>
-  extends Pick<Job<Emits>, "id" | "attempt" | "emit" | "deadline"> {
+  extends Pick<Job<Emits>, "id" | "attempt" | "emit" | "deadline" | "files"> {
   readonly input: Input;
 }
 
@@ -165,6 +168,12 @@ export interface WorkerDefinition {
    * false: its user has those of claims alone, and `job.redis` throws.
    */
   redis?: boolean;
+  /**
+   * Whether handlers keep files (`job.files`), and how large and how long. Without S3_ENDPOINT and its neighbours such
+   * an engine does not start. Its package.json names the AWS SDK, which others do without. Default false: `job.files`
+   * throws.
+   */
+  files?: boolean | FilesOptions;
   /**
    * Bytes of all job bodies that a worker holds at once, 1 to 1 GiB; a larger one it takes alone. For an engine whose
    * results are many times their bodies: nothing else bounds the memory of those. Default, and the most: MAX_HELD_BYTES.

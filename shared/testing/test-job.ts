@@ -18,6 +18,8 @@ export interface TestJobOptions {
   tx?: Tx;
   db?: Job["db"];
   redis?: Job["redis"];
+  /** What `job.files` works with: a bucket, and rows that `db` writes. */
+  files?: Tools["files"];
   /** Default `test:engine:`. */
   keyPrefix?: string;
   /** Default: a silent one. */
@@ -94,6 +96,9 @@ export async function runBatch<
       deadline: job.deadline,
       input: action.input.parse(inputs[i]),
       emit: (type, data) => job.emit(type, data),
+      get files() {
+        return job.files;
+      },
     }),
   );
   const outputs = await action.handleBatch(items, batchOf(options));
@@ -135,6 +140,7 @@ function toolsOf(options: TestJobOptions): Tools {
   return {
     log,
     keyPrefix,
+    files: options.files,
     get redis() {
       return given(options.redis, "redis");
     },
