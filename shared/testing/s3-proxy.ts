@@ -70,7 +70,15 @@ function forward(
 ) {
   const { hostname, port } = target;
   const { method, url, headers } = from;
-  const there = request({ hostname, port, method, path: url, headers, setHost: false });
+  const there = request({
+    hostname,
+    port,
+    method,
+    path: url,
+    headers,
+    setHost: false,
+    agent: false,
+  });
   const end = () => {
     there.destroy();
     from.socket.resetAndDestroy();

@@ -22,8 +22,21 @@ export const DATABASE_STATEMENTS = [
   "revoke connect on database postgres, template1 from public;",
 ];
 
-/** For the owner of the database. The role itself must be there. */
-export function roleStatements(role: string, schema: string | undefined): string[] {
+/** Of shared/files/file-rows.ts. */
+const filesStatements = (role: string) => [
+  `begin; revoke all on engine.files from ${role}; grant select, insert (engine, key, job_id, expires_at), update (state, expires_at) on engine.files to ${role}; commit;`,
+  `grant execute on function engine.forget_files(text, text[]) to ${role};`,
+];
+
+/**
+ * For the owner of the database. The role itself must be there.
+ * @param keepsFiles whether the engine is defined with `files`.
+ */
+export function roleStatements(
+  role: string,
+  schema: string | undefined,
+  keepsFiles = false,
+): string[] {
   const own =
     schema === undefined
       ? []
@@ -41,6 +54,7 @@ export function roleStatements(role: string, schema: string | undefined): string
     `begin; revoke all on engine.results from ${role}; grant select, insert (${INSERTED}), update (${UPDATED}) on engine.results to ${role}; commit;`,
     `grant execute on function engine.purge_results(text, integer) to ${role};`,
     `grant select on engine.migrations to ${role};`,
+    ...(keepsFiles ? filesStatements(role) : []),
     ...own,
   ];
 }

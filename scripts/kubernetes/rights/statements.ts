@@ -43,6 +43,8 @@ export interface RightsOptions {
   schema: string | undefined;
   /** Whether it is defined with `redis: true`. */
   handlersUseRedis: boolean;
+  /** Whether it is defined with `files`. Default: no. */
+  keepsFiles?: boolean;
 }
 
 export const escaped = (text: string) => text.replaceAll(/[.\\+*?^$()[\]{}|]/g, "\\$&");
@@ -75,7 +77,7 @@ const tiersOf = (engine: string, names: BrokerNames) =>
   );
 
 export function rightsOf(options: RightsOptions): Rights {
-  const { engine, prefix, replyExchange, emits, schema, handlersUseRedis } = options;
+  const { engine, prefix, replyExchange, emits, schema, handlersUseRedis, keepsFiles } = options;
   const names = brokerNames(prefix);
   const announcing = emits.length === 0 ? [] : [names.events];
   const user = engineUser(prefix, engine);
@@ -94,7 +96,7 @@ export function rightsOf(options: RightsOptions): Rights {
       read: anyOf(lanesOf(engine).map((lane) => names.queue(engine, lane))),
       topics: announcing.map((exchange) => ({ exchange, write: anyOf([...emits]), read: NOTHING })),
     },
-    postgres: { role, statements: roleStatements(role, schema) },
+    postgres: { role, statements: roleStatements(role, schema, keepsFiles) },
     redis: { user, rules: redisEngineRules(prefix, engine, handlersUseRedis) },
   };
 }
