@@ -1,6 +1,7 @@
 /** What the author of an engine imports. */
 export * from "./engine/define-worker.ts";
 export * from "./engine/errors.ts";
+export { type FileFieldOptions, file, InputFile } from "./engine/file-schema.ts";
 export type * from "./engine/sample-job.ts";
 export {
   alsoAs,

@@ -8,7 +8,6 @@ export type BadFileCode =
   | "file_too_large"
   | "size_mismatch"
   | "checksum_mismatch"
-  | "wrong_content_type"
   | "not_text"
   | "not_json";
 
@@ -19,11 +18,8 @@ export type BadFileCode =
 export class BadFile extends Reject {
   readonly code: BadFileCode;
   constructor(code: BadFileCode, message: string, options: ErrorOptions & { path?: string } = {}) {
-    const { path, ...rest } = options;
-    super(message, {
-      ...rest,
-      ...(path !== undefined && { details: [{ path, message: code }] }),
-    });
+    const { path = "", ...rest } = options;
+    super(message, { ...rest, details: [{ path, message: code }] });
     this.code = code;
   }
 }

@@ -1,6 +1,7 @@
 /** Runs jobs of an action with `handleBatch`: many in one transaction, split when one of them spoils it. */
 import type { Logger } from "pino";
 import type { Action, Batch, BatchItem } from "../engine/define-worker.ts";
+import { bindFiles } from "../engine/file-schema.ts";
 import { JobFiles } from "../files/job-files.ts";
 import { isConnectionLoss, troubleOf } from "../stores/database.ts";
 import { takeGroup } from "./coalesce.ts";
@@ -213,6 +214,11 @@ class Batches {
 function itemOf(entry: Waiting, { db, signal }: Batch, tools: Tools): BatchItem<unknown> {
   const { job, context } = entry;
   entry.files = undefined;
+  const filesOf = () => {
+    entry.files ??= new JobFiles(handlersFiles(tools), { id: job.id, db, signal: () => signal });
+    return entry.files;
+  };
+  if (tools.files !== undefined) bindFiles(job.input, (reference) => filesOf().read(reference));
   // A batch that runs again announces afresh.
   context.events.length = 0;
   return {
@@ -221,8 +227,7 @@ function itemOf(entry: Waiting, { db, signal }: Batch, tools: Tools): BatchItem<
     deadline: context.deadline,
     input: job.input,
     get files() {
-      entry.files ??= new JobFiles(handlersFiles(tools), { id: job.id, db, signal: () => signal });
-      return entry.files;
+      return filesOf();
     },
     emit: ((type: string, data: unknown) => context.emit(type, data)) as BatchItem<unknown>["emit"],
   };

@@ -1,6 +1,7 @@
 /** What a handler holds in its hands while its job runs. */
 import type { Logger } from "pino";
 import type { Job, Tx } from "../engine/define-worker.ts";
+import { bindFiles } from "../engine/file-schema.ts";
 import { type FilesTools, JobFiles } from "../files/job-files.ts";
 import { isConnectionLoss } from "../stores/database.ts";
 import type { Redis } from "../stores/redis.ts";
@@ -113,6 +114,12 @@ export class JobContext implements Job {
       signal: () => this.signal,
     });
     return this.ownFiles;
+  }
+
+  /** For an engine without files it costs nothing. */
+  bindInput(input: unknown): void {
+    if (this.#tools.files !== undefined)
+      bindFiles(input, (reference) => this.files.read(reference));
   }
 
   get keyPrefix(): string {

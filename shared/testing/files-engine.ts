@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { action, defineWorker } from "../engine/define-worker.ts";
 import { Reject } from "../engine/errors.ts";
+import { file } from "../engine/file-schema.ts";
 import { sweepFilesAction } from "../files/sweep-action.ts";
 
 const Write = z.object({
@@ -119,6 +120,28 @@ export const filesEngine = defineWorker({
             return file;
           }),
         ),
+    }),
+    convert: action({
+      version: 1,
+      input: z.object({
+        table: file({ maxBytes: 20 * 1024 * 1024, contentTypes: ["text/csv"] }).describe(
+          "What to convert.",
+        ),
+        more: z.array(file()).default([]).describe("What comes after it."),
+      }),
+      output: z.object({ report: file().describe("All of it, in capitals."), bytes: z.number() }),
+      async handle({ table, more }, job) {
+        let bytes = 0;
+        async function* all() {
+          for (const part of [table, ...more])
+            for await (const chunk of await part.stream()) {
+              bytes += chunk.length;
+              yield String(chunk).toUpperCase();
+            }
+        }
+        const report = await job.files.write("report.csv", all(), { contentType: "text/csv" });
+        return { report, bytes };
+      },
     }),
     "sweep-files": sweepFilesAction,
   },
