@@ -13,6 +13,7 @@ import { type Commits, createCommits } from "./job/commit.ts";
 import { createCourier } from "./job/courier.ts";
 import { endEvictions } from "./job/evictions.ts";
 import type { Gate } from "./job/gate.ts";
+import { receiveLater } from "./job/held.ts";
 import { createLife, type Life } from "./job/life.ts";
 import type { LiveJobs } from "./job/live-jobs.ts";
 import { createReception, type Received, receive } from "./job/receive.ts";
@@ -73,6 +74,7 @@ export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life
   const { claims, commits, connections, publisher } = parts;
   const names = brokerNames(config.ENGINE_PREFIX);
   const tools = {
+    definition,
     log,
     redis: definition.redis ? redis : undefined,
     files,
@@ -145,6 +147,8 @@ export function makeParts(dependencies: PartsDependencies): Parts {
     receive: (delivery) =>
       definition.name === BURIALS
         ? receiveBuried(delivery, reception)
-        : receive(delivery, reception, Date.now()),
+        : definition.later !== undefined
+          ? receiveLater(delivery, reception, definition.later, Date.now())
+          : receive(delivery, reception, Date.now()),
   };
 }

@@ -1,5 +1,6 @@
 /** Puts a worker together from its parts, starts it, and stops it in order. Nothing is consumed until all that can fail has succeeded. */
 import type { Logger } from "pino";
+import { type RunningBackground, startBackground } from "./background.ts";
 import type { Consumer } from "./broker/consume.ts";
 import { planLanes } from "./broker/lanes.ts";
 import { Closers, Drain } from "./drain.ts";
@@ -15,7 +16,7 @@ import { type Opened, openAll } from "./opening.ts";
 import { assembleLife, makeParts, type Parts } from "./parts.ts";
 import type { Config } from "./process/config.ts";
 import { createLog } from "./process/log.ts";
-import { createMetrics } from "./process/metrics.ts";
+import { createMetrics, type Metrics } from "./process/metrics.ts";
 import { whatIsMissing } from "./readiness.ts";
 import { createOwnPurge, createPurge, type Purge } from "./stores/purge.ts";
 import { traceWorker } from "./tracing/trace-worker.ts";
@@ -63,7 +64,8 @@ export async function startWorker(
   let consumer: Consumer | undefined;
   let parts: Parts | undefined;
   let life: Life | undefined;
-  const purges: Purge[] = [];
+  let background: RunningBackground | undefined;
+  let purge = () => {};
 
   const drain = new Drain({
     log,
@@ -71,7 +73,7 @@ export async function startWorker(
     // What waits for its turn is handed back at once, not when a long job has ended.
     stopConsuming() {
       gate.close();
-      return consumer?.cancel();
+      return allEnded(background?.stop(), consumer?.cancel());
     },
     giveBack() {
       const shutdown = new Aborted("shutdown", "the worker stops");
@@ -83,7 +85,8 @@ export async function startWorker(
   });
   const patienceMs = options.stuckAfterMs ?? stuckAfterMs(definition);
   const notReady = () =>
-    whatIsMissing({ drain, consumer, publisher: parts?.publisher, ...state, patienceMs });
+    whatIsMissing({ drain, consumer, publisher: parts?.publisher, ...state, patienceMs }) ??
+    background?.missing();
   const metrics = createMetrics({
     engine,
     inFlight: () => drain.inFlight,
@@ -99,19 +102,16 @@ export async function startWorker(
         drain.enter();
         if (delivery.undecodable !== undefined) metrics.undecodable();
         return (life as Life)(delivery).then(() => {
-          for (const purge of purges) purge.afterCommit();
+          purge();
           drain.leave();
         });
       },
     });
-    const { healthPort } = opened;
     consumer = opened.consumer;
-    purges.push(...purgesOf(definition, config, opened, log));
+    purge = purgeAll(definition, config, opened, log);
     const onOutage = (down: boolean) => {
       state.databaseDown = down;
-      metrics.databaseOutage(down);
-      if (down) consumer?.pause();
-      else consumer?.resume();
+      tellOutage(down, metrics, opened.consumer);
     };
     const tracing = await traceWorker(config, engine, log);
     closers.add(() => tracing?.stop());
@@ -127,10 +127,11 @@ export async function startWorker(
     life = assembleLife(parts, dependencies);
     for (const end of startWatches(parts.claims, dependencies)) closers.add(end);
     state.consuming = true;
+    background = await startBackground(dependencies);
     await consumer.start();
-    for (const purge of purges) purge.afterCommit();
-    log.info({ healthPort, replies: config.REPLY_EXCHANGE || "default exchange" }, "ready");
-    return { healthPort, notReady, stop: () => drain.stop() };
+    purge();
+    log.info(readyFields(opened, config), "ready");
+    return { healthPort: opened.healthPort, notReady, stop: () => drain.stop() };
   } catch (error) {
     // What was delivered meanwhile ends as in any drain.
     await (state.consuming ? drain.stop() : closers.closeAll());
@@ -138,16 +139,35 @@ export async function startWorker(
   }
 }
 
-/** Of results, and of the engine's own tables where it says how. */
-function purgesOf(
+const readyFields = ({ healthPort }: Opened, { REPLY_EXCHANGE }: Config) => ({
+  healthPort,
+  replies: REPLY_EXCHANGE || "default exchange",
+});
+
+function tellOutage(down: boolean, metrics: Metrics, consumer: Consumer): void {
+  metrics.databaseOutage(down);
+  if (down) consumer.pause();
+  else consumer.resume();
+}
+
+async function allEnded(...ends: (Promise<void> | undefined)[]): Promise<void> {
+  await Promise.allSettled(ends);
+}
+
+/** Of results, of files, and of the engine's own tables where it says how. To be called often. */
+function purgeAll(
   definition: WorkerDefinition,
   config: Config,
   { pool, files }: Pick<Opened, "pool" | "files">,
   log: Logger,
-): Purge[] {
+): () => void {
   const { name: engine, purge: own } = definition;
-  const purges = [createPurge({ pool, engine, retentionDays: config.RETENTION_DAYS, log })];
+  const purges: Purge[] = [
+    createPurge({ pool, engine, retentionDays: config.RETENTION_DAYS, log }),
+  ];
   if (own) purges.push(createOwnPurge((tx, after) => own(tx, config.own, after), { pool, log }));
   if (files) purges.push(createFilesPurge(files, pool, log));
-  return purges;
+  return () => {
+    for (const purge of purges) purge.afterCommit();
+  };
 }

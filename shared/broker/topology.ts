@@ -39,7 +39,7 @@ export interface Topology {
   bindings: Binding[];
 }
 
-type Engine = Pick<WorkerDefinition, "name" | "on">;
+type Engine = Pick<WorkerDefinition, "name" | "on" | "later">;
 
 export interface TopologyOptions {
   /** `REPLY_EXCHANGE`. Default: none, replies go through the default exchange. */
@@ -76,6 +76,8 @@ export function topologyOf(
   const exchanges: Exchange[] = [
     { name: names.unrouted, type: "fanout" },
     { name: names.jobs, type: "direct", arguments: { "alternate-exchange": names.unrouted } },
+    // Without a scheduler in the fleet what is to wait is kept, and told, as a job for no engine is.
+    { name: names.later, type: "topic", arguments: { "alternate-exchange": names.unrouted } },
     { name: names.events, type: "topic" },
     { name: names.burials, type: "fanout" },
     ...DELAY_TIERS.map(({ name }): Exchange => ({ name: names.delay(name), type: "fanout" })),
@@ -120,6 +122,9 @@ export function topologyOf(
         exchange: names.jobs,
         routingKey: jobKey(engine.name, lane),
       })),
+      ...(engine.later === undefined
+        ? []
+        : [{ queue: names.queue(engine.name), exchange: names.later, routingKey: "#" }]),
       // Events are interactive: who publishes them knows no engine, so it can choose no lane.
       ...Object.keys(engine.on ?? {}).map((routingKey) => ({
         queue: names.queue(engine.name),
@@ -222,7 +227,7 @@ export async function verifyTopology(
   const channel = await model.createChannel();
   channel.on("error", () => {});
   const tiers = DELAY_TIERS.map(({ name }) => names.delay(name));
-  const exchanges = [names.events, ...tiers, names.dead(engine)];
+  const exchanges = [names.events, names.later, ...tiers, names.dead(engine)];
   if (replyExchange !== "") exchanges.push(replyExchange);
   let looking = "";
   try {

@@ -3,8 +3,10 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { inspect } from "node:util";
+import amqplib from "amqplib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePorts } from "../services/ready.ts";
+import { brokerNames } from "../wire/names.ts";
 import { connect } from "./client.ts";
 import type { ConnectOptions } from "./options.ts";
 import type { JobReply } from "./replies.ts";
@@ -59,6 +61,26 @@ test("a job goes into the lane that is named, interactive if none is", async () 
     worker.routingKeys.get(id),
   );
   expect(came).toEqual(["echo.bulk", "echo", "echo"]);
+});
+
+test("a job for later goes to who keeps it, with its time, under the key that it would have now", async () => {
+  const { later } = brokerNames(prefix);
+  const connection = await amqplib.connect(amqpUrl);
+  const channel = await connection.createChannel();
+  const { queue } = await channel.assertQueue("", { exclusive: true });
+  await channel.bindQueue(queue, later, "#");
+  await using client = await open();
+  const runAt = new Date(Date.now() + 3_600_000);
+  await client.send("echo", "say", { value: 1 }, { runAt, lane: "bulk" });
+  const before = Date.now();
+  await client.send("echo", "say", { value: 2 }, { runIn: 60_000 });
+  const [first, second] = [await channel.get(queue), await channel.get(queue)];
+  if (!first || !second) throw new Error("not there");
+  expect(first.fields).toMatchObject({ exchange: later, routingKey: "echo.bulk" });
+  expect(first.properties.headers?.["x-run-at"]).toBe(runAt.getTime());
+  expect(second.fields.routingKey).toBe("echo");
+  expect(second.properties.headers?.["x-run-at"]).toBeGreaterThanOrEqual(before + 60_000);
+  await connection.close();
 });
 
 test("a job's error arrives with its code", async () => {
@@ -134,6 +156,15 @@ test("wrong names, ids, options and inputs are refused before publishing", async
     { correlationId: long },
     { correlationId: 5 },
     { deadline: Number.NaN },
+    { runAt: Number.NaN },
+    { runAt: new Date("never") },
+    { runAt: -1 },
+    { runAt: Date.now() + 367 * 86_400_000 },
+    { runAt: Date.now(), runIn: 5 },
+    { runIn: -1 },
+    { runIn: "soon" },
+    { runIn: Number.POSITIVE_INFINITY },
+    { runIn: 60_000, deadline: Date.now() + 30_000 },
   ];
   for (const options of wrong)
     await expect(send("echo", "say", {}, options)).rejects.toMatchObject(refused("invalid_option"));

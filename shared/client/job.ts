@@ -2,7 +2,14 @@
 import { randomUUID } from "node:crypto";
 import type { Field } from "@cloudamqp/amqp-client";
 import { HEADERS } from "../wire/headers.ts";
-import { type BrokerNames, JOB_ID, jobKey, jobType, type Lane } from "../wire/names.ts";
+import {
+  type BrokerNames,
+  JOB_ID,
+  jobKey,
+  jobType,
+  type Lane,
+  MAX_AHEAD_MS,
+} from "../wire/names.ts";
 import type { Contract } from "./contract-of.ts";
 import { InvalidArgument } from "./errors.ts";
 import type { Outgoing } from "./publisher.ts";
@@ -13,6 +20,13 @@ export interface JobOptions {
   id?: string;
   /** When the job must have started, or else end as `expired`, unrun: a Date or epoch ms. */
   deadline?: Date | number;
+  /**
+   * When it is to run, at most 366 days ahead: a Date or epoch ms. Until then the scheduler keeps it, and nothing of
+   * it runs; the same job again with another time moves it. What has passed runs at once. Default: now.
+   */
+  runAt?: Date | number;
+  /** The same, as milliseconds from now, by this machine's clock. Not together with `runAt`. */
+  runIn?: number;
   /**
    * `bulk`: it may wait behind all that people wait for, such as a nightly run of 200,000 jobs; it has a queue of its
    * own. Default: `interactive`.
@@ -105,7 +119,9 @@ export function buildJob(
   checkShortString("type", type);
   const headers: Record<string, Field> = {};
   if (traceparent !== undefined) headers[HEADERS.traceparent] = traceparent;
-  if (deadline !== undefined) headers[HEADERS.deadline] = epochMs(deadline);
+  if (deadline !== undefined) headers[HEADERS.deadline] = epochMs("deadline", deadline);
+  const runAt = readRunAt(options);
+  if (runAt !== undefined) headers[HEADERS.runAt] = runAt;
   const properties = {
     messageId: id,
     type,
@@ -120,7 +136,7 @@ export function buildJob(
   };
   const body = encode(input, facts.maxInputBytes, type);
   const message = {
-    exchange: context.names.jobs,
+    exchange: runAt === undefined ? context.names.jobs : context.names.later,
     routingKey: jobKey(engine, readLane(options.lane)),
     body,
     properties,
@@ -134,9 +150,24 @@ function readLane(lane: Lane | undefined): Lane | undefined {
 }
 
 /** As a 64-bit integer: the library would cut a number between 2^31 and 2^32 to 32 bits. */
-function epochMs(deadline: Date | number): bigint {
-  const ms = Math.round(Number(deadline));
+function epochMs(option: string, time: Date | number): bigint {
+  const ms = Math.round(Number(time));
   if (!Number.isSafeInteger(ms) || ms < 0)
-    throw new InvalidArgument("invalid_option", "deadline must be a Date or epoch milliseconds");
+    throw new InvalidArgument("invalid_option", `${option} must be a Date or epoch milliseconds`);
   return BigInt(ms);
+}
+
+function readRunAt({ runAt, runIn, deadline }: JobOptions): bigint | undefined {
+  if (runAt === undefined && runIn === undefined) return undefined;
+  if (runAt !== undefined && runIn !== undefined)
+    throw new InvalidArgument("invalid_option", "give runAt or runIn, not both");
+  if (runIn !== undefined && !(runIn >= 0))
+    throw new InvalidArgument("invalid_option", "runIn must be milliseconds from now, 0 or more");
+  const now = Date.now();
+  const ms = epochMs(runAt === undefined ? "runIn" : "runAt", runAt ?? now + Number(runIn));
+  if (ms > now + MAX_AHEAD_MS)
+    throw new InvalidArgument("invalid_option", "a job may wait 366 days at most");
+  if (deadline !== undefined && ms > Number(deadline))
+    throw new InvalidArgument("invalid_option", "the deadline is before the time to run at");
+  return ms;
 }

@@ -27,7 +27,10 @@ const FILES_RANGES = {
 } as const;
 type Ranges = Readonly<Record<string, readonly [number, number]>>;
 
-const KEYS = ["name", "actions", "on", "redis", "files", "env", "purge", ...Object.keys(RANGES)];
+const KEYS = [
+  ...["name", "actions", "on", "redis", "files", "env", "purge", "later", "background"],
+  ...Object.keys(RANGES),
+];
 const ACTION_KEYS = [
   ...["input", "output", "emits", "examples", "handle", "handleBatch"],
   ...Object.keys(ACTION_RANGES),
@@ -39,7 +42,7 @@ const EVENT_TYPE = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$/;
 
 /** @throws {TypeError} that names the worker, the place and what may stand there. */
 export function checkDefinition(definition: WorkerDefinition): void {
-  const { name, actions, on = {}, redis = false, env, purge } = definition;
+  const { name, actions, on = {}, redis = false, env, purge, later, background } = definition;
   const fail = (what: string): never => {
     throw new TypeError(`defineWorker(${JSON.stringify(name)}): ${what}`);
   };
@@ -53,18 +56,29 @@ export function checkDefinition(definition: WorkerDefinition): void {
     if (!variable.startsWith(prefix) || !/^[A-Z0-9_]+$/.test(variable))
       fail(`env: the variable ${variable} must begin with ${prefix}, and be of A-Z, 0-9 and _`);
   if (purge !== undefined && typeof purge !== "function") fail("purge must be a function");
+  if (background !== undefined && typeof background !== "function")
+    fail("background must be a function");
+  if (later !== undefined) checkSubscription(later, "later", actions, fail);
   for (const [key, action] of Object.entries(actions)) {
     if (!NAME.test(key)) fail(`the action name ${JSON.stringify(key)} must match ${NAME}`);
     checkAction(key, action, fail);
   }
   for (const [event, subscription] of Object.entries(on)) {
-    const place = `on[${JSON.stringify(event)}]`;
-    const { action: target, map } = subscription;
-    checkKeys(subscription, SUBSCRIPTION_KEYS, `${place}.`, fail);
-    if (typeof map !== "function") fail(`${place}.map must be a function`);
-    if (isAsyncFunction(map)) fail(`${place}.map must be synchronous`);
-    if (!Object.hasOwn(actions, target)) fail(`${place} names no action of this worker`);
+    checkSubscription(subscription, `on[${JSON.stringify(event)}]`, actions, fail);
   }
+}
+
+function checkSubscription(
+  subscription: { action: string; map: unknown },
+  place: string,
+  actions: WorkerDefinition["actions"],
+  fail: Fail,
+): void {
+  const { action: target, map } = subscription;
+  checkKeys(subscription, SUBSCRIPTION_KEYS, `${place}.`, fail);
+  if (typeof map !== "function") fail(`${place}.map must be a function`);
+  if (isAsyncFunction(map)) fail(`${place}.map must be synchronous`);
+  if (!Object.hasOwn(actions, target)) fail(`${place} names no action of this worker`);
 }
 
 type Fail = (what: string) => never;

@@ -13,6 +13,8 @@ export interface ConnectionPlan {
 const DEFAULT_TRANSACTIONS = 8;
 /** The one that group commits go through. */
 const COMMITS = 1;
+/** What runs beside the jobs: one for a transaction, one for reads beside it. */
+const BACKGROUND = 2;
 /** So that the look at a stored row does not wait for a commit. */
 const LEAST = 2;
 
@@ -35,7 +37,8 @@ export function planConnections(
   const transactions = jobTransactions(definition) + batches;
   // A handler in a transaction may read beside it; so there is always one that no transaction takes.
   const reads = actions.length > batches ? 1 : 0;
-  const needed = Math.max(LEAST, transactions + reads + COMMITS);
+  const beside = definition.background === undefined ? 0 : BACKGROUND;
+  const needed = Math.max(LEAST, transactions + reads + beside + COMMITS);
   if (poolMax === undefined) return { transactions, poolMax: needed };
   if (poolMax >= needed) return { transactions, poolMax };
   throw new StartFailure(

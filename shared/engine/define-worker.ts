@@ -1,9 +1,12 @@
 /** What a worker is: data that names its actions. Importing a definition does nothing. */
-import type { Redis } from "ioredis";
+import type { Redis, RedisOptions } from "ioredis";
 import type { PoolClient } from "pg";
 import type { Logger } from "pino";
+import type { Registry } from "prom-client";
 import type { z } from "zod";
+import type { Published } from "../broker/publish.ts";
 import type { Files, FilesOptions } from "../files/files.ts";
+import type { Lane } from "../wire/names.ts";
 import { checkDefinition } from "./check-definition.ts";
 
 /** A map of event type to the schema of its body. */
@@ -35,6 +38,11 @@ export interface Job<Emits extends EventSchemas = EventSchemas> {
   progress(fraction: number, note?: string): void;
   /** Announces an event when, and only when, the result commits. */
   emit<Type extends Declared<Emits>>(type: Type, data: z.input<Emits[Type]>): void;
+  /**
+   * Has a job of this engine's own run at a time, when, and only when, the result commits. It is the engine's own job:
+   * whoever published this one hears nothing of it. A job of the same id that waits takes the new time.
+   */
+  later(action: string, input: unknown, options: LaterOptions): void;
   /** The transaction that the result commits in, opened on first use. */
   tx(): Promise<Tx>;
   /** Reads outside of that transaction. */
@@ -50,9 +58,17 @@ export interface Job<Emits extends EventSchemas = EventSchemas> {
   readonly keyPrefix: string;
 }
 
+/** When and under which name a job is to run. */
+export interface LaterOptions {
+  /** Job id, unique within the engine: 1 to 128 of `A-Z a-z 0-9 . _ : -`, a letter or digit first. */
+  id: string;
+  /** At most 366 days ahead; what has passed runs at once. */
+  runAt: Date;
+}
+
 /** One job of a batch. */
 export interface BatchItem<Input, Emits extends EventSchemas = EventSchemas>
-  extends Pick<Job<Emits>, "id" | "attempt" | "emit" | "deadline" | "files"> {
+  extends Pick<Job<Emits>, "id" | "attempt" | "emit" | "later" | "deadline" | "files"> {
   readonly input: Input;
 }
 
@@ -196,6 +212,81 @@ export interface WorkerDefinition {
   actions: Record<string, Action<any, any, any>>;
   /** Events that the worker consumes, by type. */
   on?: Record<string, Subscription>;
+  /** Takes the jobs of every engine that are to run later. The scheduler's alone. */
+  later?: LaterJobs;
+  /**
+   * Starts what runs beside the jobs for as long as the worker does, before any is consumed; what it throws keeps the
+   * worker from starting. Resolves with what ends it, called first in the drain. The scheduler's clock is one.
+   */
+  background?(context: BackgroundContext): Promise<() => Promise<void>>;
+}
+
+/** How the scheduler keeps a job until its time. */
+export interface LaterJobs {
+  /** The action that keeps it. */
+  action: string;
+  /** Makes the action's input, which is then checked. Synchronous. */
+  map(held: HeldJob): unknown;
+}
+
+/** A job that is published once its time has come: what its caller said of it, checked, and the runtime's counts. */
+export interface TargetJob {
+  engine: string;
+  lane: Lane;
+  id: string;
+  /** Message type, `<engine>.<action>.v<N>`. */
+  type: string;
+  /** Its input, as JSON. */
+  body: string;
+  /** Of replays. Default 0. */
+  generation?: number | undefined;
+  /** The counted run that is next. Default 1. */
+  attempt?: number | undefined;
+  /** Default 0. */
+  crashes?: number | undefined;
+  /** Default 0. */
+  returns?: number | undefined;
+  /** Whose job it is: a broker user. Default: nobody's. */
+  publisher?: string | undefined;
+  appId?: string | undefined;
+  replyTo?: string | undefined;
+  correlationId?: string | undefined;
+  /** Epoch ms. */
+  deadlineMs?: number | undefined;
+  traceparent?: string | undefined;
+  /** Its engine is to end it unrun, as `cancelled`. Default false. */
+  cancelled?: boolean | undefined;
+}
+
+/** A job that came to be kept. */
+export interface HeldJob extends TargetJob {
+  /** Epoch ms; may have passed. */
+  runAtMs: number;
+  /** SHA-256 of the input as canonical JSON, by which the same id with another input shows. */
+  inputHash: string;
+}
+
+/** What a background has in its hands. */
+export interface BackgroundContext {
+  /** Statements outside of any transaction. */
+  readonly db: Pick<PoolClient, "query">;
+  /** Runs `work` in a transaction, which commits when it resolves and rolls back when it throws. */
+  transact<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** A new connection to Redis, closed with the worker's; `options` are ioredis'. */
+  openRedis(options?: RedisOptions): Redis;
+  /** All that the engine keeps in Redis begins with it. */
+  readonly keyPrefix: string;
+  /** The engine's own variables. */
+  readonly env: Readonly<Record<string, unknown>>;
+  readonly log: Logger;
+  /** For metrics of its own, which /metrics shows. */
+  readonly registry: Registry;
+  /** Aborts when the drain is over. */
+  readonly signal: AbortSignal;
+  /** Publishes a job, confirmed. A job for no engine of the fleet is `routed`: it is kept in `<prefix>.unrouted`. */
+  publish(job: TargetJob): Promise<Published>;
+  /** Says what is missing, which readiness then shows, or `undefined` when all is well again. */
+  report(missing: string | undefined): void;
 }
 
 export const DEFAULT_MAX_ATTEMPTS = 5;

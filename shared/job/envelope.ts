@@ -2,7 +2,7 @@
 import type { Delivery, MessageProperties } from "../broker/consume.ts";
 import type { Action } from "../engine/define-worker.ts";
 import { HEADERS, MAX_COUNT } from "../wire/headers.ts";
-import { JOB_ID, type Lane } from "../wire/names.ts";
+import { JOB_ID, type Lane, MAX_AHEAD_MS } from "../wire/names.ts";
 import { digest } from "./json.ts";
 import { type Fault, invalid, type Problem } from "./problem.ts";
 import type { Reception } from "./reception.ts";
@@ -36,10 +36,12 @@ export interface Envelope {
   rescues: number;
   /** Epoch ms. */
   deadline: number | undefined;
-  /** Epoch ms before which it must not run, or 0: a wait that is longer than the longest tier. */
-  notBefore: number;
+  /** Epoch ms before which it must not run, or 0. */
+  runAt: number;
   /** Checked against the allow list; undefined where no reply is wanted or allowed. */
   replyTo: string | undefined;
+  /** Of a job that the scheduler is to keep: what its caller knows of it. That it is kept is no answer to it. */
+  held?: { type: string; runAt: number; counts: string };
   /** Bytes where it is no UTF-8: it is echoed as it came. */
   correlationId: string | Buffer | undefined;
   traceparent: string | undefined;
@@ -114,7 +116,7 @@ export function emptyEnvelope(delivery: Delivery, engine: string): Envelope {
     returns: delivery.message.fields.redelivered ? 1 : 0,
     rescues: 0,
     deadline: undefined,
-    notBefore: 0,
+    runAt: 0,
     replyTo: undefined,
     correlationId: undefined,
     traceparent: undefined,
@@ -192,9 +194,8 @@ export function readHeaders(
     envelope.redeliveries = Number(redeliveries);
   envelope.returns =
     count(headers, HEADERS.returns, 0, faults) + Math.max(envelope.redeliveries, envelope.returns);
-  const notBefore = headers[HEADERS.notBefore];
-  if (typeof notBefore === "number" && notBefore > 0) envelope.notBefore = notBefore;
-  envelope.deadline = readDeadline(headers[HEADERS.deadline], faults);
+  envelope.runAt = readEpochMs(headers, HEADERS.runAt, faults) ?? 0;
+  envelope.deadline = readEpochMs(headers, HEADERS.deadline, faults);
   const traceparent = headers[HEADERS.traceparent];
   // W3C Trace Context: one that can't be parsed is ignored.
   if (typeof traceparent === "string" && TRACEPARENT.test(traceparent))
@@ -215,21 +216,33 @@ function count(
   return absent;
 }
 
-function readDeadline(value: unknown, faults: Fault[]): number | undefined {
-  const { deadline } = HEADERS;
+function readEpochMs(
+  headers: Record<string, unknown>,
+  name: string,
+  faults: Fault[],
+): number | undefined {
+  const value = headers[name];
   if (value === undefined) return undefined;
   const isEpochMs = typeof value === "number" && Number.isInteger(value) && value >= 0;
   if (!isEpochMs || value > MAX_EPOCH_MS) {
-    const message = `${deadline} must be a whole number of epoch milliseconds`;
-    invalid(faults, `headers.${deadline}`, message);
+    const message = `${name} must be a whole number of epoch milliseconds`;
+    invalid(faults, `headers.${name}`, message);
     return undefined;
   }
   if (value >= EPOCH_SECONDS.min && value <= EPOCH_SECONDS.max) {
-    const message = `${deadline} looks like seconds; it is epoch milliseconds`;
-    invalid(faults, `headers.${deadline}`, message);
+    const message = `${name} looks like seconds; it is epoch milliseconds`;
+    invalid(faults, `headers.${name}`, message);
     return undefined;
   }
   return value;
+}
+
+/** What lies too far ahead would outlive what is remembered of it. */
+export function checkRunAt({ runAt }: Envelope, now: number, faults: Fault[]): void {
+  if (runAt - now <= MAX_AHEAD_MS) return;
+  const days = MAX_AHEAD_MS / 86_400_000;
+  const message = `${HEADERS.runAt} lies more than ${days} days ahead: publish the job nearer to its time`;
+  invalid(faults, `headers.${HEADERS.runAt}`, message);
 }
 
 /** A timestamp in the wrong unit lies so far ahead that a job would never be too old. A replay carries it on. */

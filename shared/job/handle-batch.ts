@@ -230,6 +230,7 @@ function itemOf(entry: Waiting, { db, signal }: Batch, tools: Tools): BatchItem<
       return filesOf();
     },
     emit: ((type: string, data: unknown) => context.emit(type, data)) as BatchItem<unknown>["emit"],
+    later: (action, input, options) => context.later(action, input, options),
   };
 }
 

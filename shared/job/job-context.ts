@@ -1,10 +1,11 @@
 /** What a handler holds in its hands while its job runs. */
 import type { Logger } from "pino";
-import type { Job, Tx } from "../engine/define-worker.ts";
+import type { Action, Job, LaterOptions, Tx, WorkerDefinition } from "../engine/define-worker.ts";
 import { bindFiles } from "../engine/file-schema.ts";
 import { type FilesTools, JobFiles } from "../files/job-files.ts";
 import { isConnectionLoss } from "../stores/database.ts";
 import type { Redis } from "../stores/redis.ts";
+import { JOB_ID, jobType, MAX_AHEAD_MS } from "../wire/names.ts";
 import { HandlerClock } from "./handler-clock.ts";
 import { digest } from "./json.ts";
 import type { ReceivedJob } from "./receive.ts";
@@ -26,10 +27,13 @@ export interface StoredEvent {
   id: string;
   type: string;
   body: string;
+  /** Epoch ms: it is no event, but a job of the engine's own that is to run then. */
+  runAt?: number;
 }
 
 /** What all jobs of a worker share. */
 export interface Tools {
+  definition: Pick<WorkerDefinition, "name" | "actions">;
   log: Logger;
   /** Undefined where the worker's definition does not ask for it. */
   redis: Redis | undefined;
@@ -150,6 +154,22 @@ export class JobContext implements Job {
     if (!parsed.ok) throw new TypeError(eventFault(parsed.problem));
     const body = JSON.stringify(parsed.data);
     this.events.push({ id: eventId(this.#job, type, this.events.length), type, body });
+  }
+
+  later(action: string, input: unknown, { id, runAt }: LaterOptions): void {
+    const { actions, name } = this.#tools.definition;
+    if (!Object.hasOwn(actions, action))
+      throw new TypeError(`job.later: ${name} has no action ${JSON.stringify(action)}`);
+    const { version, input: schema } = actions[action] as Action;
+    if (!JOB_ID.test(id))
+      throw new TypeError(`job.later: the job id ${JSON.stringify(id)} must match ${JOB_ID}`);
+    const at = runAt.getTime();
+    if (!(at >= 0 && at - Date.now() <= MAX_AHEAD_MS))
+      throw new RangeError("job.later: runAt must be a date, at most 366 days ahead");
+    const parsed = parseWith(schema, input, `the input of ${name}.${action}`);
+    if (!parsed.ok) throw new TypeError(eventFault(parsed.problem));
+    const type = jobType(name, action, version);
+    this.events.push({ id, type, body: JSON.stringify(input), runAt: at });
   }
 
   tx(): Promise<Tx> {

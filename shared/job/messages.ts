@@ -1,6 +1,7 @@
 /** The messages that a job's end makes. Nothing is copied from a delivery but what is named here. */
 import { createHash } from "node:crypto";
 import type { Outgoing } from "../broker/publish-frames.ts";
+import type { TargetJob } from "../engine/define-worker.ts";
 import { HEADERS, MAX_COUNT } from "../wire/headers.ts";
 import { type BrokerNames, jobKey } from "../wire/names.ts";
 import { type JobError, replyId } from "../wire/reply.ts";
@@ -9,7 +10,6 @@ import type { StoredEvent } from "./job-context.ts";
 import { publisherHeader } from "./publisher.ts";
 import type { Envelope, Problem } from "./receive.ts";
 import type { ResultRow } from "./result-rows.ts";
-import type { Tier } from "./retry.ts";
 
 /** I9. How a job ended, as its reply tells it. */
 export interface Ending {
@@ -38,7 +38,10 @@ export function replyMessage(
 ): Outgoing | undefined {
   const { id = "", engine, replyTo, type, correlationId } = envelope;
   if (replyTo === undefined) return undefined;
-  const known = type !== "" && Buffer.byteLength(type) <= MAX_TYPE_BYTES ? type : engine;
+  // That it is kept is no answer; that it can't be, is.
+  if (envelope.held !== undefined && ending.how === "succeeded") return undefined;
+  const told = envelope.held?.type ?? type;
+  const known = told !== "" && Buffer.byteLength(told) <= MAX_TYPE_BYTES ? told : engine;
   return {
     exchange,
     routingKey: replyTo,
@@ -54,7 +57,7 @@ export function replyMessage(
 export function eventMessages(envelope: Envelope, row: ResultRow, names: BrokerNames): Outgoing[] {
   if (row.events === null) return [];
   const events = JSON.parse(row.events) as StoredEvent[];
-  return events.map(({ id, type, body }) => ({
+  return events.filter(isEvent).map(({ id, type, body }) => ({
     exchange: names.events,
     routingKey: type,
     body,
@@ -65,6 +68,54 @@ export function eventMessages(envelope: Envelope, row: ResultRow, names: BrokerN
     mandatory: false,
     headers: headersOf(envelope, {}),
   }));
+}
+
+const isEvent = ({ runAt }: StoredEvent) => runAt === undefined;
+
+/** The jobs of its own that an engine wants to run later, on their way to the scheduler. */
+export function laterMessages(envelope: Envelope, row: ResultRow, names: BrokerNames): Outgoing[] {
+  if (row.events === null) return [];
+  const events = JSON.parse(row.events) as StoredEvent[];
+  return events.flatMap(({ id, type, body, runAt }) =>
+    runAt === undefined
+      ? []
+      : {
+          exchange: names.later,
+          routingKey: envelope.engine,
+          body,
+          messageId: id,
+          type,
+          correlationId: envelope.correlationId ?? row.jobId,
+          mandatory: true,
+          headers: headersOf(envelope, { [HEADERS.runAt]: runAt }),
+        },
+  );
+}
+
+/** A job whose time has come, on its way to its engine. */
+export function dueMessage(job: TargetJob, names: BrokerNames): Outgoing {
+  const { generation = 0, attempt = 1, crashes = 0, returns = 0, deadlineMs, traceparent } = job;
+  return {
+    exchange: names.jobs,
+    routingKey: jobKey(job.engine, job.lane),
+    body: job.body,
+    messageId: job.id,
+    type: job.type,
+    correlationId: job.correlationId,
+    replyTo: job.replyTo,
+    appId: job.appId ?? "",
+    mandatory: true,
+    headers: {
+      [HEADERS.publisher]: publisherHeader(job.publisher),
+      ...(generation > 0 && { [HEADERS.replay]: generation }),
+      ...(attempt > 1 && { [HEADERS.attempt]: attempt }),
+      ...(crashes > 0 && { [HEADERS.crashes]: crashes }),
+      ...(returns > 0 && { [HEADERS.returns]: returns }),
+      ...(deadlineMs !== undefined && { [HEADERS.deadline]: deadlineMs }),
+      ...(traceparent !== undefined && { [HEADERS.traceparent]: traceparent }),
+      ...(job.cancelled && { [HEADERS.cancelled]: 1 }),
+    },
+  };
 }
 
 /** Where a dead letter goes, and how much of it is kept. */
@@ -109,6 +160,7 @@ export function deadLetter(
       [HEADERS.attempt]: attempt,
       [HEADERS.replay]: envelope.generation,
       [HEADERS.publisher]: publisherHeader(envelope.publisher),
+      ...heldHeaders(envelope),
       [HEADERS.errorCode]: problem.code,
       [HEADERS.error]: problem.message.slice(0, MAX_REASON),
       ...(details !== "" && { [HEADERS.errorDetails]: details }),
@@ -145,19 +197,17 @@ export interface Comeback {
   attempt: number;
   crashes: number;
   /** Epoch ms before which it must not run. Default: whenever its tier lets it go. */
-  notBefore?: number;
+  runAt?: number;
 }
 
-/** The job once more, on its way over a delay tier. */
-export function postponed(
-  envelope: Envelope,
-  tier: Tier,
-  next: Comeback,
-  names: BrokerNames,
-): Outgoing {
+/**
+ * The job once more, on its way over a delay tier, or to the scheduler.
+ * @param exchange that of the tier, or of jobs for later.
+ */
+export function postponed(envelope: Envelope, exchange: string, next: Comeback): Outgoing {
   return {
     ...sameJob(envelope),
-    exchange: names.delay(tier.name),
+    exchange,
     // Always the engine's own, also for what came as an event: it must return to this engine alone, in its lane.
     routingKey: jobKey(envelope.engine, envelope.lane),
     headers: headersOf(envelope, {
@@ -169,10 +219,15 @@ export function postponed(
       ...(envelope.rescues > 0 && { [HEADERS.rescues]: envelope.rescues }),
       [HEADERS.publisher]: publisherHeader(envelope.publisher),
       ...(envelope.deadline === undefined ? {} : { [HEADERS.deadline]: envelope.deadline }),
-      ...(next.notBefore === undefined ? {} : { [HEADERS.notBefore]: next.notBefore }),
+      ...(next.runAt === undefined ? {} : { [HEADERS.runAt]: next.runAt }),
+      ...heldHeaders(envelope),
     }),
   };
 }
+
+/** What the scheduler is to keep comes back to it as that. */
+const heldHeaders = ({ held }: Envelope): Record<string, string | number> =>
+  held === undefined ? {} : { [HEADERS.runAt]: held.runAt, [HEADERS.held]: held.counts };
 
 /** I8. The whitelist of what a job keeps on its way to a tier or to the dead letters. */
 function sameJob(envelope: Envelope) {

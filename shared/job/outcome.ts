@@ -20,8 +20,18 @@ export type Outcome =
   | { kind: "unrecorded"; problem: Problem }
   /** Comes back over a delay tier; `attempt` is the next counted run, `failure` says why the last one was none. */
   | { kind: "retry"; attempt: number; crashes: number; failure: AttemptFailure }
-  /** Comes back over a delay tier, uncounted; `mayBeEarly` where an early look costs nothing. */
-  | { kind: "wait"; delayMs: number; mayBeEarly: boolean; attempt: number; crashes: number }
+  /**
+   * Comes back over a delay tier, uncounted; `mayBeEarly` where an early look costs nothing. With `runAt`, epoch ms,
+   * it waits with the scheduler, as does what outlasts the longest tier.
+   */
+  | {
+      kind: "wait";
+      delayMs: number;
+      mayBeEarly: boolean;
+      attempt: number;
+      crashes: number;
+      runAt?: number;
+    }
   /** Back to the queue, unrun or interrupted. */
   | { kind: "hand-back" };
 
@@ -41,8 +51,9 @@ export function outcomeOf(
     case "ended":
       return told(received, { kind: "before", row: turn.row }, turn.tell);
     case "wait": {
-      const { delayMs, mayBeEarly, attempt } = turn;
-      return { kind: "wait", delayMs, mayBeEarly, attempt, crashes: received.crashes };
+      const { delayMs, mayBeEarly, attempt, runAt } = turn;
+      const wait = { delayMs, mayBeEarly, attempt, crashes: received.crashes };
+      return { kind: "wait", ...wait, ...(runAt !== undefined && { runAt }) };
     }
     case "cancelled":
     case "quarantined":

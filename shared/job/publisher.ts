@@ -9,7 +9,7 @@ import type { Reception } from "./reception.ts";
 /** Whose word this worker takes for what only the runtime says. */
 export interface Identity {
   prefix: string;
-  /** Broker users of this worker, of burials, which hand jobs back, and of the tools. */
+  /** Broker users of this worker, of burials and the scheduler, which bring jobs back, and of the tools. */
   runtimeUsers: ReadonlySet<string>;
   /** PUBLISHER_REQUIRED. */
   isRequired: boolean;
@@ -22,7 +22,8 @@ export const RUNTIME_HEADERS = [
   HEADERS.returns,
   HEADERS.rescues,
   HEADERS.replay,
-  HEADERS.notBefore,
+  HEADERS.held,
+  HEADERS.cancelled,
   HEADERS.publisher,
 ];
 

@@ -9,7 +9,6 @@ import { brokerNames } from "../wire/names.ts";
 import { receiveBuried } from "./burials.ts";
 import { postponed } from "./messages.ts";
 import { createReception, receive } from "./receive.ts";
-import { waitTier } from "./retry.ts";
 import { parseWith } from "./schema.ts";
 
 const SECRET = "hunter2";
@@ -404,7 +403,7 @@ test("how often a job went back to the queue is summed up over the messages that
       headers: { ...headers, ...(count && { "x-delivery-count": count }) },
     });
     const received = receive(fresh, reception(), NOW);
-    const back = postponed(received, waitTier(1), { attempt: 1, crashes: 0 }, brokerNames());
+    const back = postponed(received, "engine.delay.1s", { attempt: 1, crashes: 0 });
     headers = back.headers ?? {};
     return received.returns;
   });
@@ -424,7 +423,12 @@ test("how often a job went back to the queue is summed up over the messages that
 });
 
 describe("whose job it is", () => {
-  const runtime = { "x-attempt": 2, "x-crashes": 1, "x-replay": 3, "x-not-before": NOW + 60_000 };
+  const runtime = {
+    "x-attempt": 2,
+    "x-crashes": 1,
+    "x-replay": 3,
+    "x-held": "activities bulk 0 1 0 0",
+  };
   const take = (sent: Sent) => receive(delivered(sent), reception(), NOW);
 
   const PASSES_ON = ["engine.picky", "engine.burials", "tl-engine-tools"];
@@ -450,7 +454,7 @@ describe("whose job it is", () => {
         attempt: 1,
         crashes: 0,
         generation: 0,
-        notBefore: 0,
+        runAt: 0,
       });
     }
   });

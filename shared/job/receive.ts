@@ -1,9 +1,11 @@
 /** Turns a delivery into a job, or says what is wrong with it; nothing is taken on trust. */
 import type { Delivery, MessageProperties } from "../broker/consume.ts";
 import type { WorkerDefinition } from "../engine/define-worker.ts";
+import { HEADERS } from "../wire/headers.ts";
 import { NAME } from "../wire/names.ts";
 import { checkContent } from "./content-type.ts";
 import {
+  checkRunAt,
   checkTimestamp,
   type Envelope,
   emptyEnvelope,
@@ -32,6 +34,11 @@ export { createReception, type Reception } from "./reception.ts";
 const JOB_TYPE = /^([a-z0-9-]+)\.([a-z0-9-]+)\.v[1-9]\d{0,5}$/;
 const CELERY = "this is a Celery message; publish the job as docs/contract/README.md describes";
 
+const CANCELLED: Problem = {
+  code: "cancelled",
+  message: "cancelled by the caller while it waited for its time",
+};
+
 /** Never throws, whatever the message holds and the engine's own code does: what is wrong comes back as a refused job. */
 export function receive(delivery: Delivery, reception: Reception, now: number): Received {
   const envelope = emptyEnvelope(delivery, reception.definition.name);
@@ -58,11 +65,13 @@ function read(envelope: Envelope, reception: Reception, now: number): Received {
   const target = readTarget(envelope, reception, faults);
   checkWay(envelope, delivery.message, target?.map !== undefined, reception, faults);
   checkTimestamp(envelope, properties, faults);
+  checkRunAt(envelope, now, faults);
   const value = readBody(envelope, reception, isReadable, target, faults);
   if (target === undefined || isFaulty(faults))
     return refusedJob(envelope, faultsOf(faults, headers));
   const expired = expiredOf(envelope, properties, reception.maxAgeMs, now);
   if (expired !== undefined) return refusedJob(envelope, problemOf([expired]));
+  if (headers[HEADERS.cancelled] !== undefined) return refusedJob(envelope, CANCELLED);
   return readInput(envelope, value, target);
 }
 
@@ -99,7 +108,7 @@ export function undecodable(envelope: Envelope, reception: Reception, error: Err
 }
 
 /** The hash is known whatever else is wrong: a finished job that comes again past its deadline must match its row. */
-function readBody(
+export function readBody(
   envelope: Envelope,
   reception: Reception,
   isReadable: boolean,
@@ -185,7 +194,7 @@ function expiredOf(
   return undefined;
 }
 
-function readInput(envelope: Envelope, value: unknown, target: Target): Received {
+export function readInput(envelope: Envelope, value: unknown, target: Target): Received {
   const { actionName, action, map } = target;
   let input = value;
   if (map !== undefined) {

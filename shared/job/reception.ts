@@ -1,7 +1,7 @@
 /** What one worker accepts: its message types, its reply-to addresses, its limits. */
 import type { Action, WorkerDefinition } from "../engine/define-worker.ts";
 import { readReplyToAllow } from "../process/reply-to-allow.ts";
-import { type BrokerNames, BURIALS, engineUser, jobType } from "../wire/names.ts";
+import { type BrokerNames, BURIALS, engineUser, jobType, SCHEDULER } from "../wire/names.ts";
 import type { Identity } from "./publisher.ts";
 
 /** What one worker accepts; built once by {@link createReception}. */
@@ -59,8 +59,12 @@ export function createReception(options: ReceptionOptions): Reception {
     replyExchange,
     identity: {
       prefix: names.prefix,
-      // Burials bring back what never ran, with its counts and its publisher.
-      runtimeUsers: new Set([...runtimeUsers, engineUser(names.prefix, BURIALS)]),
+      // Burials bring back what never ran, and the scheduler what waited, with its counts and its publisher.
+      runtimeUsers: new Set([
+        ...runtimeUsers,
+        engineUser(names.prefix, BURIALS),
+        engineUser(names.prefix, SCHEDULER),
+      ]),
       isRequired: options.isPublisherRequired,
     },
     maxAgeMs,

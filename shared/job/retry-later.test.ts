@@ -4,7 +4,6 @@ import { z } from "zod";
 import { action, defineWorker } from "../engine/define-worker.ts";
 import { RetryLater } from "../engine/errors.ts";
 import { openTestFleet, type TestFleet } from "../testing/fleet.ts";
-import { HEADERS } from "../wire/headers.ts";
 
 const ranAtMs: number[] = [];
 
@@ -51,15 +50,4 @@ test("a delay that is no number is a counted run, and says so", async () => {
       message: "RetryLater takes a number of milliseconds from 0, not NaN",
     },
   });
-});
-
-test("what outlasts the longest tier comes back with the time along, and waits for the rest", async () => {
-  ranAtMs.length = 1;
-  // As the tier of an hour lets it go.
-  const notBefore = Date.now() + 2_500;
-  const id = await fleet.publish("later", "once", 1, {
-    headers: { [HEADERS.notBefore]: notBefore },
-  });
-  expect((await fleet.reply(id)).reply).toEqual({ status: "succeeded", output: 1 });
-  expect(ranAtMs[1]).toBeGreaterThanOrEqual(notBefore);
 });

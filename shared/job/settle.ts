@@ -12,6 +12,7 @@ import {
   type Ending,
   endingOf,
   eventMessages,
+  laterMessages,
   postponed,
   problemOfRow,
   replyMessage,
@@ -131,7 +132,17 @@ class Settler {
   }
 
   #postpone(envelope: Envelope, tier: Tier, next: Comeback): Promise<"routed" | "unsendable"> {
-    return this.#deliver(postponed(envelope, tier, next, this.#options.names));
+    const { names } = this.#options;
+    return this.#deliver(postponed(envelope, names.delay(tier.name), next));
+  }
+
+  async #keep(job: Outgoing): Promise<void> {
+    if ((await this.#deliver(job)) === "routed") return;
+    const { messageId: jobId, type } = job;
+    this.#options.log.error(
+      { jobId, type, alert: "later_unsendable" },
+      "a job for later is larger than the broker takes, and is lost: pass its data by reference",
+    );
   }
 
   /** Where every result goes: reply and events, and the dead letter of a failure. */
@@ -140,7 +151,11 @@ class Settler {
     const also =
       row.status === "failed"
         ? [this.#bury(envelope, problemOfRow(row), row.attempt)]
-        : eventMessages(envelope, row, names).map((event) => courier.event(event));
+        : [
+            ...eventMessages(envelope, row, names).map((event) => courier.event(event)),
+            // The engine counts on them: unlike an event, none is ever given up.
+            ...laterMessages(envelope, row, names).map((job) => this.#keep(job)),
+          ];
     await Promise.all([this.#reply(envelope, endingOf(row)), ...also]);
   }
 
@@ -207,20 +222,24 @@ class Settler {
     return "settled";
   }
 
-  /** I3. Where it matters, never earlier than asked: what outlasts the longest tier takes the time along, and waits again. */
+  /** I3. Where it matters, never earlier than asked. What outlasts the longest tier waits with the scheduler. */
   async #settleWait(
     envelope: Envelope,
     wait: Extract<Outcome, { kind: "wait" }>,
     token: string | undefined,
   ): Promise<"routed" | "unsendable"> {
-    const { delayMs, mayBeEarly, attempt, crashes } = wait;
-    const tier = mayBeEarly ? nearestTier(delayMs) : waitTier(delayMs);
+    const { delayMs, mayBeEarly, attempt, crashes, runAt } = wait;
+    const { names } = this.#options;
     const next: Comeback = { attempt, crashes };
-    if (!mayBeEarly && tier.delayMs < delayMs) next.notBefore = Date.now() + delayMs;
-    const sent = await this.#postpone(envelope, tier, next);
+    const tier = mayBeEarly ? nearestTier(delayMs) : waitTier(delayMs);
+    const isHeld = runAt !== undefined || (!mayBeEarly && tier.delayMs < delayMs);
+    if (isHeld) next.runAt = runAt ?? Date.now() + delayMs;
+    const sent = isHeld
+      ? await this.#deliver(postponed(envelope, names.later, next))
+      : await this.#postpone(envelope, tier, next);
     if (sent === "routed")
       await this.#release(envelope, token, {
-        inMs: Math.max(delayMs, tier.delayMs),
+        inMs: isHeld ? delayMs : Math.max(delayMs, tier.delayMs),
         failure: "",
       });
     return sent;

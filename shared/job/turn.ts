@@ -17,8 +17,11 @@ export type Turn = {
   startedAtMs: number;
 } & (
   | { kind: "run"; live: LiveJob; crashes: number }
-  /** Another worker has it, or a later attempt is on its way: it comes back, uncounted. */
-  | { kind: "wait"; delayMs: number; mayBeEarly: boolean; attempt: number }
+  /**
+   * Another worker has it, a later attempt is on its way, or its time has not come: it comes back, uncounted; `runAt`,
+   * epoch ms, where it waits for its time.
+   */
+  | { kind: "wait"; delayMs: number; mayBeEarly: boolean; attempt: number; runAt?: number }
   /** Postgres has its end. */
   | { kind: "ended"; row: ResultRow; tell: "result" | "repeat" }
   | { kind: "cancelled"; crashes: number }
@@ -78,8 +81,8 @@ class ClaimedTurns implements Turns {
     const { gate, log, draining } = this.#options;
     if (received.kind === "refused") return refused(received.problem);
     if (received.kind === "untried") return backToItsEngine(received, log);
-    const earlyMs = received.notBefore === 0 ? 0 : received.notBefore - Date.now();
-    if (earlyMs > 0) return tooEarly(received, earlyMs);
+    if (received.runAt !== 0 && received.runAt > Date.now())
+      return { ...tooEarly(received, received.runAt - Date.now()), runAt: received.runAt };
     if (!gate.tryEnter()) await gate.enter(received.lane);
     let turn: Turn | undefined;
     try {
@@ -195,15 +198,15 @@ const refused = (problem: Problem): Turn => ({
 
 /** Over a tier like any wait, which is confirmed before the ack. */
 function backToItsEngine(job: UntriedJob, log: Logger): Turn {
-  const { id, type, engine, notBefore } = job;
+  const { id, type, engine } = job;
   log.warn(
     { jobId: id, type, engine },
     "the broker delivered a job too often, and it never ran: its engine has it again",
   );
-  return tooEarly(job, Math.max(UNTRIED_DELAY_MS, notBefore - Date.now()));
+  return tooEarly(job, UNTRIED_DELAY_MS);
 }
 
-const tooEarly = ({ attempt }: Envelope, delayMs: number): Turn => ({
+const tooEarly = ({ attempt }: Envelope, delayMs: number): Extract<Turn, { kind: "wait" }> => ({
   kind: "wait",
   token: undefined,
   startedAtMs: Date.now(),

@@ -50,6 +50,8 @@ export interface Metrics {
   /** What the bound of a queue dropped, and burials ended. */
   evicted(what: "dead letter" | "unrouted job"): void;
   databaseOutage(down: boolean): void;
+  /** For metrics of an engine's own; loads what most workers load when they are first asked for theirs. */
+  ownRegistry(): Promise<Registry>;
   /** The text of /metrics. */
   render(): Promise<string>;
 }
@@ -86,6 +88,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     databaseDown: 0,
   };
   let registry: Promise<Registry> | undefined;
+  let own: Registry | undefined;
 
   function seriesOf(action: string): Series {
     let found = series.get(action);
@@ -138,9 +141,16 @@ export function createMetrics(options: MetricsOptions): Metrics {
     databaseOutage(down) {
       totals.databaseDown = down ? 1 : 0;
     },
+    async ownRegistry() {
+      const { Registry } = await import("prom-client");
+      own ??= new Registry();
+      own.setDefaultLabels({ engine: options.engine });
+      return own;
+    },
     async render() {
       registry ??= createRegistry(options, series, totals);
-      return (await (await registry).metrics()) + durations(options.engine, series);
+      const owns = own === undefined ? "" : await own.metrics();
+      return (await (await registry).metrics()) + owns + durations(options.engine, series);
     },
   };
 }

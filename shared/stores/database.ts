@@ -11,6 +11,36 @@ export { type DatabaseTrouble, isConnectionLoss, isTableLock, troubleOf } from "
 /** A pool, or one of its clients. */
 export type Queryable = Pick<pg.ClientBase, "query">;
 
+/** Whoever waits for us waits no longer, and the server ends a transaction whose worker froze in it. */
+const BEGIN =
+  "begin; set local lock_timeout = 2000; set local idle_in_transaction_session_timeout = 60000";
+
+/** Runs `work` in a transaction of its own: it commits when that resolves, and rolls back when it throws. */
+export async function asTransaction<T>(
+  pool: pg.Pool,
+  work: (tx: Queryable) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  let isBroken = true;
+  try {
+    await client.query(BEGIN);
+    const done = await work(client);
+    await client.query("commit");
+    isBroken = false;
+    return done;
+  } catch (error) {
+    await client.query("rollback").then(
+      () => {
+        isBroken = false;
+      },
+      () => {},
+    );
+    throw error;
+  } finally {
+    client.release(isBroken);
+  }
+}
+
 const CONNECT_TIMEOUT_MS = 15_000;
 const IDLE_TIMEOUT_MS = 30_000;
 

@@ -2,7 +2,15 @@
 import { randomUUID } from "node:crypto";
 import { type Logger, pino } from "pino";
 import type { z } from "zod";
-import type { Action, Batch, BatchItem, EventSchemas, Job, Tx } from "../engine/define-worker.ts";
+import type {
+  Action,
+  Batch,
+  BatchItem,
+  EventSchemas,
+  Job,
+  LaterOptions,
+  Tx,
+} from "../engine/define-worker.ts";
 import { Aborted, JobContext, type Tools } from "../job/job-context.ts";
 import type { ReceivedJob } from "../job/receive.ts";
 
@@ -26,6 +34,14 @@ export interface TestJobOptions {
   log?: Logger;
 }
 
+/** A job of the engine's own that was asked for, for later. */
+export interface Later {
+  action: string;
+  input: unknown;
+  id: string;
+  runAt: Date;
+}
+
 /** An event as it would be announced, had the result committed. */
 export interface Emitted<Emits extends EventSchemas = EventSchemas> {
   type: keyof Emits & string;
@@ -41,6 +57,8 @@ export interface Progress {
 export interface TestJob<Emits extends EventSchemas = EventSchemas> extends Job<Emits> {
   /** What the handler announced, in order. Undeclared types and bad data throw, as in a worker. */
   readonly emitted: Emitted<Emits>[];
+  /** The jobs for later that the handler asked for, in order; their inputs are unchecked here. */
+  readonly kept: Later[];
   /** What it reported, in order. */
   readonly reported: Progress[];
   /** Aborts `job.signal`, as a worker does; `job.signal.reason.why` says which it was. */
@@ -99,6 +117,7 @@ export async function runBatch<
       get files() {
         return job.files;
       },
+      later: (name, input, when) => job.later(name, input, when),
     }),
   );
   const outputs = await action.handleBatch(items, batchOf(options));
@@ -110,6 +129,7 @@ export async function runBatch<
 /** The worker's own context, so that it refuses what a worker refuses. */
 class RecordedJob extends JobContext {
   readonly reported: Progress[] = [];
+  readonly kept: Later[] = [];
 
   constructor(action: Action, options: TestJobOptions) {
     const { id = `test-${randomUUID()}`, attempt = 1, deadline } = options;
@@ -122,6 +142,10 @@ class RecordedJob extends JobContext {
 
   get emitted(): Emitted[] {
     return this.events.map(({ type, body }) => ({ type, data: JSON.parse(body) }));
+  }
+
+  override later(action: string, input: unknown, { id, runAt }: LaterOptions): void {
+    this.kept.push({ action, input, id, runAt });
   }
 
   override progress(fraction: number, note?: string): void {
@@ -138,6 +162,7 @@ class RecordedJob extends JobContext {
 function toolsOf(options: TestJobOptions): Tools {
   const { keyPrefix = "test:engine:", log = pino({ level: "silent" }) } = options;
   return {
+    definition: { name: "test", actions: {} },
     log,
     keyPrefix,
     files: options.files,

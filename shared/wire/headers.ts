@@ -17,8 +17,12 @@ export const HEADERS = {
   replay: "x-replay",
   /** Set on a job that the broker's delivery limit took before it had run, and that has its turn after all: how often. */
   rescues: "x-rescues",
-  /** Set on a job that waits longer than the longest tier: epoch ms before which it must not run. */
-  notBefore: "x-not-before",
+  /** Job: epoch ms before which it must not run; it waits with the scheduler. */
+  runAt: "x-run-at",
+  /** Set on what the scheduler itself sends on its way back to it: lane and counts of the job that it is to keep. */
+  held: "x-held",
+  /** Set by the scheduler on a job that was cancelled while it waited, so that its engine ends it unrun. */
+  cancelled: "x-cancelled",
   /** Set by retries, replays and dead letters: the broker user that published the job. */
   publisher: "x-publisher",
   /** Set on dead letters of the bulk lane: `bulk`, so that a replay returns to it. */

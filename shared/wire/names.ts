@@ -9,6 +9,12 @@ export const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 /** The internal worker that ends what the broker dead-lettered; its queue is the burials queue. */
 export const BURIALS = "burials";
 
+/** The internal worker that keeps jobs until their time, and has a clock. */
+export const SCHEDULER = "scheduler";
+
+/** How far ahead `x-run-at` may lie: a year, of 366 days. */
+export const MAX_AHEAD_MS = 366 * 86_400_000;
+
 /** Delay tiers, shortest first; each is a queue `<prefix>.delay.<name>` whose messages return after `delayMs`. */
 export const DELAY_TIERS = [
   { name: "1s", delayMs: 1_000 },
@@ -35,6 +41,11 @@ export function brokerNames(prefix = "engine") {
     prefix,
     /** Direct exchange; routing key = engine name, or `<engine>.bulk`. */
     jobs: `${prefix}.jobs`,
+    /**
+     * Topic exchange of jobs with `x-run-at`, bound to the scheduler's queue; routing key as on `jobs`. A topic, since
+     * only of topics RabbitMQ checks the key: an engine has no job of another's wait.
+     */
+    later: `${prefix}.later`,
     /** Topic exchange; routing key = event type. */
     events: `${prefix}.events`,
     /** Alternate exchange of `jobs` and its queue: jobs for engines that do not exist. */

@@ -58,6 +58,7 @@ _CLAIM = re.compile(r"(\S+) (\d{1,6}) (\d{1,6}) (\d{1,6}) ([01]) ([01]) (\d{1,15
 _CALL_TIMEOUT_S = 30.0
 _PUBLISH_TIMEOUT_S = 4.5
 _MAX_TIMEOUT_S = 2_147_483.0
+_MAX_AHEAD_S = 366 * 86_400
 #: How soon a call that waits for its reply queue has a lost connection tried again.
 _ASK_AGAIN_S = 0.25
 _HEARTBEAT_S = 30
@@ -300,6 +301,13 @@ _log = logging.getLogger("tl_engine")
 def _plain(error: BaseException) -> str:
     text = str(getattr(error, "reply_text", "") or error).strip()
     return (text or type(error).__name__).split("\n")[0][:300]
+
+
+def _epoch_ms(name: str, at: datetime.datetime) -> float:
+    if not isinstance(at, datetime.datetime) or at.tzinfo is None:
+        _refuse(f"{name} must be a datetime with a time zone")
+    # A double, which holds it: py-amqp's tag for a 64-bit integer is one that other libraries can't read.
+    return float(int(at.timestamp() * 1_000))
 
 
 def _refuse(what: str) -> NoReturn:
@@ -909,14 +917,16 @@ class Client:
         reply_to: Optional[str] = None,
         correlation_id: Optional[str] = None,
         deadline: Optional[datetime.datetime] = None,
+        run_at: Optional[datetime.datetime] = None,
         lane: str = "interactive",
         traceparent: Optional[str] = None,
     ) -> str:
         """Publishes a job and returns its id once the broker has confirmed it, that is, keeps it.
 
         `id` is the idempotency key; publishing again under the same one is always safe. `reply_to` is by default the
-        client's reply_queue, if it has one; "" is no reply. `deadline` is when the job must have started. `lane` is
-        `bulk` for what may wait behind everything that people wait for.
+        client's reply_queue, if it has one; "" is no reply. `deadline` is when the job must have started. Until `run_at`,
+        at most 366 days ahead, the scheduler keeps it, and the same job again with another time moves it; what has
+        passed runs at once. `lane` is `bulk` for what may wait behind everything that people wait for.
 
         Raises InvalidArgument (nothing was published), Unroutable, BrokerUnavailable within publish_timeout_s.
         """
@@ -924,7 +934,7 @@ class Client:
         reply_to = self._reply_queue if reply_to is None else reply_to or None
         if reply_to is not None:
             self._check_reply_to(reply_to)
-        id, message = self._job(engine, action, data, id, deadline, lane, traceparent)
+        id, message = self._job(engine, action, data, id, deadline, lane, traceparent, run_at)
         process.publisher.publish(_addressed(message, reply_to, correlation_id), self._publish_timeout_s)
         return id
 
@@ -1186,6 +1196,7 @@ class Client:
         deadline: Optional[datetime.datetime],
         lane: str,
         traceparent: Optional[str],
+        run_at: Optional[datetime.datetime] = None,
     ) -> Tuple[str, _Message]:
         """The job's id and its message; refuses what could never be accepted."""
         facts = self._actions(engine).get(action)
@@ -1201,10 +1212,13 @@ class Client:
                 _refuse("traceparent must be a W3C trace context")
             headers["traceparent"] = traceparent
         if deadline is not None:
-            if not isinstance(deadline, datetime.datetime) or deadline.tzinfo is None:
-                _refuse("deadline must be a datetime with a time zone")
-            # A double, which holds it: py-amqp's tag for a 64-bit integer is one that other libraries can't read.
-            headers["x-deadline"] = float(int(deadline.timestamp() * 1_000))
+            headers["x-deadline"] = _epoch_ms("deadline", deadline)
+        if run_at is not None:
+            headers["x-run-at"] = _epoch_ms("run_at", run_at)
+            if headers["x-run-at"] > (time.time() + _MAX_AHEAD_S) * 1_000:
+                _refuse("a job may wait 366 days at most")
+            if deadline is not None and headers["x-run-at"] > headers["x-deadline"]:
+                _refuse("the deadline is before run_at")
         type_ = f"{engine}.{action}.v{facts['version']}"
         properties = {
             "message_id": id,
@@ -1217,7 +1231,8 @@ class Client:
             properties["user_id"] = self._publisher_name
         body = _encode(data, facts["max_input_bytes"], type_)
         key = f"{engine}.bulk" if lane == "bulk" else engine
-        return id, _Message(f"{self.prefix}.jobs", key, body, properties, headers)
+        exchange = f"{self.prefix}.jobs" if run_at is None else f"{self.prefix}.later"
+        return id, _Message(exchange, key, body, properties, headers)
 
     def _check_fleet(self) -> None:
         """Redis would take a question under any prefix: the broker is asked whether it has a fleet."""

@@ -68,6 +68,12 @@ export const JOB_PROPERTIES: Property[] = [
     schema: { type: "integer", minimum: 0 },
   },
   {
+    name: HEADERS.runAt,
+    isHeader: true,
+    rule: "epoch milliseconds, at most 366 days ahead: the job waits until then. Publish it to the exchange `engine.later` instead of `engine.jobs`, under the same routing key; what comes to `engine.jobs` waits too, but wakes its engine to say so. The same job again with another time moves it; what has passed runs at once",
+    schema: { type: "integer", minimum: 0 },
+  },
+  {
     name: HEADERS.traceparent,
     isHeader: true,
     rule: "W3C trace context, carried on",

@@ -139,6 +139,26 @@ show(failure(lambda: engine.call("python", "echo", {"value": 7}, id="${id}-befor
     expect(shown.shift()).toMatchObject({ name: "Cancelled" });
   });
 
+  test("a job for later goes to who keeps it, with its time", async () => {
+    const { channel, names } = fleet;
+    const { queue } = await channel.assertQueue("", { exclusive: true });
+    await channel.bindQueue(queue, names.later, "#");
+    const [id, atMs] = await runPython(
+      `
+at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+show(client().publish("python", "echo", {"value": 1}, run_at=at, lane="bulk"))
+show(int(at.timestamp() * 1_000))
+`,
+      options(),
+    );
+    const message = await channel.get(queue, { noAck: true });
+    if (!message) throw new Error("not there");
+    expect(message.fields).toMatchObject({ exchange: names.later, routingKey: "python.bulk" });
+    expect(message.properties.messageId).toBe(id);
+    expect(message.properties.headers?.["x-run-at"]).toBe(atMs);
+    await channel.deleteQueue(queue);
+  });
+
   test("a call ends in time, whatever happens; its job then is past its deadline", async () => {
     const [timeout, tookS] = await runPython(
       `
@@ -212,6 +232,12 @@ show(troubles)
       ["publish('python', 'echo', {}, traceparent='00')", { code: "invalid_option" }],
       ["publish('python', 'echo', {}, correlation_id='a' * 256)", { code: "invalid_option" }],
       ["publish('python', 'echo', {}, deadline=time.time())", { code: "invalid_option" }],
+      ["publish('python', 'echo', {}, run_at=time.time())", { code: "invalid_option" }],
+      ["publish('python', 'echo', {}, run_at=inDays(367))", { code: "invalid_option" }],
+      [
+        "publish('python', 'echo', {}, run_at=inDays(2), deadline=inDays(1))",
+        { code: "invalid_option" },
+      ],
       ["call('python', 'echo', {}, timeout_s=0)", { code: "invalid_option" }],
       ["call('python', 'echo', {}, timeout_s=float('nan'))", { code: "invalid_option" }],
       ["call('python', 'echo', {}, timeout_s='5')", { code: "invalid_option" }],
@@ -224,6 +250,7 @@ show(troubles)
 engine = client()
 loop, deep = [], []
 loop.append(loop)
+inDays = lambda days: datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
 for _ in range(100_000):
     deep = [deep]
 ${asking.map(([ask]) => `show(failure(lambda: engine.${ask}))`).join("\n")}

@@ -21,7 +21,7 @@ export const hasPython = found !== undefined;
 
 /** What every program begins with: `client(**options)`, `show(value)` as a line, `failure(ask)` as its error. */
 const PRELUDE = `
-import json, os, sys, threading, time
+import datetime, json, os, sys, threading, time
 import tl_engine
 from tl_engine import *
 
@@ -30,7 +30,9 @@ def client(**options):
     return tl_engine.Client(**{**given, "on_trouble": lambda event, error: troubles.append(event), **options})
 
 def show(value):
-    print(json.dumps(value, default=lambda it: getattr(it, "__dict__", str(it))), flush=True)
+    # In one piece: print writes the line and its end apart, and threads show at once.
+    sys.stdout.write(json.dumps(value, default=lambda it: getattr(it, "__dict__", str(it))) + "\\n")
+    sys.stdout.flush()
 
 def failure(ask):
     try:

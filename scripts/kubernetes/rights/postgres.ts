@@ -22,6 +22,9 @@ export const DATABASE_STATEMENTS = [
   "revoke connect on database postgres, template1 from public;",
 ];
 
+/** It sees whether a job of any engine has ended, and nothing else of it. */
+const SCHEDULER_ROLE = "engine_scheduler";
+
 /** Of shared/files/file-rows.ts. */
 const filesStatements = (role: string) => [
   `begin; revoke all on engine.files from ${role}; grant select, insert (engine, key, job_id, expires_at), update (state, expires_at) on engine.files to ${role}; commit;`,
@@ -55,6 +58,9 @@ export function roleStatements(
     `grant execute on function engine.purge_results(text, integer) to ${role};`,
     `grant select on engine.migrations to ${role};`,
     ...(keepsFiles ? filesStatements(role) : []),
+    ...(role === SCHEDULER_ROLE
+      ? [`grant execute on function engine.job_ended(text, text) to ${role};`]
+      : []),
     ...own,
   ];
 }

@@ -47,7 +47,7 @@ function brokerRights(name: string, prefix: string, replyExchange: string): Brok
     user: name,
     configure: `^(${own})$`,
     // To bind a queue takes the right to write to it, and to read the exchange.
-    write: `^(${escaped(names.jobs)}|${own})$`,
+    write: `^(${[names.jobs, names.later].map(escaped).join("|")}|${own})$`,
     read: `^(${[names.events, ...replies].map(escaped).join("|")}|${own})$`,
     topics: replies.map((exchange) => ({
       exchange,

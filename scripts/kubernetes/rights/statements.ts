@@ -7,6 +7,8 @@ import {
   brokerNames,
   DELAY_TIERS,
   engineUser,
+  jobKey,
+  SCHEDULER,
 } from "@tl-engine/shared/wire/names";
 import { nearestTier } from "../../../shared/job/retry.ts";
 import { UNTRIED_DELAY_MS } from "../../../shared/job/turn.ts";
@@ -80,6 +82,8 @@ export function rightsOf(options: RightsOptions): Rights {
   const { engine, prefix, replyExchange, emits, schema, handlersUseRedis, keepsFiles } = options;
   const names = brokerNames(prefix);
   const announcing = emits.length === 0 ? [] : [names.events];
+  // Its own jobs may wait for their time; burials have none, and the scheduler's wait with itself.
+  const waiting = engine === BURIALS || engine === SCHEDULER ? [] : [names.later];
   const user = engineUser(prefix, engine);
   const role = `engine_${engine.replaceAll("-", "_")}`;
   return {
@@ -88,13 +92,24 @@ export function rightsOf(options: RightsOptions): Rights {
       // Nothing: the topology's user declares.
       configure: "^$",
       write: `^(${[
-        ...[...replyExchanges(replyExchange), ...announcing, ...tiersOf(engine, names)].map(
-          escaped,
-        ),
+        ...[
+          ...replyExchanges(replyExchange),
+          ...announcing,
+          ...tiersOf(engine, names),
+          ...waiting,
+          ...(engine === SCHEDULER ? [names.jobs] : []),
+        ].map(escaped),
         graves(engine, prefix),
       ].join("|")})$`,
       read: anyOf(lanesOf(engine).map((lane) => names.queue(engine, lane))),
-      topics: announcing.map((exchange) => ({ exchange, write: anyOf([...emits]), read: NOTHING })),
+      topics: [
+        ...announcing.map((exchange) => ({ exchange, write: anyOf([...emits]), read: NOTHING })),
+        ...waiting.map((exchange) => ({
+          exchange,
+          write: anyOf(lanesOf(engine).map((lane) => jobKey(engine, lane))),
+          read: NOTHING,
+        })),
+      ],
     },
     postgres: { role, statements: roleStatements(role, schema, keepsFiles) },
     redis: { user, rules: redisEngineRules(prefix, engine, handlersUseRedis) },

@@ -62,6 +62,7 @@ export const replayOf = (message: Message, engine: string, names: BrokerNames): 
     ...traceOf(message),
     [HEADERS.replay]: numberOf(message, HEADERS.replay) + 1,
     [HEADERS.publisher]: publisherOf(message),
+    ...heldOf(message),
     [HEADERS.attempt]: 1,
   },
 });
@@ -81,6 +82,7 @@ function graveOf(message: Message): Record<string, string | number> {
     [HEADERS.attempt]: numberOf(message, HEADERS.attempt),
     [HEADERS.replay]: numberOf(message, HEADERS.replay),
     [HEADERS.publisher]: publisherOf(message),
+    ...heldOf(message),
     ...(laneOf(message) === "bulk" && { [HEADERS.lane]: "bulk" }),
     [HEADERS.errorCode]: code,
     [HEADERS.error]: error,
@@ -109,6 +111,14 @@ export function sameJob({ content, properties }: Message) {
 
 const laneOf = ({ properties }: Message): Lane =>
   properties.headers?.[HEADERS.lane] === "bulk" ? "bulk" : "interactive";
+
+/** A job that the scheduler could not keep goes back to it as one that it is to keep. */
+function heldOf({ properties }: Message): Record<string, string | number> {
+  const held = text(properties.headers?.[HEADERS.held]);
+  const runAt: unknown = properties.headers?.[HEADERS.runAt];
+  if (held === undefined || typeof runAt !== "number") return {};
+  return { [HEADERS.held]: held, [HEADERS.runAt]: runAt };
+}
 
 export function traceOf({ properties }: Message): Record<string, string> {
   const traceparent = text(properties.headers?.[HEADERS.traceparent]);

@@ -141,8 +141,7 @@ function countsOf(headers: Record<string, unknown>): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const name of RUNTIME_HEADERS) {
     const value = headers[name];
-    const max = name === HEADERS.notBefore ? Number.MAX_SAFE_INTEGER : MAX_COUNT;
-    if (Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= max)
+    if (Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= MAX_COUNT)
       counts[name] = Number(value);
   }
   return counts;

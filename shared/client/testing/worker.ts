@@ -29,6 +29,7 @@ export async function declareTopology(url: string, prefix: string, engine = "ech
   const channel = await connection.createChannel();
   await channel.assertExchange(names.jobs, "direct");
   await channel.assertExchange(names.events, "topic");
+  await channel.assertExchange(names.later, "topic");
   // Classic: RabbitMQ 3.10 can forget a quorum queue that was declared just before a kill -9.
   await channel.assertQueue(names.queue(engine), { durable: true });
   await channel.bindQueue(names.queue(engine), names.jobs, engine);
@@ -47,6 +48,7 @@ export async function removeTopology(url: string, prefix: string, engine = "echo
     await channel.deleteQueue(queue);
   await channel.deleteExchange(names.jobs);
   await channel.deleteExchange(names.events);
+  await channel.deleteExchange(names.later);
   await connection.close();
 }
 

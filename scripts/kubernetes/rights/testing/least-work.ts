@@ -6,13 +6,14 @@ import { createLog } from "@tl-engine/shared/process/log";
 import type { Queryable } from "@tl-engine/shared/stores/database";
 import { openRedis, type Redis } from "@tl-engine/shared/stores/redis";
 import { checkRedis } from "@tl-engine/shared/stores/start-checks";
-import { BURIALS, DELAY_TIERS, redisKeys } from "@tl-engine/shared/wire/names";
+import { BURIALS, DELAY_TIERS, redisKeys, SCHEDULER } from "@tl-engine/shared/wire/names";
 import type { Outgoing } from "../../../../shared/broker/publish-frames.ts";
-import type { WorkerDefinition } from "../../../../shared/engine/define-worker.ts";
+import type { TargetJob, WorkerDefinition } from "../../../../shared/engine/define-worker.ts";
 import { createClaims } from "../../../../shared/job/claim.ts";
 import { emptyEnvelope } from "../../../../shared/job/envelope.ts";
 import {
   deadLetter,
+  dueMessage,
   eventMessages,
   postponed,
   replyMessage,
@@ -31,6 +32,11 @@ import { eventTypesOf } from "../statements.ts";
 import type { RightsFleet } from "./rights-fleet.ts";
 
 const PUBLISHER = "tl-plane";
+
+const DUE: TargetJob = {
+  ...{ engine: "activities", lane: "interactive", id: "due-1", body: "{}" },
+  type: "activities.record.v1",
+};
 
 /** Whose jobs an engine ends: its own, or those of all others. */
 const endedBy = ({ workers }: RightsFleet, { name }: WorkerDefinition): string[] =>
@@ -66,7 +72,15 @@ function messagesOf(stage: RightsFleet, definition: WorkerDefinition): Outgoing[
       replyMessage(envelope, ending, stage.replyExchange) as Outgoing,
       deadLetter(envelope, problem, 1, grave),
       ...eventMessages(envelope, row, names),
-      ...tiers.map((tier) => postponed(envelope, tier, { attempt: 2, crashes: 0 }, names)),
+      ...tiers.map(({ name }) =>
+        postponed(envelope, names.delay(name), { attempt: 2, crashes: 0 }),
+      ),
+      ...(definition.name === BURIALS || definition.name === SCHEDULER
+        ? []
+        : lanesOf(engine).map((lane) =>
+            postponed({ ...envelope, lane }, names.later, { attempt: 1, crashes: 0, runAt: 1 }),
+          )),
+      ...(definition.name === SCHEDULER ? [dueMessage(DUE, names)] : []),
     ];
   });
 }

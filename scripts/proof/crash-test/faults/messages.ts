@@ -115,7 +115,8 @@ const FORGERIES: Record<string, unknown>[] = [
   { "x-crashes": 900, "x-returns": 900 },
   { "x-replay": 1 },
   { "x-publisher": "guest" },
-  { "x-not-before": 8.64e15 },
+  { "x-held": "crash interactive 0 1 0 0" },
+  { "x-cancelled": 1 },
   // amqplib makes it the table's prototype.
   JSON.parse('{"__proto__": {"x-crashes": 3}}'),
 ];
