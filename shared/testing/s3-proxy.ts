@@ -68,6 +68,8 @@ function forward(
   to: ServerResponse,
   cut: { direction: "up" | "down"; afterBytes: number } | undefined,
 ) {
+  // Its client gave up while it was held.
+  if (from.socket.destroyed) return;
   const { hostname, port } = target;
   const { method, url, headers } = from;
   const there = request({
@@ -85,6 +87,9 @@ function forward(
   };
   there.on("error", () => to.destroy());
   from.on("error", () => there.destroy());
+  from.on("close", () => {
+    if (!from.complete) there.destroy();
+  });
   to.on("error", () => there.destroy());
   there.on("response", (back) => {
     back.on("error", () => to.destroy());
