@@ -91,16 +91,17 @@ export async function takeStale(
   return rows.map((row) => ({ key: row.key, isExpired: row.is_expired }));
 }
 
-/** Those of `keys` that have a row. */
+/** Those of `keys` that have a row, or one of a state. */
 export async function knownKeys(
   client: Queryable,
   engine: string,
   keys: readonly string[],
+  state?: "kept",
 ): Promise<Set<string>> {
   const { rows } = await ask(
     client,
-    "select key from engine.files where engine = $1 and key = any ($2)",
-    [engine, keys],
+    "select key from engine.files where engine = $1 and key = any ($2) and state = coalesce($3, state)",
+    [engine, keys, state],
   );
   return new Set(rows.map(({ key }) => key as string));
 }

@@ -11,7 +11,7 @@ import {
   MAX_LINK_S,
 } from "../wire/files.ts";
 import { BadFile, FileLost, FilesUnavailable } from "./errors.ts";
-import { forgetFiles, insertFile, keepFiles, markRemoved } from "./file-rows.ts";
+import { forgetFiles, insertFile, keepFiles, knownKeys, markRemoved } from "./file-rows.ts";
 import {
   type FileLimits,
   type Files,
@@ -220,7 +220,10 @@ export class JobFiles implements Files {
     const { db } = this.#job;
     try {
       // Not what a commit, of which we never heard, made the job's.
-      const removed = await markRemoved(db, engine, keys, "pending");
+      await markRemoved(db, engine, keys, "pending");
+      // Those without a row too, which a sweep was too early for: their keys are this run's alone.
+      const kept = await knownKeys(db, engine, keys, "kept");
+      const removed = keys.filter((key) => !kept.has(key));
       for (const key of removed) await store.remove(key);
       await forgetFiles(db, engine, removed);
     } catch {
