@@ -1,4 +1,5 @@
 /** Workers that are killed in the middle of their uploads, a hundred times: what they leave has no owner, and goes. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { keepRunning, startWorkerProcess, workerArgs } from "../services/worker-process.ts";
@@ -24,7 +25,16 @@ afterAll(async () => {
   await bucket?.end();
 });
 
-/** A worker that kills itself at a random point of its life, and is started again. */
+async function untilUploading(): Promise<void> {
+  const own = filesPrefix(fleet.config.ENGINE_PREFIX, "keeper");
+  const before = (await bucket.uploads(own)).length;
+  for (let tries = 0; tries < 60; tries++) {
+    if ((await bucket.uploads(own)).length > before) return;
+    await sleep(30);
+  }
+}
+
+/** A worker that is killed at a random point of its life, and is started again. */
 function keepKilling() {
   let kills = 0;
   const kept = keepRunning({
@@ -38,7 +48,9 @@ function keepKilling() {
       void worker.ready.then(
         async () => {
           if (kills >= KILLS) return;
-          await new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * 400));
+          // Every other one in the middle of an upload, as soon as one has begun.
+          if (kills % 2 === 0) await untilUploading();
+          else await sleep(20 + Math.random() * 400);
           kills++;
           worker.signal("SIGKILL");
         },
@@ -69,11 +81,11 @@ test(`after ${KILLS} kills no upload and no object without an owner remains`, as
     while (ids.length - answered < 6)
       ids.push(
         await fleet.publish("keeper", "write", {
-          bytes: ids.length % 3 === 0 ? 1_000 : 9 * 1024 * 1024,
+          bytes: ids.length % 3 === 0 ? 1_000 : 12 * 1024 * 1024,
           pauseMs: ids.length % 3 === 0 ? 0 : 2,
         }),
       );
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await sleep(100);
     mostUploads = Math.max(mostUploads, (await bucket.uploads(own)).length);
   }
   for (const id of ids) await fleet.reply(id);
@@ -81,7 +93,7 @@ test(`after ${KILLS} kills no upload and no object without an owner remains`, as
   // The kills met uploads, or this test shows nothing.
   expect(mostUploads).toBeGreaterThan(0);
 
-  await new Promise((resolve) => setTimeout(resolve, 1_100));
+  await sleep(1_100);
   const swept = await sweepFiles({
     ...{ store: bucket.store, client: fleet.pool, engine: "keeper", prefix },
     // All of its workers have ended.

@@ -67,9 +67,11 @@ export function findBinary(name: Binary): string | undefined {
 
 /**
  * Debian starts a server when it is installed. We only want its binary, so a policy forbids that
- * meanwhile, unless the machine has a policy of its own.
+ * meanwhile, unless the machine has a policy of its own. Test files that need the same server may ask at once: the
+ * second waits for the first, and finds it there.
  */
 const APT_SCRIPT = `
+exec 9>/var/cache/apt/tl-engine.lock && flock 9
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then trap "rm -f $policy" EXIT; printf '#!/bin/sh\\nexit 101\\n' >$policy; chmod 755 $policy; fi
 export DEBIAN_FRONTEND=noninteractive
