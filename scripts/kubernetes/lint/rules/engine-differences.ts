@@ -10,10 +10,10 @@ import type { Report, Rule } from "../world.ts";
 const WORKER = "manifests/base/worker";
 const ENGINES = "manifests/base/engines";
 
-const FIELDS = ["apiVersion", "kind", "resources", "labels", "images", "patches", "components"];
+const FIELDS = ["apiVersion", "kind", "resources", "components", "labels", "images", "patches"];
+/** What an engine may add by a line: ports of the internet, and the way to its bucket. */
+const COMPONENTS = ["../../outbound", "../../outbound/http", "../../../addons/files"];
 const CONTAINER = "/spec/template/spec/containers/0";
-/** What several engines have, and not all. */
-const COMPONENTS = ["../../../addons/files"];
 /** What an engine may have of its own: name, Secret, variables, size, time to leave, and what it reaches. */
 const OWN = [
   "/metadata/name",
@@ -51,19 +51,19 @@ function checkFields(engine: AppliedObject, report: Report): void {
       `an engine's folder has ${field}`,
       `write it in ${WORKER} for every engine, or in the overlay of an environment`,
     );
-  for (const [index, component] of listIn(engine, ["components"]).entries())
-    if (!COMPONENTS.includes(String(component)))
-      report(
-        engine.placeOf(["components", index]),
-        `an engine's folder has the component ${String(component)}`,
-        `only ${COMPONENTS.join(", ")} may stand there`,
-      );
   if (!isDeepStrictEqual(valueAt(engine, ["resources"]), ["../../worker"]))
     report(
       engine.placeOf(["resources"]),
       "an engine is made of something else than the one worker",
       "write ../../worker alone under resources:, and patch what differs",
     );
+  for (const [index, component] of listIn(engine, ["components"]).entries())
+    if (!COMPONENTS.includes(String(component)))
+      report(
+        engine.placeOf(["components", index]),
+        `an engine has the component ${String(component)}, which is not for engines`,
+        `take it out; there are ${COMPONENTS.join(", ")}`,
+      );
 }
 
 function checkPatch(
