@@ -13,7 +13,7 @@ const All = z.object({ ...Environment.shape, ...ownVariables(engines) });
 function readExample() {
   const lines = readFileSync(`${REPOSITORY}.env.example`, "utf8").split("\n");
   return lines.flatMap((line, i) => {
-    const [, name, value = ""] = /^#?([A-Z][A-Z_]*)=(.*)$/.exec(line) ?? [];
+    const [, name, value = ""] = /^#?([A-Z][A-Z0-9_]*)=(.*)$/.exec(line) ?? [];
     return name === undefined ? [] : [{ name, value, comment: lines[i - 1]?.replace(/^# /, "") }];
   });
 }

@@ -187,7 +187,7 @@ describe("commands", () => {
       commands
         .filter(
           (it) =>
-            !/^(?:make|sh scripts\/[\w-]+\.sh|[A-Z_]+='|set -a; eval "\$\(make -s services-status\)")/.test(
+            !/^(?:make|sh scripts\/[\w-]+\.sh|[A-Z][A-Z0-9_]+='|set -a; eval "\$\(make -s services-status\)")/.test(
               it,
             ),
         )

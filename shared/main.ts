@@ -30,7 +30,7 @@ async function main(path: string | undefined): Promise<void> {
   };
   let config: Config;
   try {
-    config = readConfig(process.env, definition.env);
+    config = readConfig(process.env, definition.env, { files: Boolean(definition.files) });
   } catch (error) {
     if (error instanceof BadEnvironment) return misconfigured(error.message);
     throw error;

@@ -7,6 +7,8 @@ import { openPublisher, type Publisher } from "./broker/publish.ts";
 import type { Closers } from "./drain.ts";
 import type { ConnectionPlan } from "./engine/connections.ts";
 import type { WorkerDefinition } from "./engine/define-worker.ts";
+import type { FilesTools } from "./files/job-files.ts";
+import { openFiles } from "./files/open-files.ts";
 import type { Config } from "./process/config.ts";
 import { serveHealth } from "./process/health.ts";
 import type { Metrics } from "./process/metrics.ts";
@@ -36,6 +38,8 @@ export interface Opened {
   consumer: Consumer;
   pool: Pool;
   redis: Redis;
+  /** Undefined for an engine without files. */
+  files: FilesTools | undefined;
   healthPort: number;
 }
 
@@ -63,17 +67,18 @@ export async function openAll(options: OpeningOptions): Promise<Opened> {
   const claimKey = (id: string) => redisKeys.claim(config.ENGINE_PREFIX, engine, undefined, id);
   const keys: [string, string] = [claimKey("start-1"), claimKey("start-2")];
   const channels = redisKeys.cancel(config.ENGINE_PREFIX, engine, "*");
-  const [publisher, consumer, { port: healthPort }] = await allOrFirstError([
+  const [publisher, consumer, { port: healthPort }, files] = await allOrFirstError([
     closers.later(openPublisher(config, engine, log)),
     closers.later(openConsumer(config, consuming)),
     closers.later(serveHealth(health)),
+    openFiles(definition, config, closers),
     readMigrations(folder).then((migrations) =>
       checkDatabase(pool, config.DATABASE_URL, migrations),
     ),
     checkRedis(redis, { redisUrl: config.REDIS_URL, keys, channels }, log),
     checkPolicies(config, engine, log),
   ]);
-  return { publisher, consumer, pool, redis, healthPort };
+  return { publisher, consumer, pool, redis, files, healthPort };
 }
 
 /** Like Promise.all, but it waits for all, so that nothing opens after the others were closed. */

@@ -6,6 +6,7 @@ import { DEFAULT_MAX_BODY_BYTES } from "./broker/consume-link.ts";
 import type { Publisher } from "./broker/publish.ts";
 import { type ConnectionPlan, jobTransactions } from "./engine/connections.ts";
 import { DEFAULT_MAX_ATTEMPTS, type WorkerDefinition } from "./engine/define-worker.ts";
+import type { FilesTools } from "./files/job-files.ts";
 import { receiveBuried } from "./job/burials.ts";
 import { type Claims, createClaims } from "./job/claim.ts";
 import { type Commits, createCommits } from "./job/commit.ts";
@@ -47,6 +48,8 @@ export interface LifeDependencies {
   live: LiveJobs;
   gate: Gate;
   redis: Redis;
+  /** Undefined for an engine without files. */
+  files?: FilesTools | undefined;
   /** Undefined without tracing: nothing is wrapped then. */
   tracing?: Pick<Tracing, "life" | "run"> | undefined;
   draining(): boolean;
@@ -66,7 +69,7 @@ export interface PartsDependencies extends LifeDependencies {
 
 /** Puts the steps in their order. */
 export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life {
-  const { definition, config, log, metrics, live, gate, redis, tracing, draining, signal } =
+  const { definition, config, log, metrics, live, gate, redis, files, tracing, draining, signal } =
     dependencies;
   const { claims, commits, connections, publisher } = parts;
   const names = brokerNames(config.ENGINE_PREFIX);
@@ -74,6 +77,7 @@ export function assembleLife(parts: Parts, dependencies: LifeDependencies): Life
     definition,
     log,
     redis: definition.redis ? redis : undefined,
+    files,
     keyPrefix: redisKeys.engine(config.ENGINE_PREFIX, definition.name),
     connections,
     timeoutMs: definition.timeoutMs,

@@ -7,17 +7,17 @@ import { Closers, Drain } from "./drain.ts";
 import { planConnections } from "./engine/connections.ts";
 import { drainDeadlineMs, stuckAfterMs } from "./engine/deadlines.ts";
 import type { WorkerDefinition } from "./engine/define-worker.ts";
+import { createFilesPurge } from "./files/files-purge.ts";
 import { Gate } from "./job/gate.ts";
 import { Aborted } from "./job/job-context.ts";
 import type { Life } from "./job/life.ts";
 import { LiveJobs } from "./job/live-jobs.ts";
-import { openAll } from "./opening.ts";
+import { type Opened, openAll } from "./opening.ts";
 import { assembleLife, makeParts, type Parts } from "./parts.ts";
 import type { Config } from "./process/config.ts";
 import { createLog } from "./process/log.ts";
 import { createMetrics, type Metrics } from "./process/metrics.ts";
 import { whatIsMissing } from "./readiness.ts";
-import type { Pool } from "./stores/database.ts";
 import { createOwnPurge, createPurge, type Purge } from "./stores/purge.ts";
 import { traceWorker } from "./tracing/trace-worker.ts";
 import { startWatches } from "./watches.ts";
@@ -65,7 +65,7 @@ export async function startWorker(
   let parts: Parts | undefined;
   let life: Life | undefined;
   let background: RunningBackground | undefined;
-  const purges: Purge[] = [];
+  let purge = () => {};
 
   const drain = new Drain({
     log,
@@ -102,14 +102,13 @@ export async function startWorker(
         drain.enter();
         if (delivery.undecodable !== undefined) metrics.undecodable();
         return (life as Life)(delivery).then(() => {
-          for (const purge of purges) purge.afterCommit();
+          purge();
           drain.leave();
         });
       },
     });
-    const { pool, redis, publisher, healthPort } = opened;
     consumer = opened.consumer;
-    purges.push(...purgesOf(definition, config, pool, log));
+    purge = purgeAll(definition, config, opened, log);
     const onOutage = (down: boolean) => {
       state.databaseDown = down;
       tellOutage(down, metrics, opened.consumer);
@@ -118,7 +117,7 @@ export async function startWorker(
     closers.add(() => tracing?.stop());
     const dependencies = {
       tracing,
-      ...{ definition, config, plan, log, metrics, live, gate, pool, redis, publisher, onOutage },
+      ...{ definition, config, plan, log, metrics, live, gate, onOutage, ...opened },
       draining: () => drain.draining,
       signal: ending.signal,
     };
@@ -128,16 +127,22 @@ export async function startWorker(
     life = assembleLife(parts, dependencies);
     for (const end of startWatches(parts.claims, dependencies)) closers.add(end);
     state.consuming = true;
-    background = await startBackground({ ...dependencies, config, publisher });
+    background = await startBackground(dependencies);
     await consumer.start();
-    log.info({ healthPort, replies: config.REPLY_EXCHANGE || "default exchange" }, "ready");
-    return { healthPort, notReady, stop: () => drain.stop() };
+    purge();
+    log.info(readyFields(opened, config), "ready");
+    return { healthPort: opened.healthPort, notReady, stop: () => drain.stop() };
   } catch (error) {
     // What was delivered meanwhile ends as in any drain.
     await (state.consuming ? drain.stop() : closers.closeAll());
     throw error;
   }
 }
+
+const readyFields = ({ healthPort }: Opened, { REPLY_EXCHANGE }: Config) => ({
+  healthPort,
+  replies: REPLY_EXCHANGE || "default exchange",
+});
 
 function tellOutage(down: boolean, metrics: Metrics, consumer: Consumer): void {
   metrics.databaseOutage(down);
@@ -149,10 +154,20 @@ async function allEnded(...ends: (Promise<void> | undefined)[]): Promise<void> {
   await Promise.allSettled(ends);
 }
 
-/** Of results, and of the engine's own tables where it says how. */
-function purgesOf(definition: WorkerDefinition, config: Config, pool: Pool, log: Logger): Purge[] {
+/** Of results, of files, and of the engine's own tables where it says how. To be called often. */
+function purgeAll(
+  definition: WorkerDefinition,
+  config: Config,
+  { pool, files }: Pick<Opened, "pool" | "files">,
+  log: Logger,
+): () => void {
   const { name: engine, purge: own } = definition;
-  const purges = [createPurge({ pool, engine, retentionDays: config.RETENTION_DAYS, log })];
+  const purges: Purge[] = [
+    createPurge({ pool, engine, retentionDays: config.RETENTION_DAYS, log }),
+  ];
   if (own) purges.push(createOwnPurge((tx, after) => own(tx, config.own, after), { pool, log }));
-  return purges;
+  if (files) purges.push(createFilesPurge(files, pool, log));
+  return () => {
+    for (const purge of purges) purge.afterCommit();
+  };
 }

@@ -49,8 +49,16 @@ test("a fleet that is fit: 0, and JSON that says so", () => {
   expect([status, version, all, counts.failure]).toEqual([0, 1, "ok", 0]);
   expect(counts.ok).toBeGreaterThan(15);
   const parts = new Set(checks.map(({ check }) => check.split(".")[0]));
-  expect([...parts]).toEqual(["postgres", "redis", "broker", "management", "otlp", "kubernetes"]);
-  for (const name of ["otlp.reach", "kubernetes.reach"])
+  expect([...parts]).toEqual([
+    "postgres",
+    "redis",
+    "broker",
+    "management",
+    "s3",
+    "otlp",
+    "kubernetes",
+  ]);
+  for (const name of ["s3.reach", "otlp.reach", "kubernetes.reach"])
     expect(checks.find(({ check }) => check === name)?.level).toBe("skipped");
 });
 

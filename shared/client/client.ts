@@ -5,6 +5,7 @@ import { CONTRACT, type Engines, type Events } from "./contract.ts";
 import type { ActionName, Contract, EngineName, InputOf, OutputOf } from "./contract-of.ts";
 import { ClientClosed, InvalidArgument, NotConfigured } from "./errors.ts";
 import { type EngineEvent, type EventOptions, subscribe } from "./events.ts";
+import { ClientFiles } from "./files.ts";
 import { fleetCheck } from "./fleet-check.ts";
 import { buildJob, checkEngine, checkJobId, checkShortString, type JobOptions } from "./job.ts";
 import { Link } from "./link.ts";
@@ -62,6 +63,8 @@ export class EngineClient<KnownEngines, KnownEvents> {
   readonly #publishLink: Link;
   readonly #publisher: Publisher;
   readonly #checkFleet: () => Promise<void>;
+  /** Inputs and outputs that are too large for a message. Needs `s3` in `connect`. */
+  readonly files: ClientFiles;
   readonly #subscriptions = new Set<Subscription>();
   #consumeLink: Link | undefined;
   #calls: Calls | undefined;
@@ -72,6 +75,7 @@ export class EngineClient<KnownEngines, KnownEvents> {
   /** @internal Use {@link connect}. */
   constructor(settings: Settings, publishLink: Link, publisher: Publisher) {
     this.#settings = settings;
+    this.files = new ClientFiles(settings.s3, settings.names.prefix);
     this.#publishLink = publishLink;
     this.#publisher = publisher;
     this.#checkFleet = fleetCheck(publishLink, settings.names);
@@ -247,6 +251,7 @@ export class EngineClient<KnownEngines, KnownEvents> {
       this.#consumeLink?.close(),
       this.#results?.then((results) => results.close()),
       this.#claims?.then((claims) => claims.close()),
+      this.files.close(),
     ]);
   }
 

@@ -119,7 +119,11 @@ export class InvalidArgument extends EngineError {
 /** The call needs a service that `connect` was not told of. */
 export class NotConfigured extends EngineError {
   override readonly name = "NotConfigured";
-  constructor(what: string, option: "databaseUrl" | "redisUrl" | "replyQueue", variable?: string) {
+  constructor(
+    what: string,
+    option: "databaseUrl" | "redisUrl" | "replyQueue" | "s3",
+    variable?: string,
+  ) {
     const hint = variable ? ` (usually the environment's ${variable})` : "";
     super("not_configured", `${what} needs connect({ ${option} })${hint}`);
   }
@@ -134,6 +138,14 @@ export class ResultsHidden extends EngineError {
       "results_hidden",
       `the Postgres role ${role} sees no rows of engine.results: connect({ databaseUrl }) needs a publisher's own role (make rights ${whose}ROLE=publisher)`,
     );
+  }
+}
+
+/** A file could not be put into the bucket, or read from it; `cause` is what S3 said. */
+export class FileTransferFailed extends EngineError {
+  override readonly name = "FileTransferFailed";
+  constructor(message: string, options?: ErrorOptions) {
+    super("file_transfer_failed", message, options);
   }
 }
 

@@ -3,6 +3,7 @@
 import { type BrokerNames, brokerNames, PREFIX, PUBLISHER } from "../wire/names.ts";
 import type { Contract } from "./contract-of.ts";
 import { InvalidArgument } from "./errors.ts";
+import type { S3Options } from "./files.ts";
 import type { Report } from "./link.ts";
 import { checkReplyQueue } from "./replies.ts";
 
@@ -18,6 +19,8 @@ export interface ConnectOptions {
   databaseUrl?: string | undefined;
   /** Redis with the claims; needed by `cancel`, and by `status` for progress. */
   redisUrl?: string | undefined;
+  /** The bucket of the engines' files; needed by `files`, with a key that may write their inputs and read their outputs. */
+  s3?: S3Options | undefined;
   /** First part of all broker and Redis names: the workers' `ENGINE_PREFIX`. Default `engine`. */
   prefix?: string | undefined;
   /** Sent with each job as `app_id`; names the reply queue of calls, `<appId>.replies.<uuid>`. Default `client`. */
@@ -55,6 +58,7 @@ export interface Settings {
   amqpUrl: string;
   databaseUrl: string | undefined;
   redisUrl: string | undefined;
+  s3: S3Options | undefined;
   names: BrokerNames;
   appId: string;
   replyQueue: string | undefined;
@@ -82,6 +86,8 @@ export function readOptions(options: ConnectOptions, contract: Contract): Settin
     refuse("databaseUrl must be a postgres:// URL");
   if (options.redisUrl && !/^rediss?:$/.test(protocolOf(options.redisUrl)))
     refuse("redisUrl must be a redis:// or rediss:// URL");
+  if (options.s3 && !/^https?:$/.test(protocolOf(options.s3.endpoint)))
+    refuse("s3.endpoint must be an https:// URL, without the bucket");
   if (!PREFIX.test(prefix))
     refuse(`prefix must match ${PREFIX}, as the workers' ENGINE_PREFIX does`);
   if (!APP_ID.test(appId)) refuse(`appId must match ${APP_ID}`);
@@ -96,6 +102,7 @@ export function readOptions(options: ConnectOptions, contract: Contract): Settin
     amqpUrl: options.amqpUrl,
     databaseUrl: options.databaseUrl || undefined,
     redisUrl: options.redisUrl || undefined,
+    s3: options.s3,
     names: brokerNames(prefix),
     appId,
     replyQueue,

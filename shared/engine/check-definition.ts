@@ -1,4 +1,5 @@
 /** Checks at run time what types can't hold: names, ranges, and keys that JavaScript would pass over in silence. */
+import { MAX_EXPIRES_S, MAX_FILE_BYTES, MIN_EXPIRES_S } from "../files/files.ts";
 import { MAX_COUNT } from "../wire/headers.ts";
 import { NAME } from "../wire/names.ts";
 import { isAsyncFunction, isAsyncSchema } from "./async-schema.ts";
@@ -22,9 +23,14 @@ const ACTION_RANGES = {
   maxInputBytes: [1, 16 * 1024 * 1024],
   maxOutputBytes: [1, 16 * 1024 * 1024],
 } as const;
+const FILES_RANGES = {
+  maxBytes: [1, MAX_FILE_BYTES],
+  expiresS: [MIN_EXPIRES_S, MAX_EXPIRES_S],
+} as const;
 
 const KEYS = [
-  ...["name", "actions", "on", "redis", "env", "purge", "later", "background", "schedules"],
+  ...["name", "actions", "on", "redis", "files", "env", "purge", "later", "background"],
+  "schedules",
   ...Object.keys(RANGES),
 ];
 const ACTION_KEYS = [
@@ -46,6 +52,7 @@ export function checkDefinition(definition: WorkerDefinition): void {
   checkKeys(definition, KEYS, "", fail);
   checkRanges(definition, RANGES, "", ["concurrency", "timeoutMs"], fail);
   if (typeof redis !== "boolean") fail("redis must be true or false");
+  checkFiles(definition, fail);
   const prefix = `${name.toUpperCase().replaceAll("-", "_")}_`;
   for (const variable of Object.keys(env?.shape ?? {}))
     if (!variable.startsWith(prefix) || !/^[A-Z0-9_]+$/.test(variable))
@@ -75,6 +82,18 @@ function checkSubscription(
   if (typeof map !== "function") fail(`${place}.map must be a function`);
   if (isAsyncFunction(map)) fail(`${place}.map must be synchronous`);
   if (!Object.hasOwn(actions, target)) fail(`${place} names no action of this worker`);
+}
+
+function checkFiles({ files = false, transactions }: WorkerDefinition, fail: Fail): void {
+  if (typeof files === "boolean") {
+    if (!files) return;
+  } else {
+    if (typeof files !== "object" || files === null) fail("files must be true, false or an object");
+    checkKeys(files, Object.keys(FILES_RANGES), "files.", fail);
+    checkRanges(files, FILES_RANGES, "files.", [], fail);
+  }
+  if (transactions === 0)
+    fail("files needs transactions: a file is kept in that of its job's result");
 }
 
 function checkAction(key: string, action: Action, fail: Fail): void {

@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import type { Registry } from "prom-client";
 import type { z } from "zod";
 import type { Published } from "../broker/publish.ts";
+import type { Files, FilesOptions } from "../files/files.ts";
 import type { Lane } from "../wire/names.ts";
 import { checkDefinition } from "./check-definition.ts";
 import type { CatchUp, Schedule, ScheduleKeys } from "./schedule.ts";
@@ -54,6 +55,8 @@ export interface Job<Emits extends EventSchemas = EventSchemas> {
    * does not say `redis: true`.
    */
   readonly redis: Redis;
+  /** Files in the bucket. Throws where the definition does not say `files: true`. */
+  readonly files: Files;
   /** `<prefix>:<engine>:`; under `claim:` and `cancel:` the runtime keeps its own. */
   readonly keyPrefix: string;
   /** The engine's own variables, as the definition's `env` reads them. */
@@ -71,7 +74,10 @@ export interface LaterOptions {
 
 /** One job of a batch. */
 export interface BatchItem<Input, Emits extends EventSchemas = EventSchemas>
-  extends Pick<Job<Emits>, "id" | "attempt" | "publisher" | "emit" | "later" | "deadline"> {
+  extends Pick<
+    Job<Emits>,
+    "id" | "attempt" | "publisher" | "emit" | "later" | "deadline" | "files"
+  > {
   readonly input: Input;
 }
 
@@ -192,6 +198,12 @@ export interface WorkerDefinition {
    * false: its user has those of claims alone, and `job.redis` throws.
    */
   redis?: boolean;
+  /**
+   * Whether handlers keep files (`job.files`), and how large and how long. Without S3_ENDPOINT and its neighbours such
+   * an engine does not start. Its package.json names the AWS SDK, which others do without. Default false: `job.files`
+   * throws.
+   */
+  files?: boolean | FilesOptions;
   /**
    * Bytes of all job bodies that a worker holds at once, 1 to 1 GiB; a larger one it takes alone. For an engine whose
    * results are many times their bodies: nothing else bounds the memory of those. Default, and the most: MAX_HELD_BYTES.

@@ -1,11 +1,20 @@
 /** Runs jobs of an action with `handleBatch`: many in one transaction, split when one of them spoils it. */
 import type { Logger } from "pino";
 import type { Action, Batch, BatchItem } from "../engine/define-worker.ts";
+import { bindFiles } from "../engine/file-schema.ts";
+import { JobFiles } from "../files/job-files.ts";
 import { isConnectionLoss, troubleOf } from "../stores/database.ts";
 import { takeGroup } from "./coalesce.ts";
 import type { Commits, Stored } from "./commit.ts";
 import { encodeOutput, type Handled, type Outage, readError, type Unfinished } from "./handle.ts";
-import { Aborted, handlersRedis, type JobContext, type Tools } from "./job-context.ts";
+import {
+  Aborted,
+  handlersFiles,
+  handlersRedis,
+  type JobContext,
+  type Tools,
+} from "./job-context.ts";
+import { afterFilesOutage, discardFiles } from "./lost-files.ts";
 import type { ReceivedJob } from "./receive.ts";
 import { DEFAULT_MAX_INPUT_BYTES } from "./reception.ts";
 import { keyOf, type ResultRow, StatementLost } from "./result-rows.ts";
@@ -31,6 +40,8 @@ export interface BatchOptions {
 }
 
 interface Waiting extends BatchJob {
+  /** Of its latest run. */
+  files?: JobFiles | undefined;
   settle(ran: BatchRan): void;
 }
 
@@ -88,6 +99,7 @@ class Batches {
       const tried = await this.#attempt(left);
       if (tried.kind === "done") return;
       if (tried.kind === "without") left = left.filter((entry) => !tried.settled.has(entry));
+      else if (await this.#settleLost(left, tried)) return;
       else if (left.length === 1 || tried.databaseLost || signal.aborted) {
         settleAll(left, readError(tried.error, tried.databaseLost));
         return;
@@ -100,7 +112,25 @@ class Batches {
     }
   }
 
+  /** Where S3 stays away from everybody, no job of the batch is to blame. */
+  async #settleLost(left: Waiting[], tried: Tried): Promise<boolean> {
+    if (tried.kind !== "failed" || tried.databaseLost) return false;
+    const lost = left.find(({ files }) => files?.lost !== undefined)?.files;
+    const failed = readError(tried.error, false);
+    const ran = await afterFilesOutage(failed, lost, this.#options.log);
+    if (ran === failed) return false;
+    settleAll(left, ran);
+    return true;
+  }
+
   async #attempt(batch: Waiting[]): Promise<Tried> {
+    const tried = await this.#tryOnce(batch);
+    // Also where no answer to the commit came: what it kept stays.
+    if (tried.kind !== "done") await Promise.all(batch.map(({ files }) => discardFiles(files)));
+    return tried;
+  }
+
+  async #tryOnce(batch: Waiting[]): Promise<Tried> {
     const { tools, commits } = this.#options;
     let transaction: Awaited<ReturnType<typeof tools.connections.begin>> | undefined;
     let discard = true;
@@ -112,7 +142,9 @@ class Batches {
       const spoiled = settleSpoiled(batch, encoded);
       if (spoiled.size > 0) return { kind: "without", settled: spoiled };
       const rows = batch.map((entry, i) => entry.rowOf((encoded[i] as { reply: string }).reply));
-      const commit = await commits.commitIn(transaction.tx, rows);
+      const { tx } = transaction;
+      for (const { files } of batch) await files?.keep(async () => tx);
+      const commit = await commits.commitIn(tx, rows);
       discard = commit.kind === "unknown";
       // I7. The whole batch runs again.
       if (commit.kind === "unknown")
@@ -165,7 +197,10 @@ class Batches {
         keyPrefix: tools.keyPrefix,
         env: tools.env,
       };
-      const work = action.handleBatch?.(batch.map(itemOf), shared);
+      const work = action.handleBatch?.(
+        batch.map((entry) => itemOf(entry, shared, tools)),
+        shared,
+      );
       const outputs = await Promise.race([work, aborted]);
       if (!Array.isArray(outputs) || outputs.length !== batch.length)
         throw new TypeError(`handleBatch must return ${batch.length} outputs, one per job`);
@@ -177,7 +212,14 @@ class Batches {
   }
 }
 
-function itemOf({ job, context }: Waiting): BatchItem<unknown> {
+function itemOf(entry: Waiting, { db, signal }: Batch, tools: Tools): BatchItem<unknown> {
+  const { job, context } = entry;
+  entry.files = undefined;
+  const filesOf = () => {
+    entry.files ??= new JobFiles(handlersFiles(tools), { id: job.id, db, signal: () => signal });
+    return entry.files;
+  };
+  if (tools.files !== undefined) bindFiles(job.input, (reference) => filesOf().read(reference));
   // A batch that runs again announces afresh.
   context.events.length = 0;
   return {
@@ -186,6 +228,9 @@ function itemOf({ job, context }: Waiting): BatchItem<unknown> {
     publisher: job.publisher,
     deadline: context.deadline,
     input: job.input,
+    get files() {
+      return filesOf();
+    },
     emit: ((type: string, data: unknown) => context.emit(type, data)) as BatchItem<unknown>["emit"],
     later: (action, input, options) => context.later(action, input, options),
   };

@@ -41,6 +41,7 @@ export function handle(
   timeoutMs: number,
 ): Handled | Promise<Handled> {
   try {
+    context.bindInput(job.input);
     const output: unknown = job.action.handle?.(job.input, context);
     if (!isThenable(output)) return encodeOutput(job.action, output);
     return awaitHandler(output, job, context, timeoutMs);

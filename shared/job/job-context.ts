@@ -1,6 +1,8 @@
 /** What a handler holds in its hands while its job runs. */
 import type { Logger } from "pino";
 import type { Action, Job, LaterOptions, Tx, WorkerDefinition } from "../engine/define-worker.ts";
+import { bindFiles } from "../engine/file-schema.ts";
+import { type FilesTools, JobFiles } from "../files/job-files.ts";
 import { isConnectionLoss } from "../stores/database.ts";
 import type { Redis } from "../stores/redis.ts";
 import { JOB_ID, jobType, MAX_AHEAD_MS } from "../wire/names.ts";
@@ -37,6 +39,8 @@ export interface Tools {
   redis: Redis | undefined;
   /** What all of the engine's keys begin with. */
   keyPrefix: string;
+  /** Undefined where the worker's definition does not ask for it. */
+  files?: FilesTools | undefined;
   connections: Connections;
   timeoutMs: number;
   /** Called when a handler reports for the first time. */
@@ -53,6 +57,11 @@ export function handlersRedis({ redis }: Pick<Tools, "redis">): Redis {
   return redis;
 }
 
+export function handlersFiles({ files }: Pick<Tools, "files">): FilesTools {
+  if (files === undefined) throw new TypeError("job.files: defineWorker must say files: true");
+  return files;
+}
+
 export class JobContext implements Job {
   readonly id: string;
   readonly attempt: number;
@@ -63,6 +72,8 @@ export class JobContext implements Job {
   /** When the handler first reported, epoch ms; undefined once that was carried out, and before. */
   unseenSinceMs: number | undefined;
   transaction: OwnTransaction | undefined;
+  /** Undefined until the handler asks for it. */
+  ownFiles: JobFiles | undefined;
   databaseLost = false;
   readonly #job: ReceivedJob;
   readonly #tools: Tools;
@@ -101,6 +112,22 @@ export class JobContext implements Job {
 
   get redis(): Redis {
     return handlersRedis(this.#tools);
+  }
+
+  get files(): JobFiles {
+    const { id, db } = this;
+    this.ownFiles ??= new JobFiles(handlersFiles(this.#tools), {
+      id,
+      db,
+      signal: () => this.signal,
+    });
+    return this.ownFiles;
+  }
+
+  /** For an engine without files it costs nothing. */
+  bindInput(input: unknown): void {
+    if (this.#tools.files !== undefined)
+      bindFiles(input, (reference) => this.files.read(reference));
   }
 
   get keyPrefix(): string {

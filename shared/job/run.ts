@@ -6,8 +6,9 @@ import { troubleOf } from "../stores/database.ts";
 import type { Commits, Stored } from "./commit.ts";
 import { type Handled, handle, type Outage, readError, type Unfinished } from "./handle.ts";
 import { type BatchJob, type BatchRan, createBatches } from "./handle-batch.ts";
-import { JobContext, type Tools } from "./job-context.ts";
+import { Aborted, JobContext, type Tools } from "./job-context.ts";
 import type { LiveJob } from "./live-jobs.ts";
+import { afterFilesOutage, discardFiles } from "./lost-files.ts";
 import { isEndOf } from "./outcome.ts";
 import type { Struggle } from "./recovery.ts";
 import type { ResultRow } from "./result-rows.ts";
@@ -79,7 +80,7 @@ class Runner {
     const handled = handle(job, context, tools.timeoutMs);
     if (handled instanceof Promise) return this.#finish(live, handled);
     // Without a promise nothing was awaited, so Postgres can't have been lost under it.
-    if (handled.kind !== "output" || context.transaction !== undefined)
+    if (handled.kind !== "output" || context.transaction !== undefined || context.ownFiles)
       return this.#finish(live, Promise.resolve(handled));
     context.end(true);
     return { kind: "output", row: succeeded(live, handled.reply) };
@@ -87,13 +88,22 @@ class Runner {
 
   /** Commits what the handler wrote itself, and gives its connection back in any case. */
   async #finish(live: LiveJob, handling: Promise<Handled>): Promise<Ran | Outage> {
-    const { commits } = this.#options;
+    const ran = await this.#commitOwn(live, handling);
+    const isFirst = ran.kind === "stored" && ran.stored.kind === "first";
+    // Also where no answer to the commit came: what it kept stays.
+    if (!isFirst) await discardFiles(live.context.ownFiles);
+    return ran;
+  }
+
+  async #commitOwn(live: LiveJob, handling: Promise<Handled>): Promise<Ran | Outage> {
+    const { commits, log } = this.#options;
     const { context } = live;
     let discard = true;
     try {
       const handled = await handling;
-      if (handled.kind !== "output") return handled;
+      if (handled.kind !== "output") return await afterFilesOutage(handled, context.ownFiles, log);
       const row = succeeded(live, handled.reply);
+      await context.ownFiles?.keep(() => context.tx());
       if (context.transaction === undefined) return { kind: "output", row };
       const own = await commits.commitIn(context.transaction.tx, [row]);
       discard = own.kind === "unknown" || own.kind === "refused";
@@ -122,6 +132,7 @@ class Runner {
   #readFailedCommit(error: Error, context: JobContext): Ran | Outage {
     const { signal } = this.#options;
     if (signal.aborted) return INTERRUPTED;
+    if (error instanceof Aborted) return readError(error, false);
     if (context.transaction?.lost() === true) return { kind: "outage", error };
     switch (troubleOf(error)) {
       case "outage":

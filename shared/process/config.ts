@@ -104,6 +104,28 @@ export const Environment = z.object({
     .describe(
       "Prepared statements; given up by itself behind a pooler that does not follow them (PgBouncer before 1.21)",
     ),
+  S3_ENDPOINT: url("http:", "https:")
+    .optional()
+    .describe("S3 server of the engines that keep files, without the bucket"),
+  S3_REGION: z
+    .string()
+    .regex(/^[a-z0-9-]{1,40}$/)
+    .optional()
+    .describe("Region of the bucket, as its server names it: it is part of every signature"),
+  S3_BUCKET: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/)
+    .optional()
+    .describe("Bucket of all engines' files, each below its own prefix"),
+  S3_ACCESS_KEY_ID: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Application key of the engine, limited to its prefix"),
+  S3_SECRET_ACCESS_KEY: z.string().min(1).optional().describe("Secret of the application key"),
+  S3_PATH_STYLE: flag
+    .default(true)
+    .describe("The bucket in the path; 0 puts it before the host, for servers that ask for it"),
   HEALTH_PORT: whole(0, 65_535)
     .default(9090)
     .describe("Port of /healthz, /readyz and /metrics; 0 = any free one"),
@@ -147,15 +169,27 @@ export class BadEnvironment extends Error {
   override readonly name = "BadEnvironment";
 }
 
+/** What an engine with files can't do without. */
+const FILES = Environment.pick({
+  S3_ENDPOINT: true,
+  S3_REGION: true,
+  S3_BUCKET: true,
+  S3_ACCESS_KEY_ID: true,
+  S3_SECRET_ACCESS_KEY: true,
+}).required();
+
 /**
  * @param ownSchema `env` of the engine's definition.
+ * @param needs.files whether the engine keeps files, and so needs S3.
  * @throws {BadEnvironment}
  */
 export function readConfig(
   env: Record<string, string | undefined>,
   ownSchema: z.ZodObject = z.object({}),
+  { files = false }: { files?: boolean } = {},
 ): Config {
-  const all = readVariables(z.object({ ...ownSchema.shape, ...Environment.shape }), env);
+  const needed = files ? FILES.shape : {};
+  const all = readVariables(z.object({ ...ownSchema.shape, ...Environment.shape, ...needed }), env);
   // Its shape alone lacks what it demands of several variables together.
   readVariables(ownSchema, env);
   const own = Object.keys(ownSchema.shape).map((name) => [

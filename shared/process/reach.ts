@@ -68,7 +68,7 @@ export function reachOf(error: unknown): Reach | undefined {
 
 /** A server that a start needs. */
 export interface Server {
-  part: "postgres" | "redis";
+  part: "postgres" | "redis" | "s3";
   /** As a reader knows it. */
   name: string;
   variable: string;

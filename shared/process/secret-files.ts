@@ -7,6 +7,8 @@ export const FROM_FILES = [
   "DATABASE_URL",
   "REDIS_URL",
   "RABBITMQ_MANAGEMENT_URL",
+  "S3_ACCESS_KEY_ID",
+  "S3_SECRET_ACCESS_KEY",
 ] as const;
 
 type Variables = Record<string, string | undefined>;

@@ -1,7 +1,7 @@
 /** Why a process could not start, in words for whoever started it. */
 
 /** The server or the part that a start failed on. */
-export type StartedPart = "broker" | "postgres" | "redis" | "management API" | "health port";
+export type StartedPart = "broker" | "postgres" | "redis" | "s3" | "management API" | "health port";
 
 /**
  * Something that a start needs is not there, or is not fit. The message names the server, the variable, the

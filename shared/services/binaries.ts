@@ -32,6 +32,11 @@ const BINARIES = {
   },
   "redis-server": { folders: [], apt: "redis-server", brew: "redis" },
   pgbouncer: { folders: [], apt: "pgbouncer", brew: "pgbouncer" },
+  // Homebrew has none of it: there S3_ENDPOINT names a server.
+  "swift-proxy-server": { folders: [], apt: "swift-proxy", brew: undefined },
+  "swift-account-server": { folders: [], apt: "swift-account", brew: undefined },
+  "swift-container-server": { folders: [], apt: "swift-container", brew: undefined },
+  "swift-object-server": { folders: [], apt: "swift-object", brew: undefined },
 } as const;
 
 export type Binary = keyof typeof BINARIES;
@@ -62,9 +67,11 @@ export function findBinary(name: Binary): string | undefined {
 
 /**
  * Debian starts a server when it is installed. We only want its binary, so a policy forbids that
- * meanwhile, unless the machine has a policy of its own.
+ * meanwhile, unless the machine has a policy of its own. Test files that need the same server may ask at once: the
+ * second waits for the first, and finds it there.
  */
 const APT_SCRIPT = `
+exec 9>/var/cache/apt/tl-engine.lock && flock 9
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then trap "rm -f $policy" EXIT; printf '#!/bin/sh\\nexit 101\\n' >$policy; chmod 755 $policy; fi
 export DEBIAN_FRONTEND=noninteractive
@@ -92,23 +99,26 @@ export function requireBinaries(
   const missing = names.filter((name) => findBinary(name) === undefined);
   if (missing.length === 0) return;
   const packages = (manager: "apt" | "brew") => [
-    ...new Set(missing.map((name) => BINARIES[name][manager])),
+    ...new Set(missing.flatMap((name) => BINARIES[name][manager] ?? [])),
   ];
   if (succeeds("sh", ["-c", "command -v apt-get"])) {
     const apt = ["-c", APT_SCRIPT, "apt", ...packages("apt")];
     if (process.getuid?.() === 0) install("sh", apt, packages("apt"), say);
     else if (succeeds("sudo", ["-n", "true"]))
       install("sudo", ["-n", "sh", ...apt], packages("apt"), say);
-  } else if (succeeds("sh", ["-c", "command -v brew"])) {
+  } else if (packages("brew").length > 0 && succeeds("sh", ["-c", "command -v brew"])) {
     install("brew", ["install", "--quiet", ...packages("brew")], packages("brew"), say);
   }
   const still = names.filter((name) => findBinary(name) === undefined);
   if (still.length === 0) return;
   const manager = process.platform === "darwin" ? "brew" : "apt";
   const command = manager === "brew" ? "brew install" : "sudo apt-get install";
+  const asked = packages(manager);
+  const installing =
+    asked.length > 0 ? ` Run \`${command} ${asked.join(" ")}\`, or start` : " Start";
   throw new BinaryMissing(
-    `Not installed: ${still.join(", ")}. Run \`${command} ${packages(manager).join(" ")}\`, or start ` +
-      "Docker, or point AMQP_URL, RABBITMQ_MANAGEMENT_URL, DATABASE_URL and REDIS_URL at servers.",
+    `Not installed: ${still.join(", ")}.${installing} ` +
+      "Docker, or point AMQP_URL, RABBITMQ_MANAGEMENT_URL, DATABASE_URL, REDIS_URL and S3_ENDPOINT at servers.",
   );
 }
 

@@ -11,7 +11,7 @@ import type { ServiceName, ServiceUrls } from "./urls.ts";
 
 const run = promisify(execFile);
 
-export type ContainerName = Exclude<ServiceName, "pgbouncer">;
+export type ContainerName = Exclude<ServiceName, "pgbouncer" | "s3">;
 
 /** The ports inside of the containers. */
 const PORTS = { amqp: 5672, management: 15672, postgres: 5432, redis: 6379 } as const;

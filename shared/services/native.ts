@@ -6,6 +6,7 @@ import { startPgBouncer, startPostgres } from "./postgres.ts";
 import { startRabbitMq } from "./rabbitmq.ts";
 import type { Reaper } from "./reaper.ts";
 import { startRedis } from "./redis.ts";
+import { startSwift } from "./swift.ts";
 import type { ServiceName, ServiceUrls } from "./urls.ts";
 
 /** A started server and what belongs to it. */
@@ -27,6 +28,12 @@ const BINARIES: Record<ServiceName, Binary[]> = {
   postgres: ["postgres", "initdb"],
   redis: ["redis-server"],
   pgbouncer: ["pgbouncer"],
+  s3: [
+    "swift-proxy-server",
+    "swift-account-server",
+    "swift-container-server",
+    "swift-object-server",
+  ],
 };
 
 /**
@@ -45,13 +52,14 @@ export async function startNativeServices(
   const rabbitmq = start("rabbitmq", (dir) => startRabbitMq(dir, reaper));
   const postgres = start("postgres", (dir) => startPostgres(dir, reaper));
   const redis = start("redis", (dir) => startRedis(dir, reaper));
+  const s3 = start("s3", (dir) => startSwift(dir, reaper));
   const pgbouncer = start("pgbouncer", async (dir) => {
     const url = (await postgres)?.urls.DATABASE_URL ?? databaseUrl;
     if (url === undefined) throw new TypeError("PgBouncer needs a Postgres to stand before");
     return startPgBouncer(dir, url, reaper);
   });
   // All are awaited even if one fails, so that nothing starts behind the back of who cleans up.
-  const started = { rabbitmq, postgres, redis, pgbouncer };
+  const started = { rabbitmq, postgres, redis, pgbouncer, s3 };
   const settled = await Promise.allSettled(Object.values(started));
   for (const result of settled) if (result.status === "rejected") throw result.reason;
   const services: NativeServices = {};

@@ -19,7 +19,7 @@ export const SERVICES_DIR = resolve(import.meta.dirname, "../../.services");
 export interface ProvideOptions {
   /** Folder for data and logs. Default: `.services` of the repository. */
   dir?: string;
-  /** Default: RabbitMQ, Postgres and Redis. */
+  /** Default: RabbitMQ, Postgres and Redis. PgBouncer and S3 are started only for those who ask. */
   needs?: readonly ServiceName[];
   /** Which sources may be used; their order is fixed. Default: all. */
   sources?: readonly Source[];
@@ -127,7 +127,9 @@ async function fromDocker(
   reaper: Reaper,
   closers: (() => Promise<void>)[],
 ): Promise<void> {
-  const names = found.missing.filter((name): name is ContainerName => name !== "pgbouncer");
+  const names = found.missing.filter(
+    (name): name is ContainerName => name !== "pgbouncer" && name !== "s3",
+  );
   if (names.length === 0 || !(await dockerAnswers(how))) return;
   try {
     if (how === "compose") {

@@ -147,6 +147,7 @@ async function removeRows({ urls, prefix, jobIds = prefix, workspaces = [] }: Fl
       prefix,
       jobIds,
     ]);
+    await client.query("delete from engine.files where starts_with(key, $1)", [`${prefix}/`]);
     const values = { job_id: results.map((row) => row.job_id), workspace_id: workspaces };
     const { rows: tables } = await client.query<{
       table_name: string;

@@ -4,10 +4,17 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import {
+  CreateMultipartUploadCommand,
+  GetObjectCommand,
+  ListMultipartUploadsCommand,
+  PutObjectCommand,
+} from "@aws-sdk/client-s3";
 import amqp from "amqplib";
 import { Redis } from "ioredis";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { openS3 } from "../files/open-s3.ts";
 import { linesOf } from "../process/lines.ts";
 import { dockerAnswers } from "./docker.ts";
 import { dropServices, keepServices, projectOf, runningKept } from "./kept.ts";
@@ -55,6 +62,36 @@ async function withChannel<Result>(
 async function until(condition: () => boolean) {
   await expect.poll(condition, { timeout: 10_000, interval: 20 }).toBe(true);
 }
+
+describe("S3", { timeout: 120_000 }, () => {
+  it("is a server that checks signatures, keeps multiparts and survives kill -9", async () => {
+    const services = await provideServices({ dir: newDir(), sources: ["native"], needs: ["s3"] });
+    onTestFinished(() => services.stop());
+    const { S3_ENDPOINT: endpoint = "", S3_BUCKET: Bucket = "", ...env } = services.env();
+    const open = (secretAccessKey: string) => {
+      const s3 = openS3({
+        endpoint,
+        region: env.S3_REGION ?? "",
+        accessKeyId: env.S3_ACCESS_KEY_ID ?? "",
+        secretAccessKey,
+      });
+      onTestFinished(() => s3.destroy());
+      return s3;
+    };
+    const s3 = open(env.S3_SECRET_ACCESS_KEY ?? "");
+    await s3.send(new PutObjectCommand({ Bucket, Key: "a/ñ b", Body: "still here" }));
+    await s3.send(new CreateMultipartUploadCommand({ Bucket, Key: "a/half" }));
+    await services.control("s3")?.kill();
+    await services.control("s3")?.start();
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key: "a/ñ b" }));
+    expect(await Body?.transformToString()).toBe("still here");
+    const { Uploads } = await s3.send(new ListMultipartUploadsCommand({ Bucket }));
+    expect(Uploads).toMatchObject([{ Key: "a/half" }]);
+    await expect(
+      open("not the secret").send(new GetObjectCommand({ Bucket, Key: "a/ñ b" })),
+    ).rejects.toThrow(expect.objectContaining({ name: "SignatureDoesNotMatch" }));
+  });
+});
 
 describe("native services", { timeout: 120_000 }, () => {
   let services: Services;

@@ -10,6 +10,8 @@ export interface PurgeTimes {
   intervalMs?: number;
   /** Between two purges while more is left. Default: five seconds, so up to 17 million results a day. */
   catchUpMs?: number;
+  /** Until the first one. Default: at random within `intervalMs`, so that workers that start together do not purge together. */
+  firstMs?: number;
 }
 
 export interface ResultsPurgeOptions extends PurgeTimes {
@@ -85,13 +87,12 @@ export function createOwnPurge(run: OwnPurge, options: PurgeTimes & { pool: pg.P
 }
 
 /** Runs the work after a commit when it is time; the work says whether more is left. */
-function purgeOf(
+export function purgeOf(
   what: string,
-  { log, intervalMs = INTERVAL_MS, catchUpMs = CATCH_UP_MS }: PurgeTimes,
+  { log, intervalMs = INTERVAL_MS, catchUpMs = CATCH_UP_MS, firstMs }: PurgeTimes,
   work: () => Promise<boolean>,
 ): Purge {
-  // Workers that start together do not purge together.
-  let nextMs = performance.now() + Math.random() * intervalMs;
+  let nextMs = performance.now() + (firstMs ?? Math.random() * intervalMs);
   let failing = false;
 
   async function purge(): Promise<void> {

@@ -103,7 +103,9 @@ export async function openTestFleet(
     until,
     newId,
     async start(definition, more = {}, options = {}) {
-      const own = readConfig({ ...process.env, ...env, ...more }, definition.env);
+      const own = readConfig({ ...process.env, ...env, ...more }, definition.env, {
+        files: Boolean(definition.files),
+      });
       const worker = await startWorker(definition, own, options);
       workers.push(worker);
       return worker;

@@ -28,6 +28,8 @@ export interface TestJobOptions {
   tx?: Tx;
   db?: Job["db"];
   redis?: Job["redis"];
+  /** What `job.files` works with: a bucket, and rows that `db` writes. */
+  files?: Tools["files"];
   /** Default `test:engine:`. */
   keyPrefix?: string;
   /** The engine's own variables. Default: none. */
@@ -117,6 +119,9 @@ export async function runBatch<
       deadline: job.deadline,
       input: action.input.parse(inputs[i]),
       emit: (type, data) => job.emit(type, data),
+      get files() {
+        return job.files;
+      },
       later: (name, input, when) => job.later(name, input, when),
     }),
   );
@@ -166,6 +171,7 @@ function toolsOf(options: TestJobOptions): Tools {
     log,
     keyPrefix,
     env,
+    files: options.files,
     get redis() {
       return given(options.redis, "redis");
     },

@@ -53,6 +53,10 @@ const HOSTS = "manifests/overlays/dev/egress-by-host/kustomization.yaml";
 const SERVICES = "manifests/addons/egress-by-host/services.yaml";
 const TRIED = "manifests/addons/try-services/postgres.yaml";
 
+const keepingFiles = engines.map((engine) =>
+  engine.name === "activities" ? { ...engine, files: true } : engine,
+);
+
 const MUTATIONS: Mutation[] = [
   // What the readers refuse.
   { rule: "yaml", file: SCALER, from: "spec:\n", to: "spec:\nspec:\n", line: /^spec:/ },
@@ -790,6 +794,24 @@ const MUTATIONS: Mutation[] = [
   },
   {
     rule: "network-egress-ports",
+    file: ENGINE,
+    from: "resources:\n",
+    to: "components:\n  - ../../../addons/files\nresources:\n",
+    line: /443/,
+    toldIn: "manifests/addons/files/kustomization.yaml",
+    message: /opens 443 to anywhere/,
+  },
+  {
+    rule: "secret-keys",
+    file: EXTERNAL_SECRET,
+    from: "  data:\n",
+    to: "  # Its bucket.\n  data:\n",
+    line: /^ {2}data:/,
+    message: /leaves out S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY/,
+    engines: keepingFiles,
+  },
+  {
+    rule: "network-egress-ports",
     file: EGRESS,
     from: "- port: 5432\n",
     to: "- port: 5432\n          endPort: 6000\n",
@@ -1210,6 +1232,23 @@ test("a variable's file is as good as the variable", async () => {
   for (const path of [TEMPLATE, ...real.paths.filter((one) => one.includes("external-secrets/"))])
     rename(path);
   expect((await lintManifests(filesOf(texts), engines)).problems).toEqual([]);
+});
+
+test("an engine with files reaches its bucket, at public addresses alone", async () => {
+  const texts = new Map(real.paths.map((path) => [path, real.read(path) ?? ""]));
+  const change = (path: string, from: string, to: string) =>
+    texts.set(path, (texts.get(path) ?? "").replace(from, to));
+  change(ENGINE, "resources:\n", "components:\n  - ../../../addons/files\nresources:\n");
+  const keys = ["S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"].map(
+    (key) =>
+      `    - secretKey: ${key}\n      remoteRef:\n        key: tl-engine-activities\n        property: ${key}\n`,
+  );
+  change(EXTERNAL_SECRET, "  data:\n", `  data:\n${keys.join("")}`);
+  expect((await lintManifests(filesOf(texts), keepingFiles)).problems).toEqual([]);
+  change("manifests/addons/files/kustomization.yaml", "                  - 10.0.0.0/8\n", "");
+  const { problems } = await lintManifests(filesOf(texts), keepingFiles);
+  expect(problems.map(({ rule }) => rule)).toEqual(problems.map(() => "network-egress-ports"));
+  expect(problems.length).toBeGreaterThan(0);
 });
 
 test("an overlay narrows what the engines reach to the addresses of its servers", async () => {

@@ -19,4 +19,13 @@ export function secretTemplates({ files, engines }: World): AppliedObject[] {
   return [...secrets, ...(pattern ? missing.map(({ name }) => ({ ...pattern, name })) : [])];
 }
 
+/** What an engine with `files` reads of its Secret, beside the others' keys. */
+const FILES_KEYS = ["S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"];
+
+/** The keys that a Secret must have, and no others. */
+export const wantedKeys = ({ engines }: World, secret: AppliedObject) => {
+  const keepsFiles = engines.some(({ name, files }) => name === secret.name && files);
+  return keepsFiles ? [...keysOf(secret), ...FILES_KEYS] : keysOf(secret);
+};
+
 export const keysOf = (secret: AppliedObject) => Object.keys(mapIn(secret, ["stringData"]));

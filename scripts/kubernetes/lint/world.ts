@@ -9,7 +9,7 @@ import { containersOf, podTemplateOf } from "../read/workload.ts";
 /** What the manifests must know of an engine. */
 export type Engine = Pick<
   WorkerDefinition,
-  "name" | "timeoutMs" | "concurrency" | "actions" | "transactions" | "env" | "background"
+  "name" | "timeoutMs" | "concurrency" | "actions" | "transactions" | "env" | "background" | "files"
 >;
 
 /** An environment's overlay, put together. */

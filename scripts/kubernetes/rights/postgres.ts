@@ -25,8 +25,21 @@ export const DATABASE_STATEMENTS = [
 /** It sees whether a job of any engine has ended, and nothing else of it. */
 const SCHEDULER_ROLE = "engine_scheduler";
 
-/** For the owner of the database. The role itself must be there. */
-export function roleStatements(role: string, schema: string | undefined): string[] {
+/** Of shared/files/file-rows.ts. */
+const filesStatements = (role: string) => [
+  `begin; revoke all on engine.files from ${role}; grant select, insert (engine, key, job_id, expires_at), update (state, expires_at) on engine.files to ${role}; commit;`,
+  `grant execute on function engine.forget_files(text, text[]) to ${role};`,
+];
+
+/**
+ * For the owner of the database. The role itself must be there.
+ * @param keepsFiles whether the engine is defined with `files`.
+ */
+export function roleStatements(
+  role: string,
+  schema: string | undefined,
+  keepsFiles = false,
+): string[] {
   const own =
     schema === undefined
       ? []
@@ -44,6 +57,7 @@ export function roleStatements(role: string, schema: string | undefined): string
     `begin; revoke all on engine.results from ${role}; grant select, insert (${INSERTED}), update (${UPDATED}) on engine.results to ${role}; commit;`,
     `grant execute on function engine.purge_results(text, integer) to ${role};`,
     `grant select on engine.migrations to ${role};`,
+    ...(keepsFiles ? filesStatements(role) : []),
     ...(role === SCHEDULER_ROLE
       ? [`grant execute on function engine.job_ended(text, text) to ${role};`]
       : []),

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { loadWorkers, WORKERS, workerFolders } from "../../workers.ts";
+import { bucketCommands } from "./bucket.ts";
 import { brokerCommands, postgresCommands, redisCommands } from "./commands.ts";
 import { limitStatements } from "./postgres.ts";
 import { isPublisherName, publisherRights } from "./publisher.ts";
@@ -72,7 +73,10 @@ export async function printEngine(engine: string, options: PrintOptions): Promis
   const { definition } = worker;
   const emits = eventTypesOf(definition.actions);
   const handlersUseRedis = definition.redis ?? false;
-  const rights = rightsOf({ engine, prefix, replyExchange, emits, schema, handlersUseRedis });
+  const keepsFiles = Boolean(definition.files);
+  const rights = rightsOf({
+    ...{ engine, prefix, replyExchange, emits, schema, handlersUseRedis, keepsFiles },
+  });
   const { broker, postgres, redis } = rights;
   const limits = limitStatements(postgres.role, { definition, maxReplicas });
   return `${brokerCommands(broker)}
@@ -80,6 +84,6 @@ export async function printEngine(engine: string, options: PrintOptions): Promis
 ${postgresCommands(postgres.role, [...postgres.statements, ...limits])}
 
 ${redisCommands(redis)}
-
+${keepsFiles ? `\n${bucketCommands(prefix, engine)}\n` : ""}
 rights: engine=${engine} role=${postgres.role} user=${broker.user} replies=${replyExchange || "default-exchange"}`;
 }

@@ -45,6 +45,8 @@ export interface RightsOptions {
   schema: string | undefined;
   /** Whether it is defined with `redis: true`. */
   handlersUseRedis: boolean;
+  /** Whether it is defined with `files`. Default: no. */
+  keepsFiles?: boolean;
 }
 
 export const escaped = (text: string) => text.replaceAll(/[.\\+*?^$()[\]{}|]/g, "\\$&");
@@ -77,7 +79,7 @@ const tiersOf = (engine: string, names: BrokerNames) =>
   );
 
 export function rightsOf(options: RightsOptions): Rights {
-  const { engine, prefix, replyExchange, emits, schema, handlersUseRedis } = options;
+  const { engine, prefix, replyExchange, emits, schema, handlersUseRedis, keepsFiles } = options;
   const names = brokerNames(prefix);
   const announcing = emits.length === 0 ? [] : [names.events];
   // Its own jobs may wait for their time; burials have none, and the scheduler's wait with itself.
@@ -109,7 +111,7 @@ export function rightsOf(options: RightsOptions): Rights {
         })),
       ],
     },
-    postgres: { role, statements: roleStatements(role, schema) },
+    postgres: { role, statements: roleStatements(role, schema, keepsFiles) },
     redis: { user, rules: redisEngineRules(prefix, engine, handlersUseRedis) },
   };
 }

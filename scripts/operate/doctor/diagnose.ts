@@ -11,6 +11,7 @@ import { postgres } from "./postgres/part.ts";
 import { redis } from "./redis/part.ts";
 import { readAtMost } from "./replicas.ts";
 import { type Result, runPart } from "./run-part.ts";
+import { s3 } from "./s3.ts";
 import { withoutSecrets } from "./secrets.ts";
 
 /** Longer than any healthy server takes, a database that has to wake up too. */
@@ -33,7 +34,7 @@ export interface Diagnosis {
 
 const DEFAULT_ENVIRONMENT = "dev";
 
-/** Changes nothing on any server, but for two claims' keys that expire after a millisecond. */
+/** Changes nothing on any server, but for two claims' keys that expire after a millisecond, and a file in the bucket that it removes. */
 export async function diagnose(
   config: DoctorConfig,
   { environment, limitMs = LIMIT_MS, now = Date.now }: DiagnoseOptions = {},
@@ -52,6 +53,7 @@ export async function diagnose(
     runPart(redis, options),
     runPart(broker, options),
     runPart(management, options),
+    runPart(s3, options),
     runPart(otlp, options),
     runPart(kubernetes(environment), options),
   ]);

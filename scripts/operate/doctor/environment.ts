@@ -13,6 +13,12 @@ const Variables = Environment.pick({
   ENGINE_PREFIX: true,
   REPLY_EXCHANGE: true,
   TOOLS_USER: true,
+  S3_ENDPOINT: true,
+  S3_REGION: true,
+  S3_BUCKET: true,
+  S3_ACCESS_KEY_ID: true,
+  S3_SECRET_ACCESS_KEY: true,
+  S3_PATH_STYLE: true,
   OTEL_EXPORTER_OTLP_ENDPOINT: true,
   OTEL_EXPORTER_OTLP_HEADERS: true,
 });

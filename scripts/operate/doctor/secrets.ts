@@ -25,7 +25,8 @@ function secretsOf(config: DoctorConfig): string[] {
     return password === username ? [] : [password];
   });
   const values = headers.split(",").map((pair) => pair.slice(pair.indexOf("=") + 1).trim());
-  return [...passwords, ...values]
+  const { S3_SECRET_ACCESS_KEY: key = "" } = config;
+  return [...passwords, ...values, key]
     .flatMap((secret) => [secret, decoded(secret)])
     .filter((secret) => secret.length >= MIN_LENGTH)
     .toSorted((a, b) => b.length - a.length);

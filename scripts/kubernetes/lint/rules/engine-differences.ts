@@ -15,8 +15,11 @@ const FIELDS = [
   // Of files that it reads.
   "configMapGenerator",
 ];
-/** What an engine may add by a line: ports of the internet. */
-const COMPONENTS = ["../../outbound", "../../outbound/http", "../../outbound/smtp"];
+/** What an engine may add by a line: ports of the internet, and the way to its bucket. */
+const COMPONENTS = [
+  ...["../../outbound", "../../outbound/http", "../../outbound/smtp"],
+  "../../../addons/files",
+];
 const CONTAINER = "/spec/template/spec/containers/0";
 /** What an engine may have of its own: name, Secret, variables, files, size, time to leave, and what it reaches. */
 const OWN = [

@@ -13,6 +13,16 @@ const NODE_DNS = "169.254.20.10/32";
 export const SERVICE_PORTS = [5671, 5672, 5432, 6379, 6380];
 /** The broker's management API; it shares 443 with the rest of the world, so it needs an address. */
 const MANAGEMENT_PORTS = [443, 15671, 15672];
+/** The bucket's, of the engines that keep files. */
+const FILES_PORT = 443;
+/** What no bucket is behind, and what others of the cluster are. */
+const PRIVATE = [
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "169.254.0.0/16",
+  "172.16.0.0/12",
+  "192.168.0.0/16",
+];
 const ANYWHERE = ["0.0.0.0/0", "::/0"];
 /** All of IPv6 that is given out is as good as anywhere. */
 const OPEN = [...ANYWHERE, "2000::/3"];
@@ -132,6 +142,7 @@ const networkEgressPorts: Rule = {
       const open = isOpen(policy, path);
       for (const { at, port } of portsOf(policy, path)) {
         if (port === DNS_PORT || SERVICE_PORTS.includes(Number(port))) continue;
+        if (port === FILES_PORT && isWayToFiles(world, policy, path)) continue;
         const isManagement = MANAGEMENT_PORTS.includes(Number(port));
         if (isManagement && !open) continue;
         report(
@@ -145,6 +156,20 @@ const networkEgressPorts: Rule = {
     });
   },
 };
+
+/** Of an engine with `files`, and to public addresses alone. */
+function isWayToFiles({ engines }: World, policy: AppliedObject, path: Path): boolean {
+  const keepsFiles = engines.some(({ name, files }) => name === policy.name && files);
+  const peers = [...listIn(policy, [...path, "to"]).keys()];
+  return (
+    keepsFiles &&
+    peers.length > 0 &&
+    peers.every((index) => {
+      const except = listIn(policy, [...path, "to", index, "ipBlock", "except"]);
+      return PRIVATE.every((range) => except.includes(range));
+    })
+  );
+}
 
 /** A rule that names no address must at least leave link-local ones out. */
 function checkLinkLocal(policy: AppliedObject, path: Path, report: Report): void {

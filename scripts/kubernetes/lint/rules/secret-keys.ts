@@ -1,6 +1,6 @@
 /** A Secret gets the keys that its pods read, and no other that the store happens to have. */
 import { listIn, textIn, valueAt } from "../../read/value-at.ts";
-import { keysOf, secretTemplates, TEMPLATE } from "../secret-templates.ts";
+import { secretTemplates, TEMPLATE, wantedKeys } from "../secret-templates.ts";
 import { ofKind, type Rule } from "../world.ts";
 
 const secretKeys: Rule = {
@@ -19,7 +19,7 @@ const secretKeys: Rule = {
       const name = textIn(object, ["spec", "target", "name"]) || object.name;
       const template = templates.find((secret) => secret.name === name);
       if (!template) continue;
-      const wanted = keysOf(template);
+      const wanted = wantedKeys(world, template);
       const given = listIn(object, ["spec", "data"]).map((_, index) =>
         textIn(object, ["spec", "data", index, "secretKey"]),
       );
