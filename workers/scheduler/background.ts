@@ -3,15 +3,10 @@ import type { BackgroundContext } from "@tl-engine/shared";
 import { Clock } from "./clock.ts";
 import type { Environment } from "./environment.ts";
 import { countRounds } from "./metrics.ts";
+import { purgeNowAndThen } from "./purge.ts";
 import type { Round } from "./round.ts";
 import { readScheduleFile, syncFile } from "./schedules.ts";
 import { Ticks } from "./ticks.ts";
-
-const PURGE_EVERY_MS = 600_000;
-const DAY_MS = 86_400_000;
-const PURGE = `
-  delete from engine_scheduler.slots where ctid = any (array(
-    select ctid from engine_scheduler.slots where decided_ms < $1 limit 5000 for update skip locked))`;
 
 export interface Running {
   clock: Clock;
@@ -67,17 +62,4 @@ function tellUnsendable({ unsendable }: Round, { log }: BackgroundContext): void
       { jobId, alert: "job_unsendable" },
       "the broker can't take a job whose time has come",
     );
-}
-
-/** Only while something goes on anyway, so that Postgres may sleep. What it throws harms nothing. */
-function purgeNowAndThen({ db, log }: BackgroundContext, days: number): () => void {
-  let nextMs = 0;
-  return () => {
-    const now = performance.now();
-    if (now < nextMs) return;
-    nextMs = now + PURGE_EVERY_MS;
-    db.query(PURGE, [Math.floor(Date.now() - days * DAY_MS)]).catch((error) =>
-      log.warn({ err: error }, "scheduler: old history could not be purged"),
-    );
-  };
 }

@@ -7,8 +7,6 @@ export const ON_TIME_MS = 60_000;
 
 /** Slots looked at in one go: a pattern's take some 60 µs each, and nothing else goes on meanwhile. */
 export const SLOTS_AT_ONCE = 500;
-/** Of an interval, whose slots cost nothing, those that are too old to be run. */
-const OLD_AT_ONCE = 200_000;
 
 export interface Due {
   /** In order. */
@@ -35,8 +33,8 @@ export function dueSlots(schedule: Schedule, fromMs: number, nowMs: number): Due
   const { next, isInterval, catchUp } = schedule;
   const windowMs = catchUp.policy === "skip" ? 0 : catchUp.windowSeconds * 1_000;
   const heldMs = nowMs - Math.max(ON_TIME_MS, windowMs);
-  const old = slotsUpTo(next, fromMs, heldMs, isInterval ? OLD_AT_ONCE : SLOTS_AT_ONCE);
-  if (old.slots.length > 0) return { fire: [], missed: allOf(old.slots), nextMs: old.nextMs };
+  if (fromMs < heldMs)
+    return isInterval ? passOver(next, fromMs, heldMs) : missOld(next, fromMs, heldMs);
   const { slots, nextMs } = slotsUpTo(next, fromMs, nowMs + 1, SLOTS_AT_ONCE);
   if (catchUp.policy !== "once") return { fire: slots, missed: undefined, nextMs };
   const isAll = nextMs === undefined || nextMs > nowMs;
@@ -45,6 +43,19 @@ export function dueSlots(schedule: Schedule, fromMs: number, nowMs: number): Due
   const onTime = slots.filter((slotMs) => slotMs >= nowMs - ON_TIME_MS);
   const fire = onTime.length > 0 ? onTime : slots.slice(-1);
   return { fire, missed: allOf(slots.slice(0, slots.length - fire.length)), nextMs };
+}
+
+function missOld(next: Next, fromMs: number, heldMs: number): Due {
+  const { slots, nextMs } = slotsUpTo(next, fromMs, heldMs, SLOTS_AT_ONCE);
+  return { fire: [], missed: allOf(slots), nextMs };
+}
+
+/** A year of seconds is a sum, not a loop. */
+function passOver(next: Next, fromMs: number, heldMs: number): Due {
+  const everyMs = (next(fromMs) ?? heldMs) - fromMs;
+  const count = Math.ceil((heldMs - fromMs) / everyMs);
+  const lastMs = fromMs + (count - 1) * everyMs;
+  return { fire: [], missed: { count, firstMs: fromMs, lastMs }, nextMs: next(lastMs) };
 }
 
 function slotsUpTo(next: Next, fromMs: number, beforeMs: number, limit: number) {

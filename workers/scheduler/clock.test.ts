@@ -32,7 +32,10 @@ afterAll(async () => {
   await database.drop();
   await servers.end();
 });
-afterEach(() => pool.query("delete from engine_scheduler.pending"));
+afterEach(async () => {
+  await pool.query("delete from engine_scheduler.pending");
+  await pool.query("delete from engine_scheduler.schedules");
+});
 
 const INSERT = `
   insert into engine_scheduler.pending
@@ -230,4 +233,29 @@ test("two schedulers fire a thousand jobs once each", async () => {
   const ids = [...one.published, ...other.published].map(({ id }) => id);
   expect(new Set(ids).size).toBe(1_000);
   expect(ids).toHaveLength(1_000);
+});
+
+test("three thousand schedules of one instant, each with a pattern of its own, are all fired soon", async () => {
+  const dueMs = Date.now() + 1_000;
+  await pool.query(
+    `insert into engine_scheduler.schedules (name, spec, source, next_ms)
+     select 'echo.n' || n, (jsonb_build_object('name', 'echo.n' || n, 'cron', n % 60 || ' ' || n % 24 || ' ' || 1 + n % 28 || ' * *')
+       || $1::jsonb)::json, 'job', $2
+     from generate_series(1, 3000) n`,
+    [
+      JSON.stringify({
+        ...{ type: "echo.echo.v1", timeZone: "America/Santiago", lane: "bulk", input: {} },
+        ...{ anchorMs: 0, jitterSeconds: 0, overlap: "allow", runLimitSeconds: 1 },
+        catchUp: { policy: "once", windowSeconds: 60 },
+      }),
+      dueMs,
+    ],
+  );
+  const { clock, published } = open();
+  await clock.start();
+  await until("all", () => published.length >= 3_000);
+  const late = published.map(({ atMs }) => atMs - dueMs).sort((a, b) => a - b);
+  console.log(`scheduler: 3,000 schedules at once: the last after ${late.at(-1)} ms`);
+  expect(new Set(published.map(({ id }) => id)).size).toBe(3_000);
+  expect(late.at(-1)).toBeLessThan(10_000);
 });

@@ -11,6 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { advance } from "./advance.ts";
 import { HeldJob, sealed } from "./held-job.ts";
 import { hold } from "./hold.ts";
+import { purgeHistory } from "./purge.ts";
 import { MAX_SCHEDULES, putSchedule, readScheduleFile, syncFile } from "./schedules.ts";
 import { ScheduleInput, specOf } from "./spec.ts";
 
@@ -229,6 +230,48 @@ describe("schedules", () => {
     ]);
     const jobs = await pool.query("select publisher from engine_scheduler.pending");
     expect(jobs.rows).toEqual([{ publisher: "t.scheduler" }]);
+  });
+
+  test("a run counts as going on until its result, and its limit at most", async () => {
+    const nowMs = Date.now();
+    const runs = { cron: undefined, everySeconds: 3_600, runLimitSeconds: 60 };
+    const lasting = { going: 5_000, over: 61_000, ended: 5_000 };
+    for (const [name, ms] of Object.entries(lasting)) {
+      await within((tx) => putSchedule(tx, spec(`echo.${name}`, runs), undefined));
+      await pool.query(
+        `update engine_scheduler.schedules set next_ms = $2, last_job_id = $3, last_run_ms = $4 where name = $1`,
+        [`echo.${name}`, nowMs - 100, `run-of-${name}`, nowMs - ms],
+      );
+    }
+    await pool.query(
+      `insert into engine.results (engine, job_id, status, attempt, type, input_hash, reply, worker, started_at)
+       values ('echo', 'run-of-ended', 'failed', 1, 't', 'h', '{}', 'w', now())`,
+    );
+    await within((tx) => advance(tx, nowMs, "t.scheduler"));
+    const { rows } = await pool.query("select schedule, state from engine_scheduler.slots");
+    expect(Object.fromEntries(rows.map(({ schedule, state }) => [schedule, state]))).toEqual({
+      ...{ "echo.going": "skipped", "echo.over": "fired", "echo.ended": "fired" },
+    });
+  });
+
+  test("the history goes with its age: of short intervals after a day", async () => {
+    await within((tx) => putSchedule(tx, spec("echo.long"), undefined));
+    const short = { cron: undefined, everySeconds: 5 };
+    await within((tx) => putSchedule(tx, spec("echo.short", short), undefined));
+    const nowMs = Date.now();
+    await pool.query(
+      `insert into engine_scheduler.slots (schedule, slot_ms, state, decided_ms)
+       select name, age, 'fired', $1::bigint - age::bigint * 3600000
+       from unnest(array['echo.long', 'echo.short', 'echo.gone']) name, unnest(array[1, 30, 800]) age`,
+      [nowMs],
+    );
+    expect(await purgeHistory(pool as Tx, 30, nowMs)).toBe(false);
+    const { rows } = await pool.query(
+      "select schedule || ' ' || slot_ms left from engine_scheduler.slots order by 1",
+    );
+    expect(rows.map(({ left }) => left)).toEqual([
+      ...["echo.gone 1", "echo.gone 30", "echo.long 1", "echo.long 30", "echo.short 1"],
+    ]);
   });
 
   test.each([

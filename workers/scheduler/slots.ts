@@ -8,11 +8,23 @@ export type Timing = Pick<ScheduleSpec, "cron" | "everySeconds" | "anchorMs" | "
 /** No slot lies past it: what the text of an instant holds in a job's id. */
 export const LAST_SLOT_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
 
+/** Reading a pattern costs as much as some of its slots. */
+const READ = new Map<string, Next>();
+const MAX_READ = 2_000;
+
 /**
  * The slots of a schedule.
  * @throws {BadCron}
  */
-export function slotsOf({ cron, everySeconds, anchorMs, timeZone }: Timing): Next {
+export function slotsOf(timing: Timing): Next {
+  const key = timingKey(timing);
+  const read = READ.get(key) ?? readTiming(timing);
+  if (READ.size >= MAX_READ) READ.clear();
+  READ.set(key, read);
+  return read;
+}
+
+function readTiming({ cron, everySeconds, anchorMs, timeZone }: Timing): Next {
   const next =
     cron === undefined
       ? every((everySeconds as number) * 1_000, anchorMs)

@@ -1,0 +1,41 @@
+/** Takes from the history of slots what is past its age, a batch at a time. */
+import type { BackgroundContext, Tx } from "@tl-engine/shared";
+
+const DAY_MS = 86_400_000;
+const PURGE_EVERY_MS = 600_000;
+/** While there is more. */
+const PURGE_AGAIN_MS = 5_000;
+const AT_ONCE = 5_000;
+/** Of intervals shorter than a minute, which make more rows a day than all others in a month. */
+const SHORT_DAYS = 1;
+const PURGE = `
+  delete from engine_scheduler.slots where ctid = any (array(
+    select ctid from engine_scheduler.slots s where decided_ms < $1 or (decided_ms < $2 and schedule in (
+      select name from engine_scheduler.schedules where (spec ->> 'everySeconds')::int < 60))
+    limit ${AT_ONCE} for update skip locked))`;
+
+/** @returns whether there may be more. */
+export async function purgeHistory(db: Tx, days: number, nowMs: number): Promise<boolean> {
+  const beforeMs = (age: number) => Math.floor(nowMs - age * DAY_MS);
+  const bounds = [beforeMs(days), beforeMs(Math.min(days, SHORT_DAYS))];
+  const { rowCount } = await db.query(PURGE, bounds);
+  return rowCount === AT_ONCE;
+}
+
+/** Only while something goes on anyway, so that Postgres may sleep. What it throws harms nothing. */
+export function purgeNowAndThen(
+  { db, log }: Pick<BackgroundContext, "db" | "log">,
+  days: number,
+): () => void {
+  let nextMs = 0;
+  return () => {
+    if (performance.now() < nextMs) return;
+    nextMs = performance.now() + PURGE_EVERY_MS;
+    purgeHistory(db, days, Date.now()).then(
+      (isMore) => {
+        if (isMore) nextMs = performance.now() + PURGE_AGAIN_MS;
+      },
+      (error) => log.warn({ err: error }, "scheduler: old history could not be purged"),
+    );
+  };
+}
