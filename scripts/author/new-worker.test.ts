@@ -7,11 +7,13 @@ import { repositoryFiles } from "../kubernetes/kustomize/files.ts";
 import { lintManifests } from "../kubernetes/lint/lint.ts";
 import type { Engine } from "../kubernetes/lint/world.ts";
 import { engineDeployments } from "../kubernetes/read/environments.ts";
+import { SCHEDULES_FILE } from "../repository.ts";
 import { loadWorkers } from "../workers.ts";
 import { listsEngine } from "./new-worker/list-engine.ts";
 import { LISTINGS, PARTS } from "./new-worker/parts.ts";
 import { copyRepository, type RepositoryCopy } from "./new-worker/repository-copy.ts";
 import { refuseName } from "./new-worker.ts";
+import { refuseRemoval } from "./remove-worker.ts";
 
 let copy: RepositoryCopy;
 
@@ -129,6 +131,39 @@ test("its tests stay green, conformance too, when the README's engine is pasted 
   expect(`${tested.stdout}${tested.stderr}`).toMatch(/Test Files +2 passed/);
 });
 
+test("what a worker schedules is in the scheduler's file until it is removed", () => {
+  const own = copyRepository(["burials", "scheduler"]);
+  try {
+    const file = join(own.folder, SCHEDULES_FILE);
+    const names = () =>
+      JSON.parse(readFileSync(file, "utf8")).map(({ name }: { name: string }) => name);
+    const runScript = (script: string, args: string[] = []) =>
+      spawnSync(process.execPath, [`scripts/author/${script}.ts`, ...args], {
+        cwd: own.folder,
+        encoding: "utf8",
+        env: { ...process.env, TEST_SERVICES: "none", NAME: "sweeper", FORCE: "1" },
+      });
+    expect(runScript("new-worker").status).toBe(0);
+    expect(names()).not.toContain("sweeper.nightly");
+    const definition = join(own.folder, "workers/sweeper/index.ts");
+    const template = readFileSync(definition, "utf8");
+    writeFileSync(definition, template.replace("// schedules:", "schedules:"));
+    expect(runScript("contract", ["--check"])).toMatchObject({
+      ...{ status: 1, stderr: expect.stringContaining(`${SCHEDULES_FILE} is stale`) },
+    });
+    expect(runScript("contract").status).toBe(0);
+    expect(names()).toContain("sweeper.nightly");
+    writeFileSync(definition, readFileSync(definition, "utf8").replace("0 2 * * *", "0 2 30 2 *"));
+    expect(runScript("contract", ["--check"])).toMatchObject({
+      ...{ status: 1, stderr: "sweeper.nightly: cron: never comes to pass\n" },
+    });
+    expect(runScript("remove-worker")).toMatchObject({ status: 0, stderr: "" });
+    expect(names()).not.toContain("sweeper.nightly");
+  } finally {
+    own.remove();
+  }
+});
+
 test("a worker that is removed leaves nothing behind", () => {
   const name = "short-lived";
   const files = [...LISTINGS.map(({ file }) => file), "package-lock.json"];
@@ -147,6 +182,7 @@ test("a worker that is removed leaves nothing behind", () => {
   expect(existsSync(join(copy.folder, `node_modules/@tl-engine/${name}`))).toBe(false);
   const again = run(process.execPath, ["scripts/author/remove-worker.ts"], { NAME: name });
   expect(again).toMatchObject({ status: 2, stderr: expect.stringContaining("is no engine") });
+  expect(refuseRemoval("scheduler", ["scheduler"])).toContain("needs it");
   const burials = run(process.execPath, ["scripts/author/remove-worker.ts"], { NAME: "burials" });
   expect(burials).toMatchObject({ status: 2, stderr: expect.stringContaining("needs it") });
 });

@@ -4,7 +4,7 @@ import "../show/closed-pipe.ts";
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { BURIALS } from "@tl-engine/shared/wire/names";
+import { BURIALS, SCHEDULER } from "@tl-engine/shared/wire/names";
 import { REPOSITORY } from "../repository.ts";
 import { workerFolders } from "../workers.ts";
 import { unlinkPackage } from "./new-worker/link-package.ts";
@@ -14,6 +14,8 @@ import { LISTINGS, PARTS } from "./new-worker/parts.ts";
 /** Why it can't be removed; undefined when it can. */
 export function refuseRemoval(name: string, engines: string[]): string | undefined {
   if (name === BURIALS) return `NAME=${name}: the fleet needs it, it ends what the broker drops.`;
+  if (name === SCHEDULER)
+    return `NAME=${name}: the fleet needs it, it keeps jobs until their time, and runs what the engines schedule.`;
   if (!engines.includes(name)) return `NAME=${name} is no engine: ${engines.join(", ")}.`;
   return undefined;
 }

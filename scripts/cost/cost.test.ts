@@ -50,11 +50,13 @@ test("dev and staging are within their budgets", { timeout: TIMEOUT_MS }, () => 
 test("activities rests at one replica in staging and at none in dev, and each bill has its own", {
   timeout: TIMEOUT_MS,
 }, () => {
-  const hours = (ENV: string, JOBS_PER_DAY: string) => {
+  const hours = (ENV: string, JOBS_PER_DAY: string, engine = "activities") => {
     const { months } = JSON.parse(cost([], { JOBS_PER_DAY, JSON: "1", ENV }).stdout);
     const engines = months.expected.engines as { name: string; cpuHours: number }[];
-    return engines.find(({ name }) => name === "activities")?.cpuHours ?? Number.NaN;
+    return engines.find(({ name }) => name === engine)?.cpuHours ?? Number.NaN;
   };
+  // So is the scheduler, in both.
+  expect(hours("dev", "1000", "scheduler")).toBeGreaterThan(0.99 * 730 * 0.25);
   // All of 730 h at 250m, but for the start of the first pod.
   expect(hours("staging", "1000")).toBeGreaterThan(0.99 * 730 * 0.25);
   expect(hours("dev", "1000")).toBeLessThan(0.9 * 730 * 0.25);

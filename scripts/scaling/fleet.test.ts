@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTestFleet, type TestFleet } from "../../shared/testing/fleet.ts";
+import { type OwnDatabase, useOwnDatabase } from "../../shared/testing/own-database.ts";
 import activities from "../../workers/activities/index.ts";
 import { REPOSITORY } from "../repository.ts";
 
@@ -61,9 +62,16 @@ const named = ({ env: { ENGINE_PREFIX = "", WORKER_ID = "" } }: TestFleet) => ({
   WORKER_ID,
 });
 
+// The fleet's scheduler takes up all that its tables hold.
+let database: OwnDatabase;
+beforeAll(async () => {
+  database = await useOwnDatabase();
+});
+afterAll(() => database?.drop());
+
 const JOBS = 3_000;
 
-test("killing a worker process loses nothing, and all ends at zero by itself", async () => {
+test("killing a worker process loses nothing, and all ends by itself at zero, but for what is always on", async () => {
   const queues = await openTestFleet([activities], [join(REPOSITORY, "workers/activities")]);
   try {
     const job = (id: number) => ({
@@ -92,8 +100,10 @@ test("killing a worker process loses nothing, and all ends at zero by itself", a
     await fleet.says(/activities-1 ended by SIGKILL, starts again at once/);
     const { code, output } = await fleet.ended;
     expect(output).toMatch(/activities: \d → 0 replicas\. KEDA: inactive, the cooldown is over/);
+    expect(output).toMatch(/scheduler-1 starts/);
+    expect(output).not.toMatch(/scheduler: \d → 0 replicas/);
     expect(output.trimEnd().split("\n").at(-1)).toMatch(
-      /^fleet: engines=3 asked=\d+ unanswered=0 pods=\d+ crashed=1 killed=0 peak_replicas=2 seconds=[\d.]+$/,
+      /^fleet: engines=4 asked=\d+ unanswered=0 pods=\d+ crashed=1 killed=0 peak_replicas=2 seconds=[\d.]+$/,
     );
     expect(code).toBe(0);
     const answered = new Set(queues.replies.map(({ correlationId }) => correlationId));

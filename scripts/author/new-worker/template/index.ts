@@ -21,4 +21,6 @@ export default defineWorker({
       },
     }),
   },
+  // What it does by itself, at a time or at an interval; `make contract` hands it to the scheduler:
+  // schedules: { nightly: { action: "greet", cron: "0 2 * * *", input: { name: "Ada" } } },
 });
