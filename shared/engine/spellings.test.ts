@@ -3,7 +3,14 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { faultsIn } from "../testing/schema-faults.ts";
 import { inputSchema } from "./published-schema.ts";
-import { alsoAs, anySpelling, describedAs, KeyWarnings, orJson } from "./spellings.ts";
+import {
+  alsoAs,
+  anySpelling,
+  describedAs,
+  KeyWarnings,
+  orJson,
+  readByHandler,
+} from "./spellings.ts";
 
 const Part = z.object({ partId: z.string(), madeAt: z.string().optional() });
 const Order = anySpelling(
@@ -139,4 +146,16 @@ describe("the published schema", () => {
     ]);
     expect(allOf).toBeUndefined();
   });
+});
+
+test("what its handler reads itself reaches it as it was sent, unknown keys too, and is published as it should be", () => {
+  const shape = z.strictObject({ ruleId: z.string() });
+  const schema = anySpelling(z.object({ ruleSets: z.array(readByHandler(shape)) }));
+  const sent = { rule_id: "x", unknown: 1 };
+  expect(schema.parse({ rule_sets: [sent] })).toEqual({ ruleSets: [sent] });
+  const respelt = anySpelling(z.object({ ruleSets: z.array(describedAs(z.unknown(), shape)) }));
+  expect(respelt.parse({ rule_sets: [sent] })).toEqual({ ruleSets: [{ ruleId: "x" }] });
+  const published = JSON.stringify(inputSchema(schema, "published"));
+  expect(published).toContain("ruleId");
+  expect(published).not.toContain("rule_id");
 });
