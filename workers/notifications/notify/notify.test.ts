@@ -47,7 +47,11 @@ describe.skipIf(!databaseUrl)("on Postgres", () => {
         run("subscriptions", { remove: [{ issueId: id("i"), updatedAt: at(5), ...more }] }),
       prefer: (name: string, more: object) =>
         run("preferences", { memberId: id(name), updatedAt: at(0), ...more }),
-      async change(entries: object[], more: { minute?: number } & object = {}, env?: object) {
+      async change(
+        entries: object[],
+        more: { minute?: number; [key: string]: unknown } = {},
+        env?: object,
+      ) {
         const { minute = 10, ...rest } = more;
         const common = { actorId: id("actor"), issueId: id("i"), epoch: epochOf(minute) };
         const { output, job } = await run(
@@ -146,8 +150,8 @@ describe.skipIf(!databaseUrl)("on Postgres", () => {
     await w.members(["ana", "luis"]);
     await w.follow({ subscribers: [w.id("luis")] });
     await w.prefer("luis", { level: "off" });
-    const { told, output } = await w.change([priority]);
-    expect([told, output.mails]).toEqual([["ana watching"], 0]);
+    const change = await w.change([priority]);
+    expect([change.told, change.output.mails]).toEqual([["ana watching"], 0]);
   });
 
   test("entries on other items, and silent changes, tell nobody and subscribe nobody", async () => {
