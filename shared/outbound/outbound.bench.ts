@@ -1,6 +1,6 @@
 /**
- * The guard beside bare undici, in one run against one server: `node shared/outbound/outbound.bench.ts`. Deliveries
- * (a POST of 2 kB, 64 in flight, kept connections) and pages (200 GETs of 50 kB at once, over new connections).
+ * The guard beside bare undici, in one run against one server. Run by hand; it needs no services. Deliveries are
+ * a POST of 2 kB, 64 in flight, over kept connections; pages are 200 GETs of 50 kB at once, over new ones.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
