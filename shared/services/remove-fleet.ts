@@ -111,17 +111,22 @@ async function listQueues(
   return queues.map(({ name }) => name).filter((name) => name.startsWith(`${prefix}.`));
 }
 
-/** Rows that its workers wrote or that its jobs have, and those of the events that these announced. */
+/**
+ * Rows that its workers wrote or that its jobs have, and those of what these announced or put off: a job for later is
+ * the engine's own, under an id that it chose, and may put itself off again.
+ */
 const REMOVE_RESULTS = `
   with recursive mine as (
-    select engine, job_id, events from engine.results
+    select engine, job_id from engine.results
       where starts_with(worker, $1) or starts_with(job_id, $2)
-    union all
-    select row.engine, row.job_id, row.events
+    union
+    select row.engine, row.job_id
       from mine
+      join engine.results told on told.engine = mine.engine and told.job_id = mine.job_id
       cross join json_array_elements(
-        case when mine.events::text like '[{"id":"ev-%' then mine.events else '[]' end) as event
+        case when told.events::text like '[{"id":"%' then told.events else '[]' end) as event
       join engine.results row on row.job_id = event ->> 'id'
+        and (event ->> 'runAt' is null or row.engine = mine.engine)
   )
   delete from engine.results row using mine
     where row.engine = mine.engine and row.job_id = mine.job_id

@@ -143,6 +143,33 @@ describe.runIf(managementUrl)("on servers that it shares", () => {
     await neighbour.close();
   });
 
+  test("what its jobs put off is removed as well, and what that did", async () => {
+    const fleet = await openTestFleet([probe]);
+    const { prefix } = fleet.names;
+    const onward = crypto.randomUUID();
+    const add = (engine: string, jobId: string, events: object[], worker = "another's") =>
+      fleet.pool.query(
+        `insert into engine.results (engine, job_id, status, attempt, type, input_hash, reply, events, worker, started_at)
+         values ($1, $2, 'succeeded', 1, 'probe.run.v1', '', '{}', $3, $4, now())`,
+        [engine, jobId, JSON.stringify(events), worker],
+      );
+    const later = (id: string) => ({ id, type: "probe.run.v1", body: "{}", runAt: 1 });
+    const told = { id: `ev-${onward}`, type: "probe.ran", body: "{}" };
+    await add("probe", crypto.randomUUID(), [later(`timer:${onward}`), told], prefix);
+    await add("probe", `timer:${onward}`, [later(`again:${onward}`)]);
+    await add("probe", `again:${onward}`, [later(`timer:${onward}`)]);
+    await add("other", `ev-${onward}`, []);
+    // Ids of an engine's own jobs are no other engine's.
+    await add("other", `timer:${onward}`, []);
+    await removeFleet({ urls: fleet.config, prefix, engines: ["probe"] });
+    const { rows } = await fleet.pool.query(
+      "delete from engine.results where job_id like $1 returning engine, job_id",
+      [`%${onward}`],
+    );
+    expect(rows).toEqual([{ engine: "other", job_id: `timer:${onward}` }]);
+    await fleet.close();
+  });
+
   test("a run that is killed leaves nothing either", async () => {
     const module = (name: string) => JSON.stringify(new URL(name, import.meta.url).href);
     const run = spawn(

@@ -86,7 +86,10 @@ async function learn(tx: Tx, input: NotifyInput): Promise<void> {
   );
   await tx.query(LEARN, [
     ...[issueId, workspaceId, isCreation ? actorId : null],
-    ...[named?.newValue?.slice(0, 1_000).replaceAll("\0", "") ?? null, named === undefined ? 0 : msOf(epoch)],
+    ...[
+      named?.newValue?.slice(0, 1_000).replaceAll("\0", "") ?? null,
+      named === undefined ? 0 : msOf(epoch),
+    ],
   ]);
   await keepFollowers(tx, workspaceId, input.activities.flatMap(assignmentsOf));
 }
