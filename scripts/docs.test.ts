@@ -246,6 +246,7 @@ test("CONTRIBUTING gives the reason for each dependency, and for nothing else", 
     "package.json",
     "shared/package.json",
     "shared/client/package.json",
+    "shared/outbound/package.json",
     ...filesUnder("workers", "package.json"),
   ];
   const installed = manifests.flatMap((path) => {

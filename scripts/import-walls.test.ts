@@ -28,9 +28,12 @@ const WALLS: Wall[] = [
       "@tl-engine/two/schemas",
       "@tl-engine/shared/stores/database",
       "@tl-engine/client",
+      "@tl-engine/outbound/connect",
+      "undici",
     ],
     allowed: [
       "zod",
+      "@tl-engine/outbound",
       "./schemas.ts",
       "./charts/svg.ts",
       "@tl-engine/shared",
@@ -46,6 +49,11 @@ const WALLS: Wall[] = [
     file: "workers/one/store.test.ts",
     forbidden: ["pg", "amqplib", "../two/index.ts", "@tl-engine/two"],
     allowed: ["@tl-engine/shared/stores/database", "@tl-engine/shared/testing/conformance"],
+  },
+  {
+    file: "shared/outbound/connect.ts",
+    forbidden: ["../process/config.ts", "@tl-engine/shared"],
+    allowed: ["undici", "ipaddr.js", "./errors.ts"],
   },
   {
     file: "shared/wire/headers.ts",
@@ -66,6 +74,7 @@ const WALLS: Wall[] = [
       "../client/link.ts",
       "../testing/fleet.ts",
       "bullmq",
+      "undici",
     ],
     allowed: ["amqplib", "../wire/names.ts", "../process/config.ts", "./supervise.ts"],
   },

@@ -1,12 +1,15 @@
 /** A bundled worker on the real services, and what the bundler leaves alone or refuses. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { dirname, join, relative } from "node:path";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import type { WorkerDefinition } from "../../shared/engine/define-worker.ts";
+import type { Outbound } from "../../shared/outbound/index.ts";
 import { openTestFleet } from "../../shared/testing/fleet.ts";
 import { REPOSITORY } from "../repository.ts";
 import { workerFolders } from "../workers.ts";
@@ -98,6 +101,34 @@ test.each(await workerFolders())("the worker %s can be bundled", async (name) =>
     default: WorkerDefinition;
   };
   expect(definition.name).toBe(name);
+});
+
+test("who imports the guard has it in the bundle, where it works, and nobody else does", async () => {
+  const { folder, entry } = writeWorker({
+    "bundled/index.ts":
+      'import { createOutbound } from "@tl-engine/outbound";\nexport default createOutbound({ allow: ["127.0.0.1:*"] });\n',
+  });
+  const bundles = join(folder, "bundles");
+  await bundleWorkers(REPOSITORY, [entry, "workers/activities/index.ts"], bundles);
+  const read = (path: string) => readFileSync(join(bundles, path), "utf8");
+  const hasUndici = (code: string) => /UND_ERR/.test(code);
+  expect(hasUndici(read(bundleOf(entry)))).toBe(true);
+  const others = globSync("{shared,workers}/**/*.js", { cwd: bundles });
+  expect(others).toContain("shared/main.js");
+  expect(others.filter((path) => hasUndici(read(path)))).toEqual([]);
+
+  const { default: outbound } = (await import(
+    pathToFileURL(join(bundles, bundleOf(entry))).href
+  )) as { default: Outbound };
+  const server = createServer((_, response) => response.end("hello")).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const response = await outbound.request({ url: `http://127.0.0.1:${port}/` });
+  expect((await response.bytes()).toString()).toBe("hello");
+  const refused = outbound.request({ url: `http://127.0.0.2:${port}/` });
+  await expect(refused).rejects.toMatchObject({ code: "blocked_address" });
+  await outbound.close();
+  server.close();
 });
 
 test("a worker's own packages stay outside, the library's do not", async () => {

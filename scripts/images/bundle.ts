@@ -73,15 +73,21 @@ export async function bundleWorkers(
       cpSync(join(root, file), join(folder, file));
 }
 
+/** What workers import of ours; an engine without the guard imports no outbound, and so has none of it. */
+const OURS = { "@tl-engine/shared": "shared", "@tl-engine/outbound": "shared/outbound" };
+
 /**
- * The library's packages are known to bear bundling. What a worker brings itself may have native parts,
+ * The libraries' packages are known to bear bundling. What a worker brings itself may have native parts,
  * or files that it reads: that stays in node_modules.
  */
 function externalTo(root: string, workers: string[]) {
-  const { dependencies } = JSON.parse(readFileSync(join(root, "shared/package.json"), "utf8")) as {
-    dependencies: Record<string, string>;
-  };
-  const bundled = ["@tl-engine/shared", ...Object.keys(dependencies)];
+  const packages = Object.values(OURS).flatMap((folder) => {
+    const { dependencies } = JSON.parse(
+      readFileSync(join(root, folder, "package.json"), "utf8"),
+    ) as { dependencies: Record<string, string> };
+    return Object.keys(dependencies);
+  });
+  const bundled = [...Object.keys(OURS), ...packages];
   const folders = workers.map((entry) => `${resolve(root, dirname(entry))}/`);
   return (specifier: string, from: string | undefined) =>
     from !== undefined &&

@@ -25,10 +25,15 @@ function npmsWord(worker: string): string[] {
   // An image has no callers' library.
   delete lock.packages["shared/client"];
   delete lock.packages["node_modules/@tl-engine/client"];
+  const isGuarded = "@tl-engine/outbound" in read(`workers/${worker}/package.json`).dependencies;
+  if (!isGuarded) {
+    delete lock.packages["shared/outbound"];
+    delete lock.packages["node_modules/@tl-engine/outbound"];
+  }
   write("package.json", manifest);
   write("package-lock.json", lock);
-  for (const path of ["shared/package.json", `workers/${worker}/package.json`])
-    write(path, read(path));
+  const folders = ["shared", ...(isGuarded ? ["shared/outbound"] : []), `workers/${worker}`];
+  for (const path of folders.map((folder) => `${folder}/package.json`)) write(path, read(path));
   const args = ["sbom", "--sbom-format", "cyclonedx", "--package-lock-only"];
   const { components } = JSON.parse(
     execFileSync("npm", [...args, "--workspace", `workers/${worker}`], {
@@ -38,6 +43,18 @@ function npmsWord(worker: string): string[] {
   ) as Sbom;
   return components.map((it) => it["bom-ref"]).sort();
 }
+
+test("undici is only in the image of an engine that depends on the guard", async () => {
+  const lock = readLock();
+  const undici = (worker: string) =>
+    productionPackages(lock, [`workers/${worker}`]).filter((name) => /^(undici|ipaddr)/.test(name));
+  for (const worker of await workerFolders()) {
+    const { dependencies = {} } = lock[`workers/${worker}`] ?? {};
+    if (!("@tl-engine/outbound" in dependencies)) expect(undici(worker)).toEqual([]);
+  }
+  lock["workers/asks"] = { name: "asks", dependencies: { "@tl-engine/outbound": "0.1.0" } };
+  expect(undici("asks")).toHaveLength(2);
+});
 
 test.each(await workerFolders())("of %s are those that npm lists", (worker) => {
   const packages = productionPackages(readLock(), [`workers/${worker}`]);

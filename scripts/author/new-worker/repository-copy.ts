@@ -41,7 +41,8 @@ function linkDependencies(folder: string, workers: string[]): void {
     if (!/^(?:@tl-engine|\.package-lock\.json|\.cache|\.vite.*)$/.test(name))
       symlinkSync(join(installed, name), join(copied, name));
   cpSync(join(installed, ".package-lock.json"), join(copied, ".package-lock.json"));
-  const workspaces = ["shared", "shared/client", ...workers.map((name) => `workers/${name}`)];
+  const ours = ["shared", "shared/client", "shared/outbound"];
+  const workspaces = [...ours, ...workers.map((name) => `workers/${name}`)];
   for (const workspace of workspaces)
     symlinkSync(
       join(folder, workspace),

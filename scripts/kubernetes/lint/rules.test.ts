@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { INTERNET } from "../../../shared/outbound/forbidden-ranges.ts";
 import { REPOSITORY } from "../../repository.ts";
 import { loadWorkers } from "../../workers.ts";
 import { compose } from "../kustomize/compose.ts";
@@ -41,6 +42,10 @@ const VARIABLES = "manifests/base/worker.env";
 const TEMPLATE = "manifests/addons/secrets.template.yaml";
 const EXTERNAL_SECRET = "manifests/addons/external-secrets/activities.yaml";
 const POLICIES = "manifests/base/networkpolicy.yaml";
+/** An engine's resources, and the component after them. */
+const resourcesAnd = (component: string) =>
+  `resources:\n  - ../../worker\ncomponents:\n  - ${component}\n`;
+const RESOURCES = "resources:\n  - ../../worker\n";
 const BASE = "manifests/base/kustomization.yaml";
 /** Off, and looked at all the same. */
 const HOSTS = "manifests/overlays/dev/egress-by-host/kustomization.yaml";
@@ -846,6 +851,118 @@ const MUTATIONS: Mutation[] = [
     message: /beside the hosts/,
   },
   {
+    rule: "network-hosts",
+    file: POLICIES,
+    from: "tl-engine/outbound-https: open\n",
+    to: "app.kubernetes.io/name: activities\n",
+    line: /- to/,
+    message: /outbound-https reaches every address beside the hosts/,
+  },
+  // The door to the internet.
+  {
+    rule: "network-egress-ports",
+    file: POLICIES,
+    from: "tl-engine/outbound-https: open\n",
+    to: "app.kubernetes.io/name: activities\n",
+    line: /443/,
+    message: /anywhere/,
+  },
+  {
+    rule: "network-egress-ports",
+    file: POLICIES,
+    from: /tl-engine\/outbound-http: open\n([\s\S]*?) {4}- to:\n[\s\S]*?(?= {8}- ipBlock:\n {12}# All)/,
+    to: "app.kubernetes.io/name: activities\n$1    - to:\n",
+    line: /80/,
+    message: /opens 80 of other servers/,
+  },
+  {
+    rule: "network-outbound",
+    file: POLICIES,
+    from: "              - 168.63.129.16/32\n",
+    to: "",
+    line: /except/,
+    message: /outbound-https and the guard differ: 168.63.129.16\/32 is open/,
+  },
+  {
+    rule: "network-outbound",
+    file: POLICIES,
+    from: "              - 2002::/16\n",
+    to: "              - 2002::/16\n              - 2606:4700::/32\n",
+    line: /except/,
+    message: /2606:4700::\/32 is shut/,
+  },
+  {
+    rule: "network-outbound",
+    file: POLICIES,
+    from: "cidr: 2000::/3",
+    to: "cidr: ::/0",
+    line: /::\/0/,
+  },
+  {
+    rule: "network-outbound",
+    file: POLICIES,
+    from: "      ports:\n        - port: 443\n",
+    to: "        - ipBlock:\n            cidr: 10.0.0.0/8\n      ports:\n        - port: 443\n",
+    line: /ipBlock/,
+    message: /more than the internet/,
+  },
+  {
+    rule: "network-outbound",
+    file: POLICIES,
+    from: "        - port: 443\n",
+    to: "        - port: 443\n          protocol: TCP\n        - port: 22\n",
+    line: /22/,
+  },
+  {
+    rule: "network-outbound",
+    file: POLICIES,
+    from: "        - port: 587\n",
+    to: "        - port: 25\n",
+    line: /25/,
+    message: /opens 25/,
+  },
+  {
+    rule: "network-outbound",
+    file: POLICIES,
+    from: /tl-engine\/outbound-smtp: open\n([\s\S]*?) {14}- 10\.0\.0\.0\/8\n/,
+    to: "tl-engine/outbound-smtp: open\n$1",
+    line: /except/,
+    message: /outbound-smtp and the guard differ: 10.0.0.0\/8 is open/,
+  },
+  {
+    rule: "network-outbound",
+    file: WORKER,
+    from: /(template:[\s\S]*?)app.kubernetes.io\/name: worker\n/,
+    to: "$1app.kubernetes.io/name: worker\n        tl-engine/outbound-https: maybe\n",
+    line: /maybe/,
+    message: /no NetworkPolicy opens/,
+  },
+  {
+    rule: "network-outbound",
+    file: "manifests/base/job.yaml",
+    from: /(template:[\s\S]*?)labels:\n/,
+    to: "$1labels:\n        tl-engine/outbound-https: open\n",
+    line: /outbound-https/,
+    message: /is no engine/,
+  },
+  {
+    rule: "network-outbound",
+    file: ENGINE,
+    from: RESOURCES,
+    to: resourcesAnd("../../outbound/http"),
+    line: /outbound-http/,
+    toldIn: "manifests/base/outbound/http/kustomization.yaml",
+    message: /http and not https/,
+  },
+  {
+    rule: "engine-differences",
+    file: ENGINE,
+    from: RESOURCES,
+    to: resourcesAnd("../../../addons/try-services"),
+    line: /try-services/,
+    message: /not for engines/,
+  },
+  {
     rule: "unknown-field",
     file: SERVICES,
     from: "endpointSelector:",
@@ -1074,6 +1191,55 @@ test("an overlay narrows what the engines reach to the addresses of its servers"
     .objects.filter(({ kind, name }) => kind === "NetworkPolicy" && name === "activities")
     .map((policy) => valueAt(policy, ["spec", "egress", 0, "to"]));
   expect(reached).toEqual([[{ ipBlock: { cidr: "203.0.113.7/32" } }]]);
+});
+
+test("an engine's door to the internet is one line, and only its own pods go through", async () => {
+  const texts = new Map(real.paths.map((path) => [path, real.read(path) ?? ""]));
+  const both = `${resourcesAnd("../../outbound")}  - ../../outbound/http\n`;
+  texts.set(ENGINE, (texts.get(ENGINE) ?? "").replace(RESOURCES, both));
+  const files = filesOf(texts);
+  expect((await lintManifests(files, engines)).problems).toEqual([]);
+  for (const overlay of ["manifests/overlays/dev", "manifests/overlays/staging"]) {
+    const { objects } = compose(files, overlay);
+    const label = (scheme: string) => `tl-engine/outbound-${scheme}`;
+    const through = (scheme: string) =>
+      objects
+        .filter((it) => it.kind === "Deployment")
+        .filter((it) => {
+          const labels = ["spec", "template", "metadata", "labels"];
+          return valueAt(it, [...labels, label(scheme)]) === "open";
+        })
+        .map(({ name }) => name);
+    expect([through("https"), through("http")]).toEqual([["activities"], ["activities"]]);
+    for (const [scheme, port] of [
+      ["https", 443],
+      ["http", 80],
+    ] as const) {
+      const policy = objects.find(({ name }) => name === `outbound-${scheme}`);
+      if (!policy) throw new Error(`${overlay} has no outbound-${scheme}`);
+      expect(valueAt(policy, ["spec", "podSelector"])).toEqual({
+        matchLabels: { [label(scheme)]: "open" },
+      });
+      expect(valueAt(policy, ["spec", "egress"])).toEqual([
+        {
+          to: INTERNET.map(({ cidr, except }) => ({ ipBlock: { cidr, except } })),
+          ports: [{ port, protocol: "TCP" }],
+        },
+      ]);
+    }
+  }
+});
+
+test("mail leaves from the engine that sends it, and from no other", () => {
+  for (const overlay of ["manifests/overlays/dev", "manifests/overlays/staging"]) {
+    const senders = compose(real, overlay)
+      .objects.filter(({ kind }) => kind === "Deployment")
+      .filter((it) => {
+        const labels = ["spec", "template", "metadata", "labels"];
+        return valueAt(it, [...labels, "tl-engine/outbound-smtp"]) === "open";
+      });
+    expect(senders.map(({ name }) => name)).toEqual(["notifications"]);
+  }
 });
 
 test("whatever stands in place of a value, it is told or taken, never thrown", async () => {

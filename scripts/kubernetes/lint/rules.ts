@@ -7,6 +7,7 @@ import { HOST_RULES } from "./rules/hosts.ts";
 import { IMAGE_RULES } from "./rules/images.ts";
 import { LABEL_RULES } from "./rules/labels.ts";
 import { NETWORK_RULES } from "./rules/network.ts";
+import { OUTBOUND_RULES } from "./rules/outbound.ts";
 import { POD_SECURITY_RULES } from "./rules/pod-security.ts";
 import { POD_RULES } from "./rules/pods.ts";
 import { REFERENCE_RULES } from "./rules/references.ts";
@@ -28,6 +29,7 @@ export const RULES: Rule[] = [
   ...POD_SECURITY_RULES,
   ...NETWORK_RULES,
   ...HOST_RULES,
+  ...OUTBOUND_RULES,
   ...CONFIGURATION_RULES,
   ...REFERENCE_RULES,
   ...SECRET_RULES,

@@ -10,7 +10,9 @@ import type { Report, Rule } from "../world.ts";
 const WORKER = "manifests/base/worker";
 const ENGINES = "manifests/base/engines";
 
-const FIELDS = ["apiVersion", "kind", "resources", "labels", "images", "patches"];
+const FIELDS = ["apiVersion", "kind", "resources", "components", "labels", "images", "patches"];
+/** What an engine may add by a line: ports of the internet. */
+const COMPONENTS = ["../../outbound", "../../outbound/http", "../../outbound/smtp"];
 const CONTAINER = "/spec/template/spec/containers/0";
 /** What an engine may have of its own: name, Secret, variables, size, time to leave, and what it reaches. */
 const OWN = [
@@ -55,6 +57,13 @@ function checkFields(engine: AppliedObject, report: Report): void {
       "an engine is made of something else than the one worker",
       "write ../../worker alone under resources:, and patch what differs",
     );
+  for (const [index, component] of listIn(engine, ["components"]).entries())
+    if (!COMPONENTS.includes(String(component)))
+      report(
+        engine.placeOf(["components", index]),
+        `an engine has the component ${String(component)}, which is not for engines`,
+        `take it out; there are ${COMPONENTS.join(", ")}`,
+      );
 }
 
 function checkPatch(

@@ -5,6 +5,7 @@ import type { Path } from "../../read/documents.ts";
 import { listIn, textIn } from "../../read/value-at.ts";
 import { ofKind, type Report, type Rule, type World } from "../world.ts";
 import { DNS_PORT, isOpen, SERVICE_PORTS } from "./network.ts";
+import { isOutbound } from "./outbound.ts";
 
 /** At least a domain that somebody owns: two labels without a wildcard at the end. */
 const OWNED = /(^|\.)[a-z0-9-]+\.[a-z0-9-]+$/i;
@@ -60,7 +61,8 @@ function checkRule(policy: AppliedObject, path: Path, report: Report): void {
 }
 
 function stillOpen(world: World, report: Report): void {
-  for (const policy of ofKind(world, "NetworkPolicy"))
+  // Strangers' hosts can't be listed; network-outbound says who may reach them.
+  for (const policy of ofKind(world, "NetworkPolicy").filter((it) => !isOutbound(it)))
     for (const index of listIn(policy, ["spec", "egress"]).keys())
       if (isOpen(policy, ["spec", "egress", index]))
         report(

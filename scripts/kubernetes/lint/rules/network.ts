@@ -4,6 +4,7 @@ import type { AppliedObject } from "../../kustomize/placed.ts";
 import type { Path } from "../../read/documents.ts";
 import { listIn, mapIn, textIn, valueAt } from "../../read/value-at.ts";
 import { ofKind, type Report, type Rule, type World } from "../world.ts";
+import { isOutbound } from "./outbound.ts";
 
 export const DNS_PORT = 53;
 /** NodeLocal DNSCache answers here for kube-dns, on the pod's own node. */
@@ -13,6 +14,8 @@ export const SERVICE_PORTS = [5671, 5672, 5432, 6379, 6380];
 /** The broker's management API; it shares 443 with the rest of the world, so it needs an address. */
 const MANAGEMENT_PORTS = [443, 15671, 15672];
 const ANYWHERE = ["0.0.0.0/0", "::/0"];
+/** All of IPv6 that is given out is as good as anywhere. */
+const OPEN = [...ANYWHERE, "2000::/3"];
 const LINK_LOCAL = ["169.254.0.0/16", "fe80::/10"];
 
 type Direction = "ingress" | "egress";
@@ -124,6 +127,8 @@ const networkEgressPorts: Rule = {
     eachRule(world, "egress", (policy, path) => {
       checkPorts(policy, path, report);
       checkLinkLocal(policy, path, report);
+      // Its ports are the rule network-outbound's.
+      if (isOutbound(policy)) return;
       const open = isOpen(policy, path);
       for (const { at, port } of portsOf(policy, path)) {
         if (port === DNS_PORT || SERVICE_PORTS.includes(Number(port))) continue;
@@ -167,7 +172,7 @@ function checkLinkLocal(policy: AppliedObject, path: Path, report: Report): void
 export function isOpen(policy: AppliedObject, path: Path): boolean {
   const peers = listIn(policy, [...path, "to"]);
   const cidr = (index: number) => textIn(policy, [...path, "to", index, "ipBlock", "cidr"]);
-  return peers.length === 0 || [...peers.keys()].some((index) => ANYWHERE.includes(cidr(index)));
+  return peers.length === 0 || [...peers.keys()].some((index) => OPEN.includes(cidr(index)));
 }
 
 export const NETWORK_RULES: Rule[] = [networkDns, networkMetrics, networkEgressPorts];
