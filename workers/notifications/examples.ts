@@ -1,11 +1,26 @@
 /** Good jobs of the actions that say who is told, in both spellings. */
 import type { Example } from "@tl-engine/shared";
-import sampleJobs from "./sample-job.ts";
 
 const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString();
 
 export const RECIPIENTS_EXAMPLES: readonly Example[] = [
-  { title: "An item is done.", input: (n) => sampleJobs(n, []).input },
+  {
+    title: "An item is done.",
+    input: (n) => ({
+      ...{ projectId: "project-1", type: "issue.activity.updated", actorId: "luis" },
+      issue: { id: `issue-${n}`, key: `TL-${n}`, name: "Renovar el certificado", createdBy: "ana" },
+      activities: [
+        {
+          ...{ id: `entry-${n}`, verb: "updated", field: "state", oldValue: "Todo" },
+          ...{ newValue: "Done", oldIdentifier: "todo", newIdentifier: "done" },
+          epoch: 1_770_000_000 + n,
+        },
+      ],
+      ...{ assignees: ["eva"], subscribers: ["ana", "eva"] },
+      members: [{ id: "ana" }, { id: "eva", switches: { stateChange: false } }, { id: "luis" }],
+      completedStateIds: ["done"],
+    }),
+  },
   {
     title: "In snake_case: a comment that mentions somebody.",
     input: (n) => ({

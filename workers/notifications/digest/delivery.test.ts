@@ -157,6 +157,19 @@ describe("a window", () => {
     expect((await simpleParser(mailsTo(ines)[0]?.message ?? "")).subject).toContain("2 novedades");
   });
 
+  test("two workers have it at once: one mails it, and the other says so", async () => {
+    await Promise.all([started(), started()]);
+    const ines = await newMember();
+    witness.manners.taken = () => new Promise((resolve) => setTimeout(resolve, 300));
+    const [timer] = await queue([of(ines)]);
+    const both = await Promise.all([mail(timer as Timer), mail(timer as Timer)]);
+    expect(both.map(({ output }) => (output as { status?: string }).status)).toEqual([
+      "sent",
+      "sent",
+    ]);
+    expect(mailsTo(ines)).toHaveLength(1);
+  });
+
   test("that lost its timer gets another one with the next notification", async () => {
     await started();
     const ines = await newMember();
@@ -347,6 +360,57 @@ describe("what the server answers", () => {
     expect(await mailing).toMatchObject({ output: { status: "given_up" } });
     expect(mailsTo(ines)).toEqual([]);
   });
+
+  /** Mails one window by another server, and lets it be given up where it can't. */
+  async function mailBy(server: MailWitness, url: string, tls: string) {
+    await started({ NOTIFICATIONS_SMTP_URL: url, NOTIFICATIONS_SMTP_TLS: tls });
+    onTestFinished(() => server.close());
+    const ines = await newMember();
+    const [timer] = await queue([of(ines)]);
+    const mailing = mail(timer as Timer);
+    await fleet.until("the frozen mail", async () => {
+      const { rowCount } = await fleet.pool.query(
+        "update engine_notifications.mails set frozen_at = now() - interval '5 days' where receiver_id = $1",
+        [ines],
+      );
+      return rowCount === 1 || undefined;
+    });
+    return (await mailing).output as { status?: string; reason?: string };
+  }
+
+  test("a certificate of nobody's is no encryption: nothing goes to its server", async () => {
+    const server = await openMailWitness({ disabledCommands: [] });
+    expect(await mailBy(server, server.url, "required")).toMatchObject({
+      status: "given_up",
+      reason: expect.stringMatching(/certificate/i),
+    });
+    expect(server.mails).toEqual([]);
+  });
+
+  test.each([
+    ["p@ss:word", { status: "sent" }],
+    ["hunter2", { status: "given_up", reason: expect.stringContaining("bad credentials") }],
+  ])(
+    "it is told user and password, and a wrong one is its own fault: %s",
+    async (password, end) => {
+      const server = await openMailWitness({
+        authOptional: false,
+        allowInsecureAuth: true,
+        onAuth: (
+          given: { password?: string },
+          _: object,
+          done: (error: Error | null, who?: object) => void,
+        ) =>
+          given.password === "p@ss:word"
+            ? done(null, { user: "u" })
+            : done(new SmtpAnswer(535, "5.7.8 bad credentials")),
+      });
+      const url = server.url.replace("//", `//u:${encodeURIComponent(password)}@`);
+      const output = await mailBy(server, url, "off");
+      expect(output).toMatchObject(end);
+      expect(JSON.stringify(output)).not.toContain(password);
+    },
+  );
 
   test.each([
     [{ responseCode: 550, command: "RCPT TO", response: "550 5.1.1 x" }, "bounced"],
