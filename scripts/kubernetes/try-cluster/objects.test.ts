@@ -55,7 +55,7 @@ describe.skipIf(isMissing)("the objects of a try", () => {
     expect(objectsOf().images).toContain("ghcr.io/tiendaleon/tl-engine-activities:0.1.0");
     const { images } = objectsOf({ registry: "localhost:5000", tag: "abc" });
     expect(images).toEqual(
-      ["activities", "analytics", "burials", "tools"].map(
+      ["activities", "analytics", "burials", "scheduler", "tools"].map(
         (name) => `localhost:5000/tl-engine-${name}:abc`,
       ),
     );
@@ -74,7 +74,7 @@ describe.skipIf(isMissing)("the objects of a try", () => {
     const yaml = secretsYaml(fleet, "tl-engine-dev", newPasswords());
     const made = [...yaml.matchAll(/^ {2}name: (.*)$/gm)].map((match) => match[1]);
     expect(made.sort()).toEqual([
-      ...["activities", "analytics", "burials"],
+      ...["activities", "analytics", "burials", "scheduler"],
       ...["tl-engine-keda", "tl-engine-tools", "try-services"],
     ]);
     expect(yaml).toContain("host: http://rabbitmq.tl-engine-dev.svc:15672");

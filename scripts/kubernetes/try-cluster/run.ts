@@ -14,8 +14,9 @@ import { openResults, type Results } from "./results.ts";
 import { type Passwords, urlsOf } from "./secrets.ts";
 import { type Patience, until } from "./wait.ts";
 import {
-  isAtZero,
+  isAtRest,
   peakOf,
+  readLeast,
   type Sample,
   sampleReplicas,
   watchReplicas,
@@ -78,13 +79,14 @@ export async function runTrial(trial: Trial): Promise<Outcome> {
 
 /** A new Deployment has one replica until KEDA has looked at its queue. */
 async function untilAtRest(cluster: TriedCluster, patience: Patience): Promise<void> {
-  const isAtRest = async () => {
-    if (isAtZero(await sampleReplicas(cluster))) return true;
+  const least = await readLeast(cluster);
+  const rests = async () => {
+    if (isAtRest(await sampleReplicas(cluster), least)) return true;
     await expectNoTrouble(cluster);
     return undefined;
   };
   const look = cluster.command("get", "scaledobjects,deployments");
-  await until("KEDA to bring the idle fleet to zero", patience, isAtRest, look);
+  await until("KEDA to bring the idle fleet to zero", patience, rests, look);
 }
 
 interface Ways {
@@ -154,10 +156,11 @@ async function untilZeroAgain(
   samples: readonly Sample[],
   patience: Patience,
 ): Promise<void> {
+  const least = await readLeast(cluster);
   const isDone = async () => {
     const last = samples.at(-1);
     const hasRun = peakOf(samples, ENGINE) > 0;
-    if (hasRun && last !== undefined && isAtZero(last)) return true;
+    if (hasRun && last !== undefined && isAtRest(last, least)) return true;
     await expectNoTrouble(cluster);
     return undefined;
   };

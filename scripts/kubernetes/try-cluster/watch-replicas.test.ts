@@ -1,6 +1,6 @@
 /** Peak and the way to zero, from samples with gaps and second thoughts. */
 import { expect, test } from "vitest";
-import { describeSamples, isAtZero, peakOf, type Sample, zeroAfterS } from "./watch-replicas.ts";
+import { describeSamples, isAtRest, peakOf, type Sample, zeroAfterS } from "./watch-replicas.ts";
 
 const samples = (...replicas: number[]): Sample[] =>
   replicas.map((count, index) => ({
@@ -20,11 +20,14 @@ test("an engine that still runs, or never ran, has no such moment", () => {
   expect(zeroAfterS([], "activities", 1_000_000)).toBeUndefined();
 });
 
-test("the fleet is at zero when every engine is", () => {
+test("the fleet rests when every engine is at its least", () => {
   const [sample] = samples(0) as [Sample];
-  expect(isAtZero(sample)).toBe(true);
-  sample.engines.analytics = { replicas: 1, ready: 0 };
-  expect(isAtZero(sample)).toBe(false);
+  expect(isAtRest(sample, {})).toBe(true);
+  sample.engines.scheduler = { replicas: 1, ready: 0 };
+  expect(isAtRest(sample, { activities: 0 })).toBe(false);
+  expect(isAtRest(sample, { activities: 0, scheduler: 1 })).toBe(true);
+  sample.engines.scheduler = { replicas: 2, ready: 0 };
+  expect(isAtRest(sample, { activities: 0, scheduler: 1 })).toBe(false);
 });
 
 test("only changes get a line", () => {

@@ -61,8 +61,18 @@ export function watchReplicas(cluster: TriedCluster, pollMs: number): ReplicaWat
   };
 }
 
-export const isAtZero = ({ engines }: Sample) =>
-  Object.values(engines).every(({ replicas }) => replicas === 0);
+/** By engine, how many replicas KEDA leaves where there is nothing to do: 0, or those that are always on. */
+export async function readLeast(cluster: TriedCluster): Promise<Record<string, number>> {
+  const { items } = await cluster.read<{
+    items: { metadata: { name: string }; spec: { minReplicaCount?: number } }[];
+  }>(["get", "scaledobjects.keda.sh"]);
+  return Object.fromEntries(
+    items.map(({ metadata, spec }) => [metadata.name, spec.minReplicaCount ?? 0]),
+  );
+}
+
+export const isAtRest = ({ engines }: Sample, least: Readonly<Record<string, number>>) =>
+  Object.entries(engines).every(([name, { replicas }]) => replicas <= (least[name] ?? 0));
 
 /** The most replicas that the engine had. */
 export const peakOf = (samples: readonly Sample[], engine: string) =>

@@ -167,6 +167,7 @@ export class StandInState {
         return list(
           this.names("ScaledObject").map((it) => ({
             metadata: { name: it },
+            spec: this.objects.get(`ScaledObject/${it}`)?.value.spec,
             status: isTrue("Ready"),
           })),
         );
