@@ -29,7 +29,7 @@ export default defineWorker({
   name: "notifications",
   concurrency: 32,
   timeoutMs: 60_000,
-  transactions: 2,
+  transactions: 4,
   env: MailSettings,
   purge: purgeMails,
   actions: {
