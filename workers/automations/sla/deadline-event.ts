@@ -9,13 +9,16 @@ const DeadlineEvent = z.object({
   breachedAt: z.string().optional(),
 });
 
+/** What rules take. */
+const MAX_EPOCH_S = 99_999_999_999;
+
 /** Throws a ZodError when it is no such event. */
 export function deadlineReactInputOf(type: "sla.breached" | "sla.due", event: unknown): unknown {
   const { workspaceId, projectId, itemId, dueAt, breachedAt } = DeadlineEvent.parse(event);
   const atMs = Date.parse(breachedAt ?? dueAt ?? "");
   return {
     ...{ workspaceId, projectId },
-    epoch: Number.isNaN(atMs) ? 0 : atMs / 1_000,
+    epoch: Number.isNaN(atMs) ? 0 : Math.min(MAX_EPOCH_S, Math.max(0, atMs / 1_000)),
     items: [{ id: itemId, type, changes: [], known: {} }],
   };
 }

@@ -231,15 +231,15 @@ export const CheckOutput = z.object({
 });
 
 const Deadline = z.object({
-  workspaceId: z.string().describe("The project's workspace."),
-  projectId: z.string().describe("The item's project."),
-  itemId: z.string().describe("The item."),
-  policyId: z.string().describe("The policy."),
+  workspaceId: Id.describe("The project's workspace."),
+  projectId: Id.describe("The item's project."),
+  itemId: Id.describe("The item."),
+  policyId: Id.describe("The policy."),
   targetSeconds: z.number().describe("Working time that it may take."),
-  dueAt: z.string().nullable().describe("The deadline, ISO-8601."),
+  dueAt: z.iso.datetime().nullable().describe("The deadline, ISO-8601."),
 });
 export const SlaBreached = Deadline.extend({
-  breachedAt: z.string().describe("When the time was over, ISO-8601."),
+  breachedAt: z.iso.datetime().describe("When the time was over, ISO-8601."),
 });
 export const SlaDueSoon = Deadline.extend({
   remainingSeconds: z.number().describe("Working time that is left."),
