@@ -230,18 +230,21 @@ export const CheckOutput = z.object({
   nextCheckAt: z.string().nullable().describe("When it will be looked again, if nothing changes."),
 });
 
+/** Seconds: more than any target is. */
+const Told = z.number().min(-1e12).max(1e12);
+
 const Deadline = z.object({
   workspaceId: Id.describe("The project's workspace."),
   projectId: Id.describe("The item's project."),
   itemId: Id.describe("The item."),
   policyId: Id.describe("The policy."),
-  targetSeconds: z.number().describe("Working time that it may take."),
+  targetSeconds: Told.describe("Working time that it may take."),
   dueAt: z.iso.datetime().nullable().describe("The deadline, ISO-8601."),
 });
 export const SlaBreached = Deadline.extend({
   breachedAt: z.iso.datetime().describe("When the time was over, ISO-8601."),
 });
 export const SlaDueSoon = Deadline.extend({
-  remainingSeconds: z.number().describe("Working time that is left."),
-  warnBeforeSeconds: z.number().describe("The warning that it is, of the policy's."),
+  remainingSeconds: Told.describe("Working time that is left."),
+  warnBeforeSeconds: Told.describe("The warning that it is, of the policy's."),
 });
