@@ -1869,7 +1869,7 @@ export interface NotificationsSubscriptionsOutput {
   kept: number;
 }
 
-export interface NotificationsPreferencesInput {
+export type NotificationsPreferencesInput = unknown & {
   /**
    * The workspace that it belongs to.
    */
@@ -1923,7 +1923,7 @@ export interface NotificationsPreferencesInput {
    * Since when it is so, ISO-8601. Of two the later counts, whichever comes first.
    */
   updatedAt: string;
-}
+};
 
 export interface NotificationsPreferencesOutput {
   /**
@@ -2093,7 +2093,19 @@ export interface NotificationsBouncedOutput {
   problem?: "not_ours" | "no_secrets";
 }
 
-export interface NotificationsResubscribeInput {
+export type NotificationsResubscribeInput = (
+  | (
+      | {
+          receiverId: unknown;
+        }
+      | {
+          receiver_id: unknown;
+        }
+    )
+  | {
+      address: unknown;
+    }
+) & {
   /**
    * The person who wants mail again.
    */
@@ -2102,7 +2114,7 @@ export interface NotificationsResubscribeInput {
    * The address that takes mail again.
    */
   address?: string | null;
-}
+};
 
 export interface NotificationsResubscribeOutput {
   /**
