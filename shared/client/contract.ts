@@ -1869,7 +1869,7 @@ export interface NotificationsSubscriptionsOutput {
   kept: number;
 }
 
-export type NotificationsPreferencesInput = unknown & {
+export interface NotificationsPreferencesInput {
   /**
    * The workspace that it belongs to.
    */
@@ -1923,7 +1923,7 @@ export type NotificationsPreferencesInput = unknown & {
    * Since when it is so, ISO-8601. Of two the later counts, whichever comes first.
    */
   updatedAt: string;
-};
+}
 
 export interface NotificationsPreferencesOutput {
   /**
@@ -2093,19 +2093,7 @@ export interface NotificationsBouncedOutput {
   problem?: "not_ours" | "no_secrets";
 }
 
-export type NotificationsResubscribeInput = (
-  | (
-      | {
-          receiverId: unknown;
-        }
-      | {
-          receiver_id: unknown;
-        }
-    )
-  | {
-      address: unknown;
-    }
-) & {
+export interface NotificationsResubscribeInput {
   /**
    * The person who wants mail again.
    */
@@ -2114,7 +2102,7 @@ export type NotificationsResubscribeInput = (
    * The address that takes mail again.
    */
   address?: string | null;
-};
+}
 
 export interface NotificationsResubscribeOutput {
   /**

@@ -60,7 +60,11 @@ export const ResubscribeInput = anySpelling(
     .refine(({ receiverId, address }) => receiverId != null || address != null, {
       error: "says neither who nor which address: give receiverId, address, or both",
     })
-    .meta({ anyOf: [given("receiverId", "receiver_id"), given("address")] }),
+    .meta({
+      not: {
+        allOf: [{ not: given("receiverId", "receiver_id") }, { not: given("address") }],
+      },
+    }),
 );
 export type ResubscribeInput = z.output<typeof ResubscribeInput>;
 

@@ -103,7 +103,8 @@ const FOLLOWERS_PER_JOB = 50_000;
 
 const MinuteOfDay = z.int().min(0).max(1_439);
 
-const QUIET_HOURS = [given("quietFrom", "quiet_from"), given("quietTo", "quiet_to")];
+const FROM = given("quietFrom", "quiet_from");
+const TO = given("quietTo", "quiet_to");
 
 export const PreferencesInput = anySpelling(
   z
@@ -128,7 +129,7 @@ export const PreferencesInput = anySpelling(
       path: ["quietTo"],
       error: "quiet hours have a begin and an end",
     })
-    .meta({ anyOf: [{ allOf: QUIET_HOURS }, { not: { anyOf: QUIET_HOURS } }] }),
+    .meta({ not: { anyOf: [{ allOf: [FROM, { not: TO }] }, { allOf: [TO, { not: FROM }] }] } }),
 );
 
 export const KeptOutput = z.object({
