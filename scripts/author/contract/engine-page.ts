@@ -1,4 +1,5 @@
 /** The page of one engine for people: its limits, and for each action examples and a table of every field. */
+
 import type { Action, WorkerDefinition } from "../../../shared/engine/define-worker.ts";
 import {
   inputSchema,
@@ -6,6 +7,7 @@ import {
   outputSchema,
 } from "../../../shared/engine/published-schema.ts";
 import type { ActionContract, EngineContract } from "../contract.ts";
+import { eventsOf } from "./events-of.ts";
 import { fieldRows } from "./field-rows.ts";
 import { duration, size } from "./readme.ts";
 
@@ -60,7 +62,7 @@ const spellingsNote = (input: JsonSchema) =>
     : "Keys are spelled as here; unknown ones are ignored.";
 
 function eventParts({ actions }: WorkerDefinition): string {
-  const events = Object.values(actions).flatMap(({ emits = {} }: Action) => Object.entries(emits));
+  const events = eventsOf(Object.values(actions));
   return events
     .map(([type, schema]) => `## Event ${type}\n\n${table(outputSchema(schema))}\n`)
     .join("\n");

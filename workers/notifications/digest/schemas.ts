@@ -1,15 +1,8 @@
 /** Inputs and outputs of the mail's actions. */
 import { anySpelling, KeyWarnings } from "@tl-engine/shared";
 import { z } from "zod";
+import { given, Id, storable } from "../schemas/vocabulary.ts";
 
-/** Text that Postgres can store: it refuses NUL. */
-const storable = (maxLength: number) =>
-  z
-    .string()
-    .max(maxLength)
-    .refine((text) => !text.includes("\0"), "must not hold a NUL character")
-    .meta({ pattern: "^[^\\u0000]*$" });
-const Id = storable(255).min(1);
 /** No address is longer; what is none can't be stopped, and does no harm. */
 const Address = storable(320).min(1);
 const MAX_ITEMS = 1_000;
@@ -58,11 +51,20 @@ export const BouncedInput = anySpelling(
 export type BouncedInput = z.output<typeof BouncedInput>;
 
 export const ResubscribeInput = anySpelling(
-  z.object({
-    receiverId: Id.nullish().describe("The person who wants mail again."),
-    address: Address.nullish().describe("The address that takes mail again."),
-    keyWarnings: KeyWarnings,
-  }),
+  z
+    .object({
+      receiverId: Id.nullish().describe("The person who wants mail again."),
+      address: Address.nullish().describe("The address that takes mail again."),
+      keyWarnings: KeyWarnings,
+    })
+    .refine(({ receiverId, address }) => receiverId != null || address != null, {
+      error: "says neither who nor which address: give receiverId, address, or both",
+    })
+    .meta({
+      not: {
+        allOf: [{ not: given("receiverId", "receiver_id") }, { not: given("address") }],
+      },
+    }),
 );
 export type ResubscribeInput = z.output<typeof ResubscribeInput>;
 

@@ -4,23 +4,27 @@ import { CEILINGS, Epoch, Id, storable } from "../schemas/vocabulary.ts";
 
 const Text = z.string().nullish();
 
-/** One entry, as far as telling people goes; unknown keys are ignored. */
+const Value = z.string().max(CEILINGS.htmlCharacters).nullish().catch(null);
+/** Of the change, where the entry has none. */
+const OwnId = Id.or(z.literal("")).nullish();
+
+/** One entry, as far as telling people goes; unknown keys are ignored. What stands on no item that can be is nobody's. */
 const Entry = z.object({
   id: Id,
-  issueId: Text,
+  issueId: OwnId,
   verb: Text,
   field: Text,
-  oldValue: Text,
-  newValue: Text,
+  oldValue: Value,
+  newValue: Value,
   oldIdentifier: Text,
   newIdentifier: Text,
-  actorId: Text,
-  epoch: z.number().nullish(),
+  actorId: OwnId.catch(null),
+  epoch: Epoch.nullish().catch(null),
 });
 
 /** The event, tolerant where it can be: one bad entry must not cost the others. */
 const ActivityRecorded = z.object({
-  workspaceId: Text,
+  workspaceId: OwnId.catch(null),
   projectId: Id,
   issueId: Id,
   type: storable(100),
@@ -56,8 +60,8 @@ export function notifyInputOf(event: unknown) {
       epoch: entry.epoch ?? change.epoch,
     })),
     isCreation: item != null,
-    completedStateIds: Object.entries(states).flatMap(([id, { group }]) =>
-      group === COMPLETED && Id.safeParse(id).success ? [id] : [],
-    ),
+    completedStateIds: Object.entries(states)
+      .flatMap(([id, { group }]) => (group === COMPLETED && Id.safeParse(id).success ? [id] : []))
+      .slice(0, CEILINGS.statesPerJob),
   };
 }

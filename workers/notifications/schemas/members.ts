@@ -1,7 +1,7 @@
 /** Inputs and outputs of `members`, `subscriptions` and `preferences`: what the engine keeps, to know who is told. */
 import { alsoAs, anySpelling } from "@tl-engine/shared";
 import { z } from "zod";
-import { CEILINGS, Id, Instant, LevelName, Switches, storable } from "./vocabulary.ts";
+import { CEILINGS, given, Id, Instant, LevelName, Switches, storable } from "./vocabulary.ts";
 
 const UpdatedAt = Instant.describe(
   "Since when it is so, ISO-8601. Of two the later counts, whichever comes first.",
@@ -103,6 +103,9 @@ const FOLLOWERS_PER_JOB = 50_000;
 
 const MinuteOfDay = z.int().min(0).max(1_439);
 
+const FROM = given("quietFrom", "quiet_from");
+const TO = given("quietTo", "quiet_to");
+
 export const PreferencesInput = anySpelling(
   z
     .object({
@@ -125,7 +128,8 @@ export const PreferencesInput = anySpelling(
     .refine(({ quietFrom, quietTo }) => (quietFrom == null) === (quietTo == null), {
       path: ["quietTo"],
       error: "quiet hours have a begin and an end",
-    }),
+    })
+    .meta({ not: { anyOf: [{ allOf: [FROM, { not: TO }] }, { allOf: [TO, { not: FROM }] }] } }),
 );
 
 export const KeptOutput = z.object({

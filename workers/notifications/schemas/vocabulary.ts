@@ -34,6 +34,14 @@ export const Epoch = z
   .max(MAX_EPOCH_SECONDS)
   .describe("When it was made, UTC seconds since 1970; fractions are allowed.");
 
+/** That a field is there and not null, under one of its spellings, in JSON Schema's words. */
+export const given = (...names: string[]) => ({
+  anyOf: names.map((name) => ({
+    required: [name],
+    properties: { [name]: { not: { type: "null" } } },
+  })),
+});
+
 /** When what is told became so: of two, the later counts, whichever comes first. */
 export const Instant = z.iso
   .datetime({ offset: true })
