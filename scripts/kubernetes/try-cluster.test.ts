@@ -5,7 +5,6 @@ import { text } from "node:stream/consumers";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { removeFleet } from "../../shared/services/remove-fleet.ts";
 import { openTestFleet, type TestFleet } from "../../shared/testing/fleet.ts";
-import { type OwnDatabase, useOwnDatabase } from "../../shared/testing/own-database.ts";
 import { REPOSITORY } from "../repository.ts";
 import { loadWorkers } from "../workers.ts";
 import type { Answer } from "./deploy/testing/fake-kubectl.ts";
@@ -16,10 +15,7 @@ let standIn: StandIn | undefined;
 /** Names of the tries that there were. */
 const runs: string[] = [];
 
-let database: OwnDatabase;
 beforeAll(async () => {
-  // The fleet's scheduler takes up all that its tables hold.
-  database = await useOwnDatabase();
   const workers = await loadWorkers();
   fleet = await openTestFleet(
     workers.map(({ definition }) => definition),
@@ -36,7 +32,6 @@ afterAll(async () => {
   const { AMQP_URL = "", DATABASE_URL = "", REDIS_URL = "" } = process.env;
   const urls = { AMQP_URL, DATABASE_URL, REDIS_URL };
   await removeFleet({ urls, prefix: fleet.config.ENGINE_PREFIX, engines: [], workspaces: runs });
-  await database.drop();
 }, 60_000);
 
 interface Running {
