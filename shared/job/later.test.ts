@@ -181,7 +181,7 @@ test("an event that waits longer than the longest tier comes back to this engine
   const held = await nextKept(id);
   expect(held).toMatchObject({ engine: "sleeper", type: "night.fell" });
   await context?.publish(held);
-  await fleet.until("its row", async () => (await fleet.rows(id)).length === 1);
+  await fleet.until("its row", async () => (await fleet.rows(id))[0]);
 });
 
 test("a job that was cancelled while it waited ends unrun, and its caller hears of it", async () => {
