@@ -3970,7 +3970,7 @@ export interface NotificationsPreferencesInput {
    */
   memberId: string;
   /**
-   * Minutes that a digest gathers, from 1 to a week's. Default: 5.
+   * Minutes that a digest gathers, from 1 to a day's. Default: 5.
    */
   windowMinutes?: number | null;
   /**

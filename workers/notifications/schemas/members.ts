@@ -111,9 +111,9 @@ export const PreferencesInput = anySpelling(
       windowMinutes: z
         .int()
         .min(1)
-        .max(10_080)
+        .max(1_440)
         .nullish()
-        .describe("Minutes that a digest gathers, from 1 to a week's. Default: 5."),
+        .describe("Minutes that a digest gathers, from 1 to a day's. Default: 5."),
       quietFrom: MinuteOfDay.nullish().describe(
         "When their quiet hours begin, minutes of their local day. Mails wait until these end.",
       ),
