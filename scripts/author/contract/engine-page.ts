@@ -44,7 +44,7 @@ Type \`${facts.type}\`; input at most ${size(facts.maxInputBytes)}, output at mo
 ${examples.join("\n")}
 ### Input of ${name}
 
-${spellingsNote(input)}
+${spellingsNote(input, outputSchema(action.output))}
 
 ${table(input)}
 
@@ -54,10 +54,13 @@ ${table(outputSchema(action.output))}
 `;
 }
 
-const spellingsNote = (input: JsonSchema) =>
+/** Where the output has no warnings nobody is told of a key that is misspelt. */
+const spellingsNote = (input: JsonSchema, output: JsonSchema) =>
   JSON.stringify(input).includes('"spellings":')
-    ? "Every key may be in snake_case as well; of several spellings the first with a value counts. Null stands for absent. Unknown keys are ignored, and one that is a single edit away from a known one is a warning in the output."
+    ? `Every key may be in snake_case as well; of several spellings the first with a value counts. Null stands for absent. Unknown keys are ignored${hasWarnings(output) ? ", and one that is a single edit away from a known one is a warning in the output" : ""}.`
     : "Keys are spelled as here; unknown ones are ignored.";
+
+const hasWarnings = ({ properties = {} }: JsonSchema) => Object.hasOwn(properties, "warnings");
 
 function eventParts({ actions }: WorkerDefinition): string {
   const events = Object.values(actions).flatMap(({ emits = {} }: Action) => Object.entries(emits));

@@ -42,7 +42,7 @@ ${facts.examples.map(({ title, input: sent }, index) =>
   ]),
 )}
 ${heading(4, `${id}-input`, "Input")}
-<p>${spellingsNote(input)}</p>
+<p>${spellingsNote(input, outputSchema(action.output))}</p>
 ${fieldTable(fieldRows(input), true)}
 ${heading(4, `${id}-output`, "Output")}
 ${fieldTable(fieldRows(outputSchema(action.output)), false)}
@@ -71,10 +71,13 @@ const typescriptTab = (engine: string, name: string, title: string, typed?: obje
     : html`<p class="note">The client’s types know the preferred spellings alone: write this one as the <a href="#${idOf(engine, name, "input")}">table of fields</a> has it.</p>`,
 });
 
-const spellingsNote = (input: JsonSchema) =>
+/** Where the output has no warnings nobody is told of a key that is misspelt. */
+const spellingsNote = (input: JsonSchema, output: JsonSchema) =>
   JSON.stringify(input).includes('"spellings":')
-    ? "Of several spellings of a key the first with a value counts. Null stands for absent. Unknown keys are ignored, and one that is a single edit away from a known one is a warning in the output."
+    ? `Of several spellings of a key the first with a value counts. Null stands for absent. Unknown keys are ignored${hasWarnings(output) ? ", and one that is a single edit away from a known one is a warning in the output" : ""}.`
     : "Keys are spelled as here; unknown ones are ignored.";
+
+const hasWarnings = ({ properties = {} }: JsonSchema) => Object.hasOwn(properties, "warnings");
 
 /** The last name stands out; a path may break at its points. */
 function path(text: string): Html {
