@@ -62,9 +62,13 @@ const spellingsNote = (input: JsonSchema, output: JsonSchema) =>
 
 const hasWarnings = ({ properties = {} }: JsonSchema) => Object.hasOwn(properties, "warnings");
 
+/** Each once, of however many actions it comes. */
+export const eventsOf = (actions: WorkerDefinition["actions"]) => [
+  ...new Map(Object.values(actions).flatMap(({ emits = {} }: Action) => Object.entries(emits))),
+];
+
 function eventParts({ actions }: WorkerDefinition): string {
-  const events = Object.values(actions).flatMap(({ emits = {} }: Action) => Object.entries(emits));
-  return events
+  return eventsOf(actions)
     .map(([type, schema]) => `## Event ${type}\n\n${table(outputSchema(schema))}\n`)
     .join("\n");
 }

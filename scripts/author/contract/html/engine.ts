@@ -7,6 +7,7 @@ import {
   outputSchema,
 } from "../../../../shared/engine/published-schema.ts";
 import type { ActionContract, EngineContract } from "../../contract.ts";
+import { eventsOf } from "../engine-page.ts";
 import { fieldRows, type Row } from "../field-rows.ts";
 import { duration, size } from "../readme.ts";
 import { asJson, asPython, asTypeScript, block, type Tab, tabs } from "./code.ts";
@@ -95,13 +96,11 @@ const fieldTable = (rows: Row[], isInput: boolean): Html =>
 <tbody>${rows.map(rowOf)}</tbody></table>`;
 
 export const eventSections = ({ engine }: EngineContract, { actions }: WorkerDefinition): Html[] =>
-  Object.values(actions)
-    .flatMap(({ emits = {} }: Action) => Object.entries(emits))
-    .map(
-      ([type, schema]) => html`<article>
+  eventsOf(actions).map(
+    ([type, schema]) => html`<article>
 ${heading(3, idOf("event", type), html`<code>${type}</code>`)}
 <p>Announced by <a href="#${idOf(engine)}"><code>${engine}</code></a> when its result commits.</p>
 ${fieldTable(fieldRows(outputSchema(schema)), false)}
 </article>
 `,
-    );
+  );
