@@ -3878,6 +3878,25 @@ export interface NotificationsMembersOutput {
    * How many were new, or newer than what was known.
    */
   kept: number;
+  /**
+   * Keys that were ignored, and are likely misspelt.
+   *
+   * Items: A doubt about a part of the input.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: "too_many_mentions" | "too_many_notifications" | "unknown_key" | "conflicting_keys";
+    /**
+     * Path of the value that it is about.
+     */
+    field: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
 }
 
 export interface NotificationsSubscriptionsInput {
@@ -3958,6 +3977,25 @@ export interface NotificationsSubscriptionsOutput {
    * How many were new, or newer than what was known.
    */
   kept: number;
+  /**
+   * Keys that were ignored, and are likely misspelt.
+   *
+   * Items: A doubt about a part of the input.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: "too_many_mentions" | "too_many_notifications" | "unknown_key" | "conflicting_keys";
+    /**
+     * Path of the value that it is about.
+     */
+    field: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
 }
 
 export interface NotificationsPreferencesInput {
@@ -4021,6 +4059,25 @@ export interface NotificationsPreferencesOutput {
    * How many were new, or newer than what was known.
    */
   kept: number;
+  /**
+   * Keys that were ignored, and are likely misspelt.
+   *
+   * Items: A doubt about a part of the input.
+   */
+  warnings: {
+    /**
+     * What kind of doubt it is.
+     */
+    code: "too_many_mentions" | "too_many_notifications" | "unknown_key" | "conflicting_keys";
+    /**
+     * Path of the value that it is about.
+     */
+    field: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
 }
 
 export interface NotificationsDigestInput {
@@ -4287,6 +4344,23 @@ export interface SchedulerPutOutput {
    * Items: ISO-8601, UTC.
    */
   nextRuns: string[];
+  /**
+   * Keys that were ignored, and are likely misspelt.
+   */
+  warnings: {
+    /**
+     * `unknown_key` or `conflicting_keys`.
+     */
+    code: string;
+    /**
+     * The key.
+     */
+    path: string;
+    /**
+     * What is wrong with it, in words.
+     */
+    message: string;
+  }[];
 }
 
 export interface SchedulerPauseInput {

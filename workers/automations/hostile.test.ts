@@ -293,7 +293,7 @@ test("together rules touch at most 5,000 items, and what comes after is skipped"
   expect(skipped).toEqual([{ ruleId: "r2", reason: "limit" }]);
 });
 
-test("1,000 rules of 1,000 conditions are read in turns", () => {
+test("99,000 conditions of 100 rules are read, and each rule that fails is explained by 20", () => {
   const rules = many(100, (n) => ruleOf({ any: many(990, () => COMPARISON) }, { id: `r${n}` }));
   expect(tryRules(rules, { explain: true }).skipped[99]?.failed).toHaveLength(20);
 });

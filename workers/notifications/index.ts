@@ -10,6 +10,7 @@ import {
   RECIPIENTS_EXAMPLES,
   SUBSCRIPTIONS_EXAMPLES,
 } from "./examples.ts";
+import { keyDoubts } from "./key-doubts.ts";
 import { keepMembers, keepPreferences, keepSubscriptions } from "./members/keep.ts";
 import { notifyInputOf } from "./notify/activity-event.ts";
 import { notify } from "./notify/notify.ts";
@@ -62,7 +63,10 @@ export default defineWorker({
       input: MembersInput,
       output: KeptOutput,
       examples: MEMBERS_EXAMPLES,
-      handle: async (input, job) => ({ kept: await keepMembers(await job.tx(), input) }),
+      handle: async (input, job) => ({
+        kept: await keepMembers(await job.tx(), input),
+        warnings: keyDoubts(input.keyWarnings),
+      }),
     }),
 
     /** Keeps who follows an item, and who it is assigned to. */
@@ -72,7 +76,10 @@ export default defineWorker({
       output: KeptOutput,
       examples: SUBSCRIPTIONS_EXAMPLES,
       maxInputBytes: 4 * MIB,
-      handle: async (input, job) => ({ kept: await keepSubscriptions(await job.tx(), input) }),
+      handle: async (input, job) => ({
+        kept: await keepSubscriptions(await job.tx(), input),
+        warnings: keyDoubts(input.keyWarnings),
+      }),
     }),
 
     /** Keeps how a person wants to be told. */
@@ -81,7 +88,10 @@ export default defineWorker({
       input: PreferencesInput,
       output: KeptOutput,
       examples: PREFERENCES_EXAMPLES,
-      handle: async (input, job) => ({ kept: await keepPreferences(await job.tx(), input) }),
+      handle: async (input, job) => ({
+        kept: await keepPreferences(await job.tx(), input),
+        warnings: keyDoubts(input.keyWarnings),
+      }),
     }),
 
     ...mailActions,

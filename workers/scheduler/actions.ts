@@ -16,7 +16,10 @@ export function controlActions(scheduler: Scheduler) {
       input: ScheduleInput,
       output: schemas.PutOutput,
       examples: EXAMPLES.put,
-      handle: (input, job) => put(specOf(input), job, scheduler),
+      handle: async (input, job) => ({
+        ...(await put(specOf(input), job, scheduler)),
+        warnings: input.keyWarnings ?? [],
+      }),
     }),
     /** Has a schedule stand still: slots of that time are not missed. */
     pause: action({

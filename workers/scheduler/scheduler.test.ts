@@ -163,6 +163,14 @@ describe("a schedule", () => {
     expect(await done("remove", { name })).toEqual({ done: false });
   });
 
+  test("with a key that is misspelt is put without it, and says so", async () => {
+    const name = newName();
+    const put = await done("put", { ...GOOD, name, cron: "0 3 * * *", timeZon: "Europe/Madrid" });
+    expect(put.warnings).toMatchObject([
+      { code: "unknown_key", path: "timeZon", message: expect.stringContaining("timeZone") },
+    ]);
+  });
+
   test("stands still while it is paused, and misses nothing then", async () => {
     const name = newName();
     await done("put", { ...GOOD, name, everySeconds: 1 });

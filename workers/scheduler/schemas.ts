@@ -43,6 +43,15 @@ export const ListInput = anySpelling(
 export const PutOutput = z.object({
   name: z.string().describe("The schedule."),
   nextRuns: z.array(Told).describe("Its next three slots; none when it has no more."),
+  warnings: z
+    .array(
+      z.object({
+        code: z.string().describe("`unknown_key` or `conflicting_keys`."),
+        path: z.string().describe("The key."),
+        message: z.string().describe("What is wrong with it, in words."),
+      }),
+    )
+    .describe("Keys that were ignored, and are likely misspelt."),
 });
 export const DoneOutput = z.object({
   done: z.boolean().describe("Whether there was anything to do: false when it was so already."),

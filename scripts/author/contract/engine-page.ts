@@ -1,5 +1,4 @@
 /** The page of one engine for people: its limits, and for each action examples and a table of every field. */
-
 import type { Action, WorkerDefinition } from "../../../shared/engine/define-worker.ts";
 import {
   inputSchema,
@@ -7,7 +6,6 @@ import {
   outputSchema,
 } from "../../../shared/engine/published-schema.ts";
 import type { ActionContract, EngineContract } from "../contract.ts";
-import { eventsOf } from "./events-of.ts";
 import { fieldRows } from "./field-rows.ts";
 import { duration, size } from "./readme.ts";
 
@@ -46,7 +44,7 @@ Type \`${facts.type}\`; input at most ${size(facts.maxInputBytes)}, output at mo
 ${examples.join("\n")}
 ### Input of ${name}
 
-${spellingsNote(input)}
+${spellingsNote(input, outputSchema(action.output))}
 
 ${table(input)}
 
@@ -56,14 +54,21 @@ ${table(outputSchema(action.output))}
 `;
 }
 
-const spellingsNote = (input: JsonSchema) =>
+/** Where the output has no warnings nobody is told of a key that is misspelt. */
+const spellingsNote = (input: JsonSchema, output: JsonSchema) =>
   JSON.stringify(input).includes('"spellings":')
-    ? "Every key may be in snake_case as well; of several spellings the first with a value counts. Null stands for absent. Unknown keys are ignored, and one that is a single edit away from a known one is a warning in the output."
+    ? `Every key may be in snake_case as well; of several spellings the first with a value counts. Null stands for absent. Unknown keys are ignored${hasWarnings(output) ? ", and one that is a single edit away from a known one is a warning in the output" : ""}.`
     : "Keys are spelled as here; unknown ones are ignored.";
 
+const hasWarnings = ({ properties = {} }: JsonSchema) => Object.hasOwn(properties, "warnings");
+
+/** Each once, of however many actions it comes. */
+export const eventsOf = (actions: WorkerDefinition["actions"]) => [
+  ...new Map(Object.values(actions).flatMap(({ emits = {} }: Action) => Object.entries(emits))),
+];
+
 function eventParts({ actions }: WorkerDefinition): string {
-  const events = eventsOf(Object.values(actions));
-  return events
+  return eventsOf(actions)
     .map(([type, schema]) => `## Event ${type}\n\n${table(outputSchema(schema))}\n`)
     .join("\n");
 }

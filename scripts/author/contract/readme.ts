@@ -79,7 +79,7 @@ in no order.
 
 Keys may be spelled in camelCase or in snake_case, as each engine's page says: a message that goes to
 Plane's Celery task today is a good body for \`activities\`. Unknown keys are ignored; one that is a
-single edit away from a known one is a warning in the output.
+single edit away from a known one is a warning in outputs that have \`warnings\`.
 
 ## A job
 

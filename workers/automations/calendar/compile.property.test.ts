@@ -5,7 +5,8 @@ import { compileCalendar } from "./compile.ts";
 import { BusinessCalendar, DAYS } from "./schema.ts";
 
 const MINUTE_MS = 60_000;
-const RUNS = Number(process.env.CALENDAR_RUNS ?? 100);
+const QUARTER_MS = 15 * MINUTE_MS;
+const RUNS = Number(process.env.CALENDAR_RUNS ?? 1_000);
 const ZONES = [
   ...["UTC", "Europe/Madrid", "America/Bogota", "America/New_York", "America/Santiago"],
   ...["Africa/Cairo", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia", "America/Caracas"],
@@ -51,12 +52,21 @@ function wallOf({ timeZone, periods, holidays }: BusinessCalendar): (ms: number)
     ...{ timeZone, hourCycle: "h23", weekday: "long" },
     ...{ year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" },
   });
+  let quarter: { ms: number; shown: Record<string, string> } | undefined;
   return (ms) => {
-    const shown = Object.fromEntries(
-      wall.formatToParts(ms).map(({ type, value }) => [type, value]),
-    );
+    // No zone here changes its distance from UTC but at a quarter of an hour, and each is quarters away from it.
+    const ownMs = Math.floor(ms / QUARTER_MS) * QUARTER_MS;
+    if (quarter?.ms !== ownMs)
+      quarter = {
+        ms: ownMs,
+        shown: Object.fromEntries(
+          wall.formatToParts(ownMs).map(({ type, value }) => [type, value]),
+        ),
+      };
+    const { shown } = quarter;
+    const minute = Number(shown.minute) + (ms - ownMs) / MINUTE_MS;
     if (holidays.includes(`${shown.year}-${shown.month}-${shown.day}`)) return false;
-    const at = `${shown.hour}:${shown.minute}`;
+    const at = `${shown.hour}:${String(minute).padStart(2, "0")}`;
     return periods.some(
       ({ days, from, to }) =>
         days.includes(String(shown.weekday).toLowerCase() as (typeof DAYS)[number]) &&
@@ -100,7 +110,7 @@ test("both ways agree, as far as a year before and after, in whatever order they
         }
       },
     ),
-    { numRuns: RUNS },
+    { numRuns: Math.ceil(RUNS / 10) },
   );
 });
 

@@ -6,7 +6,7 @@ import { compilePolicy, type ItemHistory, standingOf } from "./clock.ts";
 import { SlaPolicy } from "./schemas.ts";
 
 const MINUTE_MS = 60_000;
-const RUNS = Number(process.env.CALENDAR_RUNS ?? 100);
+const RUNS = Number(process.env.CALENDAR_RUNS ?? 1_000);
 const ZONES = ["UTC", "America/Santiago", "Africa/Cairo", "Australia/Lord_Howe", "Europe/Madrid"];
 const STATES = ["todo", "doing", "waiting", "done"];
 

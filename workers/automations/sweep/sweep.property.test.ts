@@ -183,6 +183,17 @@ test("an item that a join lists twice is swept once, and both twins of a project
   ]);
 });
 
+test("of an item that is listed once for each of its cycles any that goes on keeps it", () => {
+  const ended = { ...old, id: "x", cycles: [{ end_date: "2026-06-01" }] };
+  const goesOn = { ...old, id: "x", cycles: [{ end_date: null }] };
+  const projects = [{ id: "a", close_in: 1, close_state_id: "closed" }];
+  for (const items of [
+    [ended, goesOn],
+    [goesOn, ended],
+  ])
+    expect(run({ projects, items }).close).toEqual([]);
+});
+
 test("a key that is misspelt is told: its value would be the default", () => {
   const { warnings } = run({ projects: [{ id: "a", archive_im: 3 }], items: [] });
   expect(warnings).toMatchObject([{ message: expect.stringContaining("archive") }]);

@@ -26,6 +26,7 @@ export function* sweep(
   const warnings: Warning[] = [...keyWarnings];
   const known = readProjects(projects, warnings);
   const seen = new Set<string>();
+  const kept = new Set<string>();
   let elements = 0;
   const archive: Swept["archive"] = [];
   const close: Swept["close"] = [];
@@ -47,22 +48,26 @@ export function* sweep(
       continue;
     }
     const { id: itemId, projectId } = item;
-    // A join of tables lists an item once for each of its cycles.
+    const isHeld = isKept(item, nowMs);
+    if (isHeld) kept.add(itemId);
+    // A join of tables lists an item once for each of its cycles, of which any may keep it.
     if (seen.has(itemId)) {
-      const message = "came before in this job, where the first one counts";
+      const message =
+        "came before in this job, where the first one counts; what keeps it does in each";
       warnings.push({ code: "repeated_item", path, message });
       continue;
     }
     seen.add(itemId);
-    if (project === "bad" || isKept(item, nowMs)) continue;
+    if (project === "bad" || isHeld) continue;
     const months = DONE.has(item.stateGroup) ? project.archiveIn : project.closeIn;
     if (months === 0 || Date.parse(item.updatedAt) > nowMs - months * MONTH_MS) continue;
     if (DONE.has(item.stateGroup)) archive.push({ itemId, projectId });
     else if (project.closeStateId != null)
       close.push({ itemId, projectId, stateId: project.closeStateId });
   }
+  const isFree = ({ itemId }: { itemId: string }) => !kept.has(itemId);
   return {
-    ...{ archive, close },
+    ...{ archive: archive.filter(isFree), close: close.filter(isFree) },
     warnings: warnings.slice(0, SWEEP_CEILINGS.warningsListed),
     warningsTotal: warnings.length,
   };

@@ -1,6 +1,7 @@
 /** From entries to mails, on real servers: what is sent, to whom, when, and what becomes of what can't be. */
 import { randomBytes } from "node:crypto";
 import { RetryLater } from "@tl-engine/shared";
+import { createLog } from "@tl-engine/shared/process/log";
 import { openTestFleet, type TestFleet } from "@tl-engine/shared/testing/fleet";
 import { runAction } from "@tl-engine/shared/testing/test-job";
 import { simpleParser } from "mailparser";
@@ -43,8 +44,11 @@ beforeEach(() => {
 
 /** A worker for one test. */
 async function started(more: Record<string, string> = {}) {
-  const worker = await fleet.start(engine, envOf(more));
+  const lines: { alert?: string }[] = [];
+  const log = createLog({}, "info", { write: (line) => lines.push(JSON.parse(line)) });
+  const worker = await fleet.start(engine, envOf(more), { log });
   onTestFinished(() => worker.stop());
+  return { alerts: () => lines.flatMap(({ alert }) => alert ?? []) };
 }
 
 interface MemberRow {
@@ -282,6 +286,19 @@ describe("what the server answers", () => {
     expect(await queue([of(ines)])).toHaveLength(1);
   });
 
+  test("a mailbox that is full stops the address with the third mail", async () => {
+    await started();
+    const ines = await newMember();
+    witness.manners.rcpt = () => {
+      throw new SmtpAnswer(552, "5.2.2 mailbox full");
+    };
+    for (const n of [0, 1, 2]) {
+      const [timer] = await queue([of(ines)], PAST + n * 3_600_000);
+      expect(await mail(timer as Timer)).toMatchObject({ output: { status: "bounced" } });
+    }
+    expect(await queue([of(ines)], PAST + 3 * 3_600_000)).toEqual([]);
+  });
+
   test("554 after DATA ends the mail, and leaves the address", async () => {
     await started();
     const ines = await newMember();
@@ -343,6 +360,32 @@ describe("what the server answers", () => {
     expect(await mailing).toMatchObject({
       output: { status: "given_up", reason: expect.stringContaining("try again") },
     });
+  });
+
+  test("what is put off for long, or given up, is for somebody to look at", async () => {
+    const { alerts } = await started({ NOTIFICATIONS_GIVE_UP_HOURS: "1" });
+    const ines = await newMember();
+    witness.manners.rcpt = () => {
+      throw new SmtpAnswer(451, "4.2.2 try again");
+    };
+    const [timer] = await queue([of(ines)]);
+    const { receiverId, window } = timer as Timer;
+    // Of jobs of their own: one that was put off for long waits for minutes.
+    const mailAtAge = async (minutes: number) => {
+      await fleet.until("the frozen mail", async () => {
+        const { rowCount } = await fleet.pool.query(
+          "update engine_notifications.mails set frozen_at = now() - make_interval(mins => $2) where receiver_id = $1",
+          [ines, minutes],
+        );
+        return rowCount === 1 || undefined;
+      });
+      await fleet.publish("notifications", "digest", { receiverId, window });
+    };
+    await fleet.publish("notifications", "digest", { receiverId, window });
+    await mailAtAge(20);
+    await fleet.until("its alert", () => alerts().includes("mail_put_off") || undefined);
+    await mailAtAge(61);
+    await fleet.until("the last one", () => alerts().includes("mail_given_up") || undefined);
   });
 
   test("a server without encryption gets nothing where that is required", async () => {

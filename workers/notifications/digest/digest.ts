@@ -12,6 +12,8 @@ type MailJob = Job<typeof MAIL_EVENTS>;
 
 /** A timer may come a little early by this worker's clock. */
 const EARLY_MS = 2_000;
+/** Greylisting passes within minutes: what is put off for longer is for somebody to look at. */
+const TROUBLE_S = 900;
 /** Another worker has the window: it ends it, or dies and lets it go. */
 const BUSY_MS = 5_000;
 
@@ -76,12 +78,13 @@ async function settle(
   const { reply } = delivery;
   const maxAgeS = (job.env as MailSettings).NOTIFICATIONS_GIVE_UP_HOURS * 3_600;
   if (delivery.kind === "later" && mail.age_s < maxAgeS) {
-    job.log.warn({ reply, ageS: Math.round(mail.age_s) }, "a mail is put off");
+    tellPutOff(job, reply, mail.age_s);
     throw new RetryLater(patienceMs(mail.age_s), reply);
   }
   const state = delivery.kind === "later" ? "given_up" : delivery.kind;
+  if (state === "given_up") job.log.error({ reply, alert: "mail_given_up" }, "a mail was given up");
   await tx.query(END, [window.receiverId, window.dueMs, state, reply]);
-  if (state === "bounced") await stopAddress(tx, job, sameAddress(mail.address), "hard");
+  if (state === "bounced") await stopAddress(tx, job, sameAddress(mail.address), bounceOf(reply));
   if (state !== "sent" && state !== "skipped") {
     const { receiverId } = window;
     const { workspace_id: workspaceId, address, message_id: messageId } = mail;
@@ -97,6 +100,12 @@ async function settle(
   return outputOf(state, { ...mail, reason: reply });
 }
 
+function tellPutOff({ log }: MailJob, reply: string, mailAgeS: number): void {
+  const fields = { reply, ageS: Math.round(mailAgeS) };
+  if (mailAgeS < TROUBLE_S) log.warn(fields, "a mail is put off");
+  else log.error({ ...fields, alert: "mail_put_off" }, "a mail has been put off for long");
+}
+
 const outputOf = (
   status: DigestOutput["status"],
   { message_id, reason }: MailRow,
@@ -105,6 +114,9 @@ const outputOf = (
   ...(message_id !== null && { messageId: message_id }),
   ...(reason !== null && { reason }),
 });
+
+// RFC 3463: X.2.2 is a mailbox that is full. It empties again, so it stops the address as `bounced` does: with the third.
+const bounceOf = (reply: string) => (/^5\d\d[ -]5\.2\.2\b/.test(reply) ? "soft" : "hard");
 
 /** The older the mail, the longer: a cut connection is tried at once, greylisting within minutes, an outage by the hour. */
 export function patienceMs(ageS: number): number {

@@ -154,6 +154,20 @@ describe.skipIf(!databaseUrl)("on Postgres", () => {
     expect([change.told, change.output.mails]).toEqual([["ana watching"], 0]);
   });
 
+  test("a key that is misspelt is told of by the jobs that keep: its value would be the default", async () => {
+    const { members, follow, prefer } = workspace();
+    const said = await Promise.all([
+      members(["ana"], { time_zon: "Europe/Madrid" }),
+      follow({ subscribrs: [] }),
+      prefer("ana", { quietFron: 0 }),
+    ]);
+    expect(said.map(({ output }) => output.warnings)).toMatchObject([
+      [{ code: "unknown_key", field: "put[0].time_zon" }],
+      [{ code: "unknown_key", field: "put[0].subscribrs" }],
+      [{ code: "unknown_key", field: "quietFron" }],
+    ]);
+  });
+
   test("entries on other items, and silent changes, tell nobody and subscribe nobody", async () => {
     const w = workspace();
     await w.members(["ana", "actor"]);

@@ -1,6 +1,7 @@
 /** The action `recipients`: reads its input, and answers with what it may. */
 import type { Steps } from "@tl-engine/shared";
 import type { z } from "zod";
+import { keyDoubts } from "../key-doubts.ts";
 import type { RecipientsInput, RecipientsOutput, Warning } from "../schemas/recipients.ts";
 import { CEILINGS } from "../schemas/vocabulary.ts";
 import type { ChangeToTell, Recipients } from "./change.ts";
@@ -12,12 +13,7 @@ export const MOST_TOLD = CEILINGS.notificationsPerJob / 2;
 export function* answer(input: RecipientsInput): Steps<z.input<typeof RecipientsOutput>> {
   const told = yield* recipientsOf(changeOf(input), MOST_TOLD);
   const { inApp, email, newSubscribers, mentionsAdded, mentionsRemoved } = told;
-  const doubts = (input.keyWarnings ?? []).map(({ code, path, message }) => ({
-    code: code as Warning["code"],
-    field: path,
-    message,
-  }));
-  const warnings = [...doubts, ...warningsOf(told)];
+  const warnings = [...keyDoubts(input.keyWarnings), ...warningsOf(told)];
   return { inApp, email, newSubscribers, mentionsAdded, mentionsRemoved, warnings };
 }
 

@@ -1,6 +1,7 @@
 /** Inputs and outputs of `members`, `subscriptions` and `preferences`: what the engine keeps, to know who is told. */
-import { alsoAs, anySpelling } from "@tl-engine/shared";
+import { alsoAs, anySpelling, KeyWarnings } from "@tl-engine/shared";
 import { z } from "zod";
+import { Warning } from "./recipients.ts";
 import { CEILINGS, given, Id, Instant, LevelName, Switches, storable } from "./vocabulary.ts";
 
 const UpdatedAt = Instant.describe(
@@ -49,6 +50,7 @@ export const MembersInput = anySpelling(
       .max(CEILINGS.itemsPerJob)
       .default([])
       .describe("Who has left the project; without one, who is no longer active anywhere."),
+    keyWarnings: KeyWarnings,
   }),
 );
 
@@ -88,6 +90,7 @@ export const SubscriptionsInput = anySpelling(
         .max(CEILINGS.itemsPerJob)
         .default([])
         .describe("What is followed no longer."),
+      keyWarnings: KeyWarnings,
     })
     .refine(
       ({ put }) =>
@@ -124,6 +127,7 @@ export const PreferencesInput = anySpelling(
       level: LevelName.default("global"),
       switches: alsoAs(Switches.prefault({}), "prefs").describe("What is mailed to them."),
       updatedAt: UpdatedAt,
+      keyWarnings: KeyWarnings,
     })
     .refine(({ quietFrom, quietTo }) => (quietFrom == null) === (quietTo == null), {
       path: ["quietTo"],
@@ -134,4 +138,5 @@ export const PreferencesInput = anySpelling(
 
 export const KeptOutput = z.object({
   kept: z.int().describe("How many were new, or newer than what was known."),
+  warnings: z.array(Warning).describe("Keys that were ignored, and are likely misspelt."),
 });

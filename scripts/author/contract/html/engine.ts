@@ -1,5 +1,4 @@
 /** An engine's part of the page: its limits, and for each action examples and a table of every field. */
-
 import { Ajv2020 } from "ajv/dist/2020.js";
 import type { Action, WorkerDefinition } from "../../../../shared/engine/define-worker.ts";
 import {
@@ -8,7 +7,7 @@ import {
   outputSchema,
 } from "../../../../shared/engine/published-schema.ts";
 import type { ActionContract, EngineContract } from "../../contract.ts";
-import { eventsOf } from "../events-of.ts";
+import { eventsOf } from "../engine-page.ts";
 import { fieldRows, type Row } from "../field-rows.ts";
 import { duration, size } from "../readme.ts";
 import { asJson, asPython, asTypeScript, block, type Tab, tabs } from "./code.ts";
@@ -44,7 +43,7 @@ ${facts.examples.map(({ title, input: sent }, index) =>
   ]),
 )}
 ${heading(4, `${id}-input`, "Input")}
-<p>${spellingsNote(input)}</p>
+<p>${spellingsNote(input, outputSchema(action.output))}</p>
 ${fieldTable(fieldRows(input), true)}
 ${heading(4, `${id}-output`, "Output")}
 ${fieldTable(fieldRows(outputSchema(action.output)), false)}
@@ -73,10 +72,13 @@ const typescriptTab = (engine: string, name: string, title: string, typed?: obje
     : html`<p class="note">The client’s types know the preferred spellings alone: write this one as the <a href="#${idOf(engine, name, "input")}">table of fields</a> has it.</p>`,
 });
 
-const spellingsNote = (input: JsonSchema) =>
+/** Where the output has no warnings nobody is told of a key that is misspelt. */
+const spellingsNote = (input: JsonSchema, output: JsonSchema) =>
   JSON.stringify(input).includes('"spellings":')
-    ? "Of several spellings of a key the first with a value counts. Null stands for absent. Unknown keys are ignored, and one that is a single edit away from a known one is a warning in the output."
+    ? `Of several spellings of a key the first with a value counts. Null stands for absent. Unknown keys are ignored${hasWarnings(output) ? ", and one that is a single edit away from a known one is a warning in the output" : ""}.`
     : "Keys are spelled as here; unknown ones are ignored.";
+
+const hasWarnings = ({ properties = {} }: JsonSchema) => Object.hasOwn(properties, "warnings");
 
 /** The last name stands out; a path may break at its points. */
 function path(text: string): Html {
@@ -94,7 +96,7 @@ const fieldTable = (rows: Row[], isInput: boolean): Html =>
 <tbody>${rows.map(rowOf)}</tbody></table>`;
 
 export const eventSections = ({ engine }: EngineContract, { actions }: WorkerDefinition): Html[] =>
-  eventsOf(Object.values(actions)).map(
+  eventsOf(actions).map(
     ([type, schema]) => html`<article>
 ${heading(3, idOf("event", type), html`<code>${type}</code>`)}
 <p>Announced by <a href="#${idOf(engine)}"><code>${engine}</code></a> when its result commits.</p>
