@@ -9,7 +9,9 @@ import { advance } from "./advance.ts";
 import { backfill, run, type Scheduler } from "./control.ts";
 import { hold } from "./hold.ts";
 import { purgeHistory } from "./purge.ts";
+import { DatabaseClock, runRound } from "./round.ts";
 import { putSchedule, syncFile } from "./schedules.ts";
+import { ShutQueues } from "./shut-queues.ts";
 import { ScheduleInput, specOf } from "./spec.ts";
 
 const log = createLog({}, "silent");
@@ -129,3 +131,36 @@ test("a backfill of large inputs takes a few megabytes at a time", async () => {
   expect(await pending()).toHaveLength(961);
   expect(largest).toBeLessThan(10 * 1_048_576);
 });
+
+test.each(["refused", "unconfirmed"] as const)(
+  "jobs whose queue leaves them %s hold up no other's, however many and large they are",
+  async (end) => {
+    const body = JSON.stringify("x".repeat(4 * 1_048_576));
+    const stuck = Array.from({ length: 12 }, (_, n) => ({
+      ...{ ...HELD, engine: "stuck", id: `stuck-${n}`, body, runAtMs: n },
+    }));
+    for (const job of stuck) await within((tx) => hold([job], tx, () => {}));
+    await within((tx) => hold([{ ...HELD, id: "other", runAtMs: 100 }], tx, () => {}));
+    const sent: string[] = [];
+    let isStuck = true;
+    const [clock, shut] = [new DatabaseClock(), new ShutQueues()];
+    const round = () =>
+      runRound({
+        ...{ db: pool as Tx, transact: within, clock, shut, xids: [], publisher: OWN },
+        signal: new AbortController().signal,
+        async publish({ engine, id }) {
+          sent.push(id);
+          return isStuck && engine === "stuck" ? end : "routed";
+        },
+      });
+    await round();
+    const { nextMs = 0 } = await round();
+    expect(sent).toEqual(["stuck-0", "other"]);
+    expect(nextMs - clock.now()).toBeGreaterThan(0);
+    expect(nextMs - clock.now()).toBeLessThanOrEqual(1_000);
+    isStuck = false;
+    while ((await pending()).length > 0) await round();
+    expect(new Set(sent).size).toBe(13);
+  },
+  20_000,
+);

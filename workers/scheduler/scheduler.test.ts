@@ -72,7 +72,8 @@ describe("a job with x-run-at", () => {
     expect(run.atMs - atMs).toBeLessThan(1_000);
     expect(run.publisher).toBe(decodeURIComponent(new URL(fleet.config.AMQP_URL).username));
     expect((await fleet.reply(id)).reply).toMatchObject({ status: "succeeded" });
-    expect(await pending(id)).toBeUndefined();
+    // Its engine may be quicker than the commit that takes it away.
+    await whenTrue("its row gone", async () => (await pending(id)) === undefined);
   });
 
   test("waits for its time, and is cancelled: its caller hears that, and it never runs", async () => {
