@@ -206,6 +206,7 @@ test("an event that waits longer than the longest tier comes back to this engine
   const held = await nextKept(id);
   expect(held).toMatchObject({ engine: "sleeper", type: "night.fell" });
   await context?.publish(held);
+  await fleet.until("its second run", () => ranAtMs[1]);
   await fleet.until("its row", async () => (await fleet.rows(id)).length === 1);
 });
 
