@@ -2,7 +2,7 @@
 import type { ConsumeMessage, Delivery } from "../broker/consume.ts";
 import type { HeldJob, LaterJobs } from "../engine/define-worker.ts";
 import { HEADERS } from "../wire/headers.ts";
-import { type BrokerNames, jobKey, jobType, type Lane, NAME } from "../wire/names.ts";
+import { type BrokerNames, engineUser, jobKey, jobType, type Lane, NAME } from "../wire/names.ts";
 import { checkContent } from "./content-type.ts";
 import {
   checkRunAt,
@@ -89,7 +89,7 @@ function read(envelope: Envelope, reception: Reception, later: LaterJobs, now: n
   readBody(envelope, reception, isReadable, target, faults);
   if (faults.length > 0) return refusedJob(envelope, problemOf(faults as [Fault, ...Fault[]]));
   const held = heldOf(job, engine, counts, envelope.inputHash);
-  envelope.id = holdId(held);
+  envelope.id = holdId(held, sayingOf(job, reception));
   return readInput(envelope, later.map(held), target);
 }
 
@@ -175,8 +175,22 @@ function heldOf(job: Envelope, engine: string, counts: Counts, inputHash: string
   };
 }
 
+/**
+ * What tells a message from an earlier one that said the same, so that a job may be moved back to a time that it had.
+ * An engine's own come again with another timestamp, and have that of the job that wanted them.
+ */
+function sayingOf(
+  { delivery, engine, publisher, correlationId = "" }: Envelope,
+  { identity }: Reception,
+): string {
+  const { timestamp } = delivery.message.properties;
+  const isOwn = publisher === engineUser(identity.prefix, engine);
+  return `${String(correlationId)}\n${isOwn ? "" : String(timestamp)}`;
+}
+
 /** One for each time that a job is put off: the same message twice is the same keeping. */
-function holdId({ engine, id, generation, attempt, runAtMs, publisher = "" }: HeldJob): string {
-  const parts = [engine, id, generation, attempt, runAtMs, publisher];
+function holdId(held: HeldJob, saying: string): string {
+  const { engine, id, generation, attempt, runAtMs, publisher = "" } = held;
+  const parts = [engine, id, generation, attempt, runAtMs, publisher, saying];
   return `held-${digest(parts.join("\n"))}`;
 }

@@ -7,8 +7,9 @@ import { isConnectionLoss } from "../stores/database.ts";
 import type { Redis } from "../stores/redis.ts";
 import { JOB_ID, jobType, MAX_AHEAD_MS } from "../wire/names.ts";
 import { HandlerClock } from "./handler-clock.ts";
-import { digest } from "./json.ts";
+import { BadJson, digest, readJson } from "./json.ts";
 import type { ReceivedJob } from "./receive.ts";
+import { DEFAULT_MAX_INPUT_BYTES } from "./reception.ts";
 import { parseWith, type SchemaProblem } from "./schema.ts";
 import type { Connections, OwnTransaction } from "./transaction.ts";
 
@@ -168,16 +169,20 @@ export class JobContext implements Job {
     const { actions, name } = this.#tools.definition;
     if (!Object.hasOwn(actions, action))
       throw new TypeError(`job.later: ${name} has no action ${JSON.stringify(action)}`);
-    const { version, input: schema } = actions[action] as Action;
+    const found = actions[action] as Action;
+    const { version, input: schema, maxInputBytes = DEFAULT_MAX_INPUT_BYTES } = found;
     if (!JOB_ID.test(id))
       throw new TypeError(`job.later: the job id ${JSON.stringify(id)} must match ${JOB_ID}`);
     const at = runAt.getTime();
     if (!(at >= 0 && at - Date.now() <= MAX_AHEAD_MS))
       throw new RangeError("job.later: runAt must be a date, at most 366 days ahead");
-    const parsed = parseWith(schema, input, `the input of ${name}.${action}`);
+    const what = `the input of ${name}.${action}`;
+    const body = jsonOf(input, maxInputBytes, what);
+    // As it will be read: a date is a text by then.
+    const parsed = parseWith(schema, JSON.parse(body), what);
     if (!parsed.ok) throw new TypeError(eventFault(parsed.problem));
     const type = jobType(name, action, version);
-    this.events.push({ id, type, body: JSON.stringify(input), runAt: at });
+    this.events.push({ id, type, body, runAt: at });
   }
 
   tx(): Promise<Tx> {
@@ -252,6 +257,22 @@ export class JobContext implements Job {
       throw error;
     }
   }
+}
+
+/** @throws {TypeError} for what no message can hold, or its engine would refuse at its time. */
+function jsonOf(input: unknown, maxBytes: number, what: string): string {
+  const body = JSON.stringify(input) as string | undefined;
+  if (body === undefined) throw new TypeError(`${what} is nothing that JSON can hold`);
+  const bytes = Buffer.from(body);
+  if (bytes.length > maxBytes)
+    throw new TypeError(`${what} has ${bytes.length} bytes; at most ${maxBytes} are accepted`);
+  try {
+    readJson(bytes);
+  } catch (cause) {
+    if (!(cause instanceof BadJson)) throw cause;
+    throw new TypeError(`${what}: ${cause.message}`, { cause });
+  }
+  return body;
 }
 
 function eventFault({ message, details = [] }: SchemaProblem): string {

@@ -14,7 +14,11 @@ import { HEADERS } from "../wire/headers.ts";
 import { SCHEDULER } from "../wire/names.ts";
 
 const ranAtMs: number[] = [];
-const Input = z.object({ waitMs: z.number().optional(), laterId: z.string().optional() });
+const Input = z.object({
+  waitMs: z.number().optional(),
+  laterId: z.string().optional(),
+  laterAt: z.number().optional(),
+});
 const HOUR_MS = 3_600_000;
 
 const sleeper = defineWorker({
@@ -26,11 +30,11 @@ const sleeper = defineWorker({
       version: 1,
       input: Input,
       output: z.object({ attempt: z.number() }),
-      handle({ waitMs, laterId }, job) {
+      handle({ waitMs, laterId, laterAt = Date.now() + HOUR_MS }, job) {
         ranAtMs.push(Date.now());
         if (waitMs !== undefined && ranAtMs.length === 1) throw new RetryLater(waitMs);
         if (laterId !== undefined)
-          job.later("sleep", {}, { id: laterId, runAt: new Date(Date.now() + HOUR_MS) });
+          job.later("sleep", {}, { id: laterId, runAt: new Date(laterAt) });
         return { attempt: job.attempt };
       },
     }),
@@ -128,6 +132,27 @@ test("the same job twice is kept once, and that it is kept is no answer to it", 
   await fleet.until("the new time", () => kept[1]);
   expect(kept.map(({ runAtMs }) => runAtMs)).toEqual([headers[HEADERS.runAt], other["x-run-at"]]);
   expect(fleet.replies.filter(({ correlationId }) => correlationId === id)).toEqual([]);
+});
+
+test("a job that is moved, and moved back, waits for the time that was said last", async () => {
+  const [first, second] = [Date.now() + 60_000, Date.now() + 90_000];
+  const id = fleet.newId();
+  for (const [n, runAt] of [first, second, first].entries()) {
+    const timestamp = Math.floor(Date.now() / 1_000) + n;
+    await publishLater("sleeper", {}, { [HEADERS.runAt]: runAt }, { messageId: id, timestamp });
+    await fleet.until(`move ${n}`, () => kept[n]);
+  }
+  expect(kept.map(({ runAtMs }) => runAtMs)).toEqual([first, second, first]);
+});
+
+test("so is a job that its engine moves back", async () => {
+  const at = Date.now() + HOUR_MS;
+  const id = fleet.newId();
+  for (const [n, laterAt] of [at, at + 60_000, at].entries()) {
+    await fleet.publish("sleeper", "sleep", { laterId: id, laterAt });
+    await fleet.until(`move ${n}`, () => kept[n]);
+  }
+  expect(kept.map(({ runAtMs }) => runAtMs - at)).toEqual([0, 60_000, 0]);
 });
 
 test("what can't be kept is told to its caller, and a replay has it kept after all", async () => {
@@ -234,13 +259,13 @@ async function publishLater(
   key: string,
   input: unknown,
   headers: Record<string, unknown>,
-  properties: { messageId?: string } = {},
+  properties: { messageId?: string; timestamp?: number } = {},
 ): Promise<string> {
-  const { messageId = fleet.newId() } = properties;
+  const { messageId = fleet.newId(), timestamp } = properties;
   const { user } = await userOf();
   fleet.channel.publish(fleet.names.later, key, Buffer.from(JSON.stringify(input)), {
     ...{ messageId, type: "sleeper.sleep.v1", contentType: "application/json", headers },
-    ...{ userId: user, replyTo: fleet.replyTo, correlationId: messageId },
+    ...{ userId: user, replyTo: fleet.replyTo, correlationId: messageId, timestamp },
   });
   await fleet.channel.waitForConfirms();
   return messageId;

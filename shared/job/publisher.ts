@@ -1,7 +1,7 @@
 /** Whose job it is: as the broker checked it, or as one of our own users, whom the broker checked, passed it on. */
 import type { ConsumeMessage, MessageProperties } from "../broker/consume.ts";
 import { HEADERS } from "../wire/headers.ts";
-import { engineUser, NAME, NOBODY, PUBLISHER } from "../wire/names.ts";
+import { engineUser, NAME, NOBODY, PUBLISHER, SLOT_ID } from "../wire/names.ts";
 import type { Envelope } from "./envelope.ts";
 import { type Fault, invalid } from "./problem.ts";
 import type { Reception } from "./reception.ts";
@@ -29,6 +29,8 @@ export const RUNTIME_HEADERS = [
 
 const NO_USER =
   "the message has no user_id, which this fleet requires (PUBLISHER_REQUIRED): set user_id to your broker user's name";
+const SLOTS_ID =
+  "message_id is that of a schedule's slot, <engine>.<name>:<instant>, which the scheduler alone gives: take another";
 const BAD_NAME =
   "user_id must be 1 to 63 characters of A-Z a-z 0-9 . _ - and start with a letter or digit: publish as a user with such a name";
 
@@ -69,7 +71,11 @@ export function readPublisher(
     if (identity.isRequired) disown(envelope, "user_id", NO_USER, faults);
   } else if (PUBLISHER.test(name)) envelope.publisher = name;
   else if (!passedOn || name !== NOBODY) disown(envelope, "user_id", BAD_NAME, faults);
-  return isOurs ? headers : withoutForged(headers, faults);
+  if (isOurs) return headers;
+  // Whoever took it first would keep the slot from running.
+  if (SLOT_ID.exec(envelope.id ?? "")?.[1] === envelope.engine)
+    disown(envelope, "message_id", SLOTS_ID, faults);
+  return withoutForged(headers, faults);
 }
 
 /**

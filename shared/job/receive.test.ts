@@ -459,6 +459,20 @@ describe("whose job it is", () => {
     }
   });
 
+  test("the id of a schedule's slot, which anybody can know before, is taken by nobody but the runtime", () => {
+    const messageId = "picky.nightly:2026-03-29T01:00:00.000Z";
+    for (const userId of [undefined, "mallory"])
+      expect(take({ messageId, ...(userId && { userId }) })).toMatchObject({
+        ...{ kind: "refused", id: undefined },
+        problem: { code: "invalid_input", details: [{ path: "message_id" }] },
+      });
+    const headers = { "x-publisher": "tl-plane" };
+    const ofScheduler = take({ messageId, userId: "engine.scheduler", headers });
+    expect(ofScheduler).toMatchObject({ kind: "job", id: messageId, publisher: "tl-plane" });
+    for (const other of ["other.nightly:2026-03-29T01:00:00.000Z", "picky.nightly:2026-03-29"])
+      expect(take({ messageId: other })).toMatchObject({ kind: "job", id: other });
+  });
+
   test("another engine announces events, and orders no job", () => {
     const userId = "engine.other";
     expect(take({ userId })).toMatchObject({

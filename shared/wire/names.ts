@@ -3,6 +3,10 @@
 /** Job id = idempotency key, 1 to 128 characters. */
 export const JOB_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 
+/** The id of a schedule's slot, `<engine>.<name>:<instant>`: the scheduler's alone, since anybody knows it before. */
+export const SLOT_ID =
+  /^([a-z][a-z0-9-]{0,39})\.[a-z][a-z0-9-]{0,39}:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
 /** Names of engines, actions. */
 export const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 

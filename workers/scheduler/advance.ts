@@ -2,10 +2,9 @@
 import type { Tx } from "@tl-engine/shared";
 import { dueSlots } from "./catch-up.ts";
 import { decideOverlap } from "./overlap.ts";
-import { type PendingRow, PUT_SLOTS, valuesOf } from "./pending.ts";
-import { type HistoryRow, PUT_HISTORY, slotJob } from "./slot-rows.ts";
+import { type PendingRow, putSlots } from "./pending.ts";
+import { type HistoryRow, type Owned, PUT_HISTORY, slotJob } from "./slot-rows.ts";
 import { engineOf, slotId, slotsOf } from "./slots.ts";
-import type { ScheduleSpec } from "./spec.ts";
 
 /** Schedules of one round, and how long they may hold up all else: one that has much to catch up takes 30 ms. */
 const AT_ONCE = 500;
@@ -14,7 +13,7 @@ const BUDGET_MS = 100;
 const RECHECK_MS = 5_000;
 
 const DUE = `
-  select name, spec, next_ms::float8 "nextMs", queued_ms::float8 "queuedMs", last_job_id "lastJobId",
+  select name, spec, source, publisher, next_ms::float8 "nextMs", queued_ms::float8 "queuedMs", last_job_id "lastJobId",
     last_run_ms::float8 "lastRunMs"
   from engine_scheduler.schedules where not paused and due_ms <= $1
   order by due_ms limit ${AT_ONCE} for update skip locked`;
@@ -26,9 +25,8 @@ const MOVE = `
     last_job_id = r.last_job_id, last_run_ms = r.last_run_ms
   from jsonb_populate_recordset(null::engine_scheduler.schedules, $1::jsonb) r where s.name = r.name`;
 
-interface DueSchedule {
+interface DueSchedule extends Owned {
   name: string;
-  spec: ScheduleSpec;
   nextMs: number | null;
   queuedMs: number | null;
   lastJobId: string | null;
@@ -70,7 +68,7 @@ export async function advance(tx: Tx, nowMs: number, publisher: string): Promise
   }
   await tx.query(MOVE, [JSON.stringify(moved)]);
   if (history.length > 0) await tx.query(PUT_HISTORY, [JSON.stringify(history)]);
-  if (jobs.length > 0) await tx.query(PUT_SLOTS, [valuesOf(jobs)]);
+  await putSlots(tx, jobs);
   const count = (state: HistoryRow["state"]) =>
     history.reduce((sum, row) => sum + (row.state === state ? row.count : 0), 0);
   return { schedules: moved.length, missed: count("missed"), skipped: count("skipped") };
@@ -116,7 +114,7 @@ function advanceOne(schedule: DueSchedule, isRunning: boolean, nowMs: number, pu
   const history = decided.slots.map(({ slotMs, state }) => row(slotMs, state));
   if (due.missed) history.push(row(due.missed.lastMs, "missed", due.missed.count));
   const fired = decided.slots.filter(({ state }) => state === "fired").map(({ slotMs }) => slotMs);
-  const jobs = fired.map((slotMs) => slotJob(spec, slotMs, publisher));
+  const jobs = fired.map((slotMs) => slotJob(schedule, slotMs, publisher));
   const last = jobs.at(-1);
   const moved: Moved = {
     ...{ name, next_ms: due.nextMs ?? null, queued_ms: decided.queuedMs ?? null },

@@ -1,6 +1,7 @@
 /** Wakes when something is due, and looks then: between, Postgres is left alone. */
 import type { BackgroundContext } from "@tl-engine/shared";
 import { DatabaseClock, type Round, type RoundOptions, runRound } from "./round.ts";
+import { ShutQueues } from "./shut-queues.ts";
 
 /** The longest sleep: timers end at 24 days. */
 const MAX_SLEEP_MS = 3_600_000;
@@ -18,7 +19,7 @@ const MAX_XIDS = 1_000;
 const MANY_FAILURES = 3;
 
 export interface ClockOptions
-  extends Omit<RoundOptions, "clock" | "xids">,
+  extends Omit<RoundOptions, "clock" | "shut" | "xids">,
     Pick<BackgroundContext, "log" | "report"> {
   onRound(round: Round): void;
   /** Told when something is due next, if that is news: in milliseconds from now; undefined when nothing waits. */
@@ -28,6 +29,7 @@ export interface ClockOptions
 export class Clock {
   readonly #options: ClockOptions;
   readonly #time = new DatabaseClock();
+  readonly #shut = new ShutQueues();
   readonly #xids = new Set<string>();
   #nextMs: number | undefined;
   /** When to look again, by the machine's own quartz. */
@@ -115,7 +117,7 @@ export class Clock {
     // What is held while it looks may be due before what it finds.
     this.#nextMs = undefined;
     try {
-      const round = await runRound({ ...this.#options, xids, clock: this.#time });
+      const round = await runRound({ ...this.#options, xids, clock: this.#time, shut: this.#shut });
       for (const xid of xids) if (!round.goingOn.includes(xid)) this.#xids.delete(xid);
       this.#goingOn = round.goingOn.length;
       this.#nextMs = earliest(this.#nextMs, round.nextMs);

@@ -1,7 +1,7 @@
 /** What callers do with schedules and with jobs that wait: each with its own alone. */
 import { createHash } from "node:crypto";
 import { type Job, Reject, type Tx } from "@tl-engine/shared";
-import { PUT_SLOTS, valuesOf } from "./pending.ts";
+import { putSlots } from "./pending.ts";
 import {
   checkOwner,
   databaseNow,
@@ -21,7 +21,7 @@ const TOLD_SLOTS = 3;
 
 /** What the actions know of the scheduler that they run in. */
 export interface Scheduler {
-  /** Its own broker user, as whom slots are published. */
+  /** Its own broker user, whose the slots of the file's schedules are. */
   publisher(): string;
   /** Whether a publisher may run, pause and see what others have, and what comes from the file. */
   isAdmin(publisher: string | undefined): boolean;
@@ -80,14 +80,13 @@ export async function pause(name: string, paused: boolean, job: Asking, schedule
 /** Beside its slots, now. The same request again is the same job. */
 export async function run(name: string, job: Asking, scheduler: Scheduler) {
   const tx = await job.tx();
-  const { spec } = await findOwn(tx, name, job, scheduler);
+  const schedule = await findOwn(tx, name, job, scheduler);
   const nowMs = await databaseNow(tx);
   const request = createHash("sha256")
     .update(`${job.publisher ?? ""}\n${job.id}`)
     .digest("hex");
   const id = `${name}:run:${request.slice(0, 24)}`;
-  const row = slotJob(spec, nowMs, scheduler.publisher(), id);
-  await tx.query(PUT_SLOTS, [valuesOf([row])]);
+  await putSlots(tx, [slotJob(schedule, nowMs, scheduler.publisher(), id)]);
   await tell(tx, scheduler, nowMs);
   return { id };
 }
@@ -100,11 +99,13 @@ export async function backfill(
 ) {
   const [fromMs, toMs] = [Date.parse(from), Date.parse(to)];
   const tx = await job.tx();
-  const { spec } = await findOwn(tx, name, job, scheduler);
+  const schedule = await findOwn(tx, name, job, scheduler);
   const nowMs = await databaseNow(tx);
   if (toMs > nowMs) throw new Reject("to: it must have passed, what comes is run by itself");
   if (fromMs > toMs) throw new Reject("from: it must not lie after to");
-  const slots = nextSlots(slotsOf(spec), fromMs - 1, MAX_BACKFILL + 1).filter((ms) => ms <= toMs);
+  const slots = nextSlots(slotsOf(schedule.spec), fromMs - 1, MAX_BACKFILL + 1).filter(
+    (ms) => ms <= toMs,
+  );
   if (slots.length > MAX_BACKFILL)
     throw new Reject(`there are more than ${MAX_BACKFILL} slots between them: take several steps`);
   const { rows } = await tx.query<{ slotMs: number }>(
@@ -115,14 +116,14 @@ export async function backfill(
   const ran = new Set(rows.map(({ slotMs }) => slotMs));
   const left = slots.filter((slotMs) => !ran.has(slotMs));
   const jobs = left.map((slotMs) => ({
-    ...slotJob(spec, slotMs, scheduler.publisher(), slotId(name, slotMs)),
+    ...slotJob(schedule, slotMs, scheduler.publisher(), slotId(name, slotMs)),
     ...{ run_at_ms: nowMs, due_ms: nowMs },
   }));
   const history = left.map((slot_ms) => ({
     ...{ schedule: name, slot_ms, state: "fired", count: 1, decided_ms: nowMs },
   }));
   if (left.length > 0) {
-    await tx.query(PUT_SLOTS, [valuesOf(jobs)]);
+    await putSlots(tx, jobs);
     await tx.query(PUT_HISTORY, [JSON.stringify(history)]);
     await tell(tx, scheduler, nowMs);
   }

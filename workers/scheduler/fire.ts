@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BackgroundContext, TargetJob, Tx } from "@tl-engine/shared";
 import type { PendingRow } from "./pending.ts";
+import { queueOf, type ShutQueues } from "./shut-queues.ts";
 
 const AT_ONCE = 256;
 /** Of the bodies that are held at once: one larger is taken alone. */
@@ -11,7 +12,7 @@ const RETRY_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
 
 const DUE = `
-  select engine, job_id "jobId", body_bytes "bytes" from engine_scheduler.pending where due_ms <= $1
+  select engine, job_id "jobId", body_bytes "bytes" from engine_scheduler.pending where due_ms <= $1 and engine || '.' || lane <> all ($2::text[])
   order by due_ms limit ${AT_ONCE} for update skip locked`;
 const IDS = "(engine, job_id) in (select * from unnest($1::text[], $2::text[]))";
 const READ = `select *, run_at_ms::float8 run_at_ms, slot_ms::float8 slot_ms, deadline_ms::float8 deadline_ms
@@ -47,15 +48,17 @@ export interface FireOptions {
   publish: BackgroundContext["publish"];
   /** Postgres' clock, epoch milliseconds. */
   now(): number;
+  shut: ShutQueues;
 }
 
 /**
  * To be called in a transaction, which holds its rows: another scheduler passes them over. Who dies before it commits
  * leaves them to be published again under the same ids, which engines make one.
  */
-export async function fire(tx: Tx, { publish, now }: FireOptions): Promise<Fired> {
+export async function fire(tx: Tx, { publish, now, shut }: FireOptions): Promise<Fired> {
   const { rows: due } = await tx.query<{ engine: string; jobId: string; bytes: number }>(DUE, [
     Math.floor(now()),
+    shut.at(now()),
   ]);
   if (due.length === 0)
     return { due: 0, latenessS: [], refused: 0, unsendable: [], unconfirmed: 0 };
@@ -82,6 +85,7 @@ export async function fire(tx: Tx, { publish, now }: FireOptions): Promise<Fired
   const gone = those("routed", "returned", "unsendable");
   const refused = those("refused");
   const at = Math.round(now());
+  noteShut(shut, rows, ends, at);
   if (gone.length > 0) await tx.query(GONE, [...idsOf(gone), at]);
   if (refused.length > 0) await tx.query(LATER, [...idsOf(refused), at]);
   return {
@@ -89,6 +93,14 @@ export async function fire(tx: Tx, { publish, now }: FireOptions): Promise<Fired
     unsendable: those("returned", "unsendable").map(({ jobId }) => jobId),
     unconfirmed: rows.length - gone.length - refused.length,
   };
+}
+
+/** Also what is never confirmed is its queue's: where the broker is away, it goes once that is back. */
+function noteShut(shut: ShutQueues, rows: Row[], ends: Published[], atMs: number): void {
+  const queues = (...wanted: Published[]) =>
+    new Set(rows.filter((_, i) => wanted.includes(ends[i] as Published)).map(queueOf));
+  for (const queue of queues("routed")) shut.open(queue);
+  for (const queue of queues("refused", "unconfirmed")) shut.shut(queue, atMs);
 }
 
 const idsOf = (rows: readonly { engine: string; jobId: string }[]) => [

@@ -31,9 +31,12 @@ interface ScheduleRow {
 
 export async function list(
   { engine, limit, after }: { engine?: string | undefined; limit: number; after: string },
-  { db, publisher }: Pick<Job, "db" | "publisher">,
+  job: Pick<Job, "tx" | "publisher">,
   scheduler: Pick<Scheduler, "isAdmin">,
 ): Promise<ListOutput> {
+  const { publisher } = job;
+  // One at a time, as all that have a transaction: the schedules of one answer may be 32 MiB.
+  const db = await job.tx();
   const asked = [scheduler.isAdmin(publisher), publisher ?? null, engine ?? null, after, limit];
   const { rows: schedules } = await db.query<ScheduleRow>(SCHEDULES, asked);
   const { rows: jobs } = await db.query<ListOutput["jobs"][number] & { runAtMs: number }>(

@@ -2,10 +2,11 @@
 import type { BackgroundContext, Tx } from "@tl-engine/shared";
 import { advance } from "./advance.ts";
 import { type Fired, fire } from "./fire.ts";
+import type { ShutQueues } from "./shut-queues.ts";
 
-/** What time it is there, and when something is due next; null when nothing waits. */
+/** What time it is there, and when something is due next; null when nothing waits. $1: queues that are shut. */
 const LOOK = `select (extract(epoch from clock_timestamp()) * 1000)::float8 "nowMs", least(
-    (select min(due_ms) from engine_scheduler.pending),
+    (select min(due_ms) from engine_scheduler.pending where engine || '.' || lane <> all ($1::text[])),
     (select min(due_ms) from engine_scheduler.schedules where not paused))::float8 "nextMs"`;
 /** Of a transaction that may have put something: until it has ended, what it put can't be seen. */
 const GOING_ON = `select xid from unnest($1::text[]) xid where pg_xact_status(xid::xid8) = 'in progress'`;
@@ -30,6 +31,7 @@ export interface Round {
 export interface RoundOptions
   extends Pick<BackgroundContext, "db" | "transact" | "publish" | "signal"> {
   clock: DatabaseClock;
+  shut: ShutQueues;
   /** Transactions that may have put something. */
   xids: readonly string[];
   /** The scheduler's own user. */
@@ -41,12 +43,15 @@ export class DatabaseClock {
   #offsetMs: number | undefined;
 
   /** Looks what time it is, and when something is due. */
-  async look(db: Tx): Promise<number | undefined> {
+  async look(db: Tx, shut: ShutQueues): Promise<number | undefined> {
     const before = performance.now();
-    const { rows } = await db.query<{ nowMs: number; nextMs: number | null }>(LOOK);
+    const { rows } = await db.query<{ nowMs: number; nextMs: number | null }>(LOOK, [
+      shut.at(this.now()),
+    ]);
     const { nowMs, nextMs } = rows[0] as { nowMs: number; nextMs: number | null };
     this.#offsetMs = nowMs - (before + performance.now()) / 2;
-    return nextMs ?? undefined;
+    const times = [nextMs ?? undefined, shut.nextMs(nowMs)].filter((time) => time !== undefined);
+    return times.length === 0 ? undefined : Math.min(...times);
   }
 
   /** NaN before the first look. */
@@ -57,7 +62,7 @@ export class DatabaseClock {
 
 /** Rejects when Postgres can't be used; what was done until then stays done. */
 export async function runRound(options: RoundOptions): Promise<Round> {
-  const { db, transact, clock, xids, publish, publisher, signal } = options;
+  const { db, transact, clock, shut, xids, publish, publisher, signal } = options;
   const round: Round = {
     ...{ missed: 0, skipped: 0, latenessS: [], refused: 0, unconfirmed: 0, hasDone: false },
     ...{ unsendable: [], nextMs: undefined, goingOn: [] },
@@ -68,13 +73,13 @@ export async function runRound(options: RoundOptions): Promise<Round> {
     round.goingOn = rows.map(({ xid }) => xid);
   }
   for (let pass = 0; ; pass++) {
-    round.nextMs = await clock.look(db);
+    round.nextMs = await clock.look(db, shut);
     const isDue = round.nextMs !== undefined && round.nextMs <= clock.now();
     if (!isDue || pass === PASSES || signal.aborted || round.unconfirmed > 0) return round;
     const advanced = await transact((tx) => advance(tx, Math.floor(clock.now()), publisher));
     round.missed += advanced.missed;
     round.skipped += advanced.skipped;
-    const fired = await transact((tx) => fire(tx, { publish, now: () => clock.now() }));
+    const fired = await transact((tx) => fire(tx, { publish, now: () => clock.now(), shut }));
     add(round, fired);
     // What is due is in another scheduler's hands.
     if (advanced.schedules === 0 && fired.due === 0) return round;

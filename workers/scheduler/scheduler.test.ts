@@ -72,7 +72,8 @@ describe("a job with x-run-at", () => {
     expect(run.atMs - atMs).toBeLessThan(1_000);
     expect(run.publisher).toBe(decodeURIComponent(new URL(fleet.config.AMQP_URL).username));
     expect((await fleet.reply(id)).reply).toMatchObject({ status: "succeeded" });
-    expect(await pending(id)).toBeUndefined();
+    // Its engine may be quicker than the commit that takes it away.
+    await whenTrue("its row gone", async () => (await pending(id)) === undefined);
   });
 
   test("waits for its time, and is cancelled: its caller hears that, and it never runs", async () => {
@@ -147,7 +148,7 @@ describe("a job with x-run-at", () => {
 });
 
 describe("a schedule", () => {
-  test("fires each slot once, under the slot's id, as the scheduler's own", async () => {
+  test("fires each slot once, under the slot's id, as the job of who put it", async () => {
     const name = newName();
     const { nextRuns } = (await done("put", { ...GOOD, name, everySeconds: 1 })) as {
       nextRuns: string[];
@@ -155,7 +156,7 @@ describe("a schedule", () => {
     for (const slot of nextRuns) {
       const run = await runOf(`${name}:${slot}`);
       expect(run.atMs - Date.parse(slot)).toBeLessThan(1_000);
-      expect(run.publisher).toBe(`${fleet.names.prefix}.scheduler`);
+      expect(run.publisher).toBe(decodeURIComponent(new URL(fleet.config.AMQP_URL).username));
     }
     expect(await done("remove", { name })).toEqual({ done: true });
     const ids = runsOf(name).map(({ id }) => id);

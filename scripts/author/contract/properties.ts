@@ -31,7 +31,7 @@ export const JOB_PROPERTIES: Property[] = [
   {
     name: "message_id",
     isRequired: true,
-    rule: `required: the job's id, which is the idempotency key, \`${JOB_ID.source}\`. Unguessable, unless it is meant to be derived from what the job is about`,
+    rule: `required: the job's id, which is the idempotency key, \`${JOB_ID.source}\`. Unguessable, unless it is meant to be derived from what the job is about. \`<engine>.<name>:<instant>\` is a schedule's slot, and refused from anybody but the scheduler`,
     schema: { type: "string", pattern: JOB_ID.source },
   },
   {
