@@ -31,7 +31,7 @@ async function demo(signal: AbortSignal): Promise<boolean> {
   const runId = newRunId();
   // Never that of a fleet: a demo's jobs are for the demo's own workers, also on servers that it shares.
   const prefix = `demo-${runId}`;
-  const plan = planJobs(issues, { runId, seed });
+  const plan = planJobs(issues, { runId, seed, comments: true });
   say(describe(issues, data ?? `a generated tracker, seed ${seed}`));
 
   removePictures(out);
@@ -62,6 +62,10 @@ async function demo(signal: AbortSignal): Promise<boolean> {
   report(result, { title, source: data ?? `generated, seed ${seed}`, out });
   const { lost, doubled, different } = result.findings.counts;
   const { results, replies, events } = result.totals;
+  const { notifications, mails, rulesFired, breaches, swept } = result.told;
+  say(
+    `told: notifications=${notifications} mails=${mails} rules_fired=${rulesFired} breaches=${breaches} swept=${swept}`,
+  );
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
   say(
     `demo: jobs=${plan.jobs.length} results=${results} replies=${replies} events=${events} lost=${lost} doubled=${doubled} different=${different} seconds=${seconds}`,
