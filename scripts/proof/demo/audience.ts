@@ -40,6 +40,8 @@ const MAILED_SHARE = 0.15;
 /** Of a mailed item the readers who follow it. */
 const READERS_PER_ITEM = 2;
 const COMMENTED_SHARE = 0.3;
+/** People who follow items without mail. */
+const TEAM = 12;
 
 const READERS = [
   ["Ana Ruiz", "es", "Europe/Madrid", "global", true],
@@ -65,13 +67,14 @@ export function gatherAudience(jobs: readonly PlannedJob[], ids: PlaneIds, seed:
   });
   const items = new Map<string, FollowedItem>();
   const last = new Map<string, number>();
-  const authors = [...new Set(jobs.map(({ input }) => input.actorId))];
+  const team = busiest(jobs);
   for (const [place, { input, projectId }] of jobs.entries()) {
     last.set(input.issueId, place);
     if (items.has(input.issueId)) continue;
-    const other = authors[rng.below(authors.length)] ?? input.actorId;
-    const subscribers = [...new Set([input.actorId, other])];
-    items.set(input.issueId, { projectId, createdBy: input.actorId, subscribers });
+    const { actorId: createdBy } = input;
+    const other = team[rng.below(team.length)] ?? createdBy;
+    const subscribers = [...new Set(team.includes(createdBy) ? [createdBy, other] : [other])];
+    items.set(input.issueId, { projectId, createdBy, subscribers });
   }
   const mentions = new Map<string, string>();
   const comments: PlannedJob[] = [];
@@ -88,6 +91,14 @@ export function gatherAudience(jobs: readonly PlannedJob[], ids: PlaneIds, seed:
     mentions.set(comment.id, mentioned.id);
   }
   return { readers, items, mentions, comments };
+}
+
+/** The people who do most: they follow what they create, and what others do. */
+function busiest(jobs: readonly PlannedJob[]): string[] {
+  const counts = new Map<string, number>();
+  for (const { input } of jobs) counts.set(input.actorId, (counts.get(input.actorId) ?? 0) + 1);
+  const byCount = [...counts].sort(([, a], [, b]) => b - a);
+  return byCount.slice(0, TEAM).map(([id]) => id);
 }
 
 /** Said at the time of the item's last change, by who made it. */
