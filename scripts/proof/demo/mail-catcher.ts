@@ -58,7 +58,7 @@ export function htmlOf(message: string): string | undefined {
 }
 
 function fromQuotedPrintable(text: string): string {
-  const joined = text.replace(/[ \t]*=\r?\n/g, "");
+  const joined = text.replace(/=[ \t]*\r?\n/g, "");
   const bytes = joined.replace(/=([0-9A-F]{2})/gi, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
   );
