@@ -19,19 +19,36 @@ export interface Introduction {
  * Said as of after the history's end, so that no change of it makes or unmakes a follower: who is told is then the
  * same in whatever order the changes come.
  */
-export function introduce({ workspaceId, projects, jobs, audience }: Plan): Introduction {
+export function introduce({
+  workspaceId,
+  projects,
+  jobs,
+  audience,
+  keyOfItem,
+}: Plan): Introduction {
   const updatedAt = new Date(((jobs.at(-1)?.input.epoch ?? 0) + DAY_S) * 1_000).toISOString();
   const { readers, items } = audience;
   const followed = [...items].map(([issueId, item]) => ({
     issueId,
     ...item,
+    // The history has no titles.
+    name: keyOfItem.get(issueId),
     assignees: [],
     updatedAt,
   }));
   const byProject = Map.groupBy(followed, ({ projectId }) => projectId);
+  const isRead = new Set(readers.map(({ id }) => id));
+  // Mails name who made a change; of changes that nobody is mailed of, nobody needs to know.
+  const actors = new Map(projects.map(({ id }) => [id, new Set<string>()]));
+  const names = new Map<string, string>();
+  for (const { input, projectId } of jobs) {
+    for (const [id, { name }] of Object.entries(input.lookups.users)) names.set(id, name);
+    const isMailed = items.get(input.issueId)?.subscribers.some((id) => isRead.has(id));
+    if (isMailed) actors.get(projectId)?.add(input.actorId);
+  }
   const members = projects.flatMap(({ id: projectId }) => {
     const followers = (byProject.get(projectId) ?? []).flatMap((item) => item.subscribers);
-    const others = new Set(followers).difference(new Set(readers.map(({ id }) => id)));
+    const others = new Set(followers).union(actors.get(projectId) ?? new Set()).difference(isRead);
     const put = [
       ...readers.map(({ id, name, address, locale, timeZone }) => ({
         id,
@@ -41,7 +58,7 @@ export function introduce({ workspaceId, projects, jobs, audience }: Plan): Intr
         timeZone,
         updatedAt,
       })),
-      ...[...others].map((id) => ({ id, updatedAt })),
+      ...[...others].map((id) => ({ id, name: names.get(id), updatedAt })),
     ];
     return chunksOf(put).map((chunk) => ({ workspaceId, projectId, put: chunk }));
   });
