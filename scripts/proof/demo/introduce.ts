@@ -48,7 +48,9 @@ export function introduce({
   }
   const members = projects.flatMap(({ id: projectId }) => {
     const followers = (byProject.get(projectId) ?? []).flatMap((item) => item.subscribers);
-    const others = new Set(followers).union(actors.get(projectId) ?? new Set()).difference(isRead);
+    const others = new Set(followers)
+      .union(actors.get(projectId) ?? new Set<string>())
+      .difference(isRead);
     const put = [
       ...readers.map(({ id, name, address, locale, timeZone }) => ({
         id,
