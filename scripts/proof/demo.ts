@@ -12,6 +12,7 @@ import { SPAN } from "./demo/figures.ts";
 import { generateHistory } from "./demo/generator.ts";
 import { HistoryError, type Issue, readHistory } from "./demo/history.ts";
 import { BrokerStaysAway } from "./demo/kept-connection.ts";
+import { htmlOf } from "./demo/mail-catcher.ts";
 import { removePictures, writePictures } from "./demo/pictures.ts";
 import { planJobs } from "./demo/plan.ts";
 import { type RunResult, runDemo } from "./demo/run.ts";
@@ -31,7 +32,7 @@ async function demo(signal: AbortSignal): Promise<boolean> {
   const runId = newRunId();
   // Never that of a fleet: a demo's jobs are for the demo's own workers, also on servers that it shares.
   const prefix = `demo-${runId}`;
-  const plan = planJobs(issues, { runId, seed });
+  const plan = planJobs(issues, { runId, seed, comments: true });
   say(describe(issues, data ?? `a generated tracker, seed ${seed}`));
 
   removePictures(out);
@@ -62,6 +63,10 @@ async function demo(signal: AbortSignal): Promise<boolean> {
   report(result, { title, source: data ?? `generated, seed ${seed}`, out });
   const { lost, doubled, different } = result.findings.counts;
   const { results, replies, events } = result.totals;
+  const { notifications, mails, rulesFired, breaches, swept } = result.told;
+  say(
+    `told: notifications=${notifications} mails=${mails} rules_fired=${rulesFired} breaches=${breaches} swept=${swept}`,
+  );
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
   say(
     `demo: jobs=${plan.jobs.length} results=${results} replies=${replies} events=${events} lost=${lost} doubled=${doubled} different=${different} seconds=${seconds}`,
@@ -133,7 +138,7 @@ function describe(issues: Issue[], source: string): string {
 }
 
 function report(
-  { flows, latency, findings, warnings, totals, jobsPerSecond }: RunResult,
+  { flows, latency, findings, warnings, totals, told, mails, jobsPerSecond }: RunResult,
   { title, source, out }: { title: string; source: string; out: string },
 ) {
   const rows = flows.map(summaryRow);
@@ -148,22 +153,38 @@ function report(
   for (const warning of warnings) say(` warning: ${printable(warning)}`);
   for (const example of findings.examples) say(paint("red", ` ${printable(example)}`));
   const verdict = findings.clean
-    ? "Each job has one result and one reply, and the flow equals a brute-force replay of the history."
+    ? "Each job has one result and one reply, the flow equals a brute-force replay of the history, and so does who was told of what."
     : "The check found faults.";
-  const page = writePictures(out, flows, {
-    title,
-    subtitle: source,
-    figures: [
-      { label: "jobs", value: count(totals.results) },
-      { label: "events between the engines", value: count(totals.events) },
-      { label: "jobs per second through both", value: count(jobsPerSecond) },
-      { label: "lost, doubled, different", value: Object.values(findings.counts).join(", ") },
-    ],
-    verdict: { good: findings.clean, text: verdict },
-    table: { head: SUMMARY_COLUMNS.map((column) => column.title), rows },
-  });
+  const page = writePictures(
+    out,
+    flows,
+    {
+      title,
+      subtitle: source,
+      figures: [
+        { label: "jobs", value: count(totals.results) },
+        { label: "events between the engines", value: count(totals.events) },
+        { label: "jobs per second through all", value: count(jobsPerSecond) },
+        { label: "notifications", value: count(told.notifications) },
+        { label: "digests mailed", value: count(told.mails) },
+        { label: "rules fired", value: count(told.rulesFired) },
+        { label: "deadlines breached", value: count(told.breaches) },
+        { label: "items swept", value: count(told.swept) },
+        { label: "lost, doubled, different", value: Object.values(findings.counts).join(", ") },
+      ],
+      verdict: { good: findings.clean, text: verdict },
+      table: { head: SUMMARY_COLUMNS.map((column) => column.title), rows },
+    },
+    digestOf(mails),
+  );
   say(` pictures: ${page}`);
   say();
+}
+
+/** The one of middle length: it shows more than one item, and can be read at a glance. */
+function digestOf(mails: RunResult["mails"]): string | undefined {
+  const html = mails.flatMap(({ message }) => htmlOf(message) ?? []);
+  return html.toSorted((a, b) => a.length - b.length)[html.length >> 1];
 }
 
 /** Says all in its message. */

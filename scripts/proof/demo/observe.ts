@@ -12,6 +12,8 @@ export interface ObserverOptions extends Pick<KeptConnectionOptions, "amqpUrl" |
 
 /** Distinct texts under one id, with how often each came. */
 type Texts = Map<string, number>;
+/** Event type → event id → its distinct bodies. */
+export type Announced = ReadonlyMap<string, ReadonlyMap<string, ReadonlyMap<string, number>>>;
 
 export interface Observer {
   replyQueue: string;
@@ -21,12 +23,15 @@ export interface Observer {
   repliedAt: ReadonlyMap<string, number>;
   /** Event id → its distinct bodies. */
   events: ReadonlyMap<string, Texts>;
+  /** The events of the other engines. */
+  announced: Announced;
   /** Messages that wait in an engine's queue, without those delivered to a worker. */
   depth(engine: string): Promise<number>;
   close(): Promise<void>;
 }
 
 const EVENT_TYPE = "activity.recorded";
+const ANNOUNCED_TYPES = ["notification.created", "automation.fired", "sla.breached"];
 /** They outlive a restart of the broker, and not a demo that was killed. */
 const QUEUE = { durable: true, arguments: { "x-expires": 600_000 } };
 const PREFETCH = 500;
@@ -47,16 +52,18 @@ export async function openObserver(options: ObserverOptions): Promise<Observer> 
   const replies = new Map<string, Texts>();
   const repliedAt = new Map<string, number>();
   const events = new Map<string, Texts>();
+  const announced = new Map(ANNOUNCED_TYPES.map((type) => [type, new Map<string, Texts>()]));
 
   const onReply = ({ properties: { messageId, correlationId }, content }: ConsumeMessage) => {
     const jobId = String(correlationId);
     if (!repliedAt.has(jobId)) repliedAt.set(jobId, Date.now());
     record(replies, jobId, `${messageId} ${content.toString("utf8")}`);
   };
-  const onEvent = ({ properties, content }: ConsumeMessage) => {
+  const onEvent = ({ fields, properties, content }: ConsumeMessage) => {
     const body = content.toString("utf8");
     // Another caller's events, or those of an interrupted run, pass by here too.
-    if (body.includes(workspaceId)) record(events, String(properties.messageId), body);
+    if (!body.includes(workspaceId)) return;
+    record(announced.get(fields.routingKey) ?? events, String(properties.messageId), body);
   };
   const kept = await keepConnected({
     ...options,
@@ -67,14 +74,15 @@ export async function openObserver(options: ObserverOptions): Promise<Observer> 
       channel.on("close", () => void connection.close().catch(() => {}));
       await channel.prefetch(PREFETCH);
       for (const queue of Object.values(queues)) await channel.assertQueue(queue, QUEUE);
-      await channel.bindQueue(queues.events, `${prefix}.events`, EVENT_TYPE);
+      for (const type of [EVENT_TYPE, ...ANNOUNCED_TYPES])
+        await channel.bindQueue(queues.events, `${prefix}.events`, type);
       await consume(channel, queues.replies, onReply);
       await consume(channel, queues.events, onEvent);
     },
   });
   const close = () => kept.close();
   const depth = depthReader(() => kept.current(), prefix);
-  return { replyQueue: queues.replies, replies, repliedAt, events, depth, close };
+  return { replyQueue: queues.replies, replies, repliedAt, events, announced, depth, close };
 }
 
 /** What was seen is acked, so that what a lost connection carried comes again. */

@@ -22,6 +22,8 @@ export interface Page {
   /** Whether the independent check found nothing wrong, and what it says. */
   verdict: { good: boolean; text: string };
   sections: PageSection[];
+  /** A digest as it was mailed, whole HTML; undefined where none came. */
+  digest?: { html: string; caption: string; file: string } | undefined;
   table: { head: string[]; rows: string[][] };
 }
 
@@ -58,6 +60,8 @@ figure svg { display: block; width: 100%; height: auto }
 }
 figcaption { color: var(--soft); font-size: 13px; margin-top: 10px }
 figcaption a { color: inherit; white-space: nowrap }
+.mail { max-width: 680px }
+.mail iframe { display: block; width: 100%; height: 720px; border: 0; background: #fff }
 .table { overflow-x: auto }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums }
 th, td { padding: 8px 14px; text-align: right; white-space: nowrap; border-top: 1px solid var(--line) }
@@ -84,6 +88,7 @@ ${page.figures.map(renderFigure).join("\n")}
 </div>
 <p class="verdict ${verdict.good ? "good" : "bad"}">${verdict.good ? "✓" : "✗"} ${escapeHtml(verdict.text)}</p>
 ${page.sections.map(renderSection).join("\n")}
+${renderDigest(page.digest)}
 <h2>By project</h2>
 ${renderRows(page.table)}
 </main>
@@ -101,6 +106,13 @@ function renderSection({ title: name, charts }: PageSection): string {
       `<figure><div class="drawing" tabindex="0" role="group" aria-label="${escapeHtml(title)}">${asElement(svg)}</div><figcaption>${escapeHtml(caption)} <a href="${escapeHtml(file)}">${escapeHtml(file)}</a></figcaption></figure>`,
   );
   return `<section><h2>${escapeHtml(name)}</h2><div class="charts">\n${figures.join("\n")}\n</div></section>`;
+}
+
+/** In a frame without scripts and of its own style, as a mail program shows it. */
+function renderDigest(digest: Page["digest"]): string {
+  if (digest === undefined) return "";
+  const { html, caption, file } = digest;
+  return `<section><h2>A digest</h2><figure class="mail"><iframe sandbox title="A digest" srcdoc="${escapeHtml(html)}"></iframe><figcaption>${escapeHtml(caption)} <a href="${escapeHtml(file)}">${escapeHtml(file)}</a></figcaption></figure></section>`;
 }
 
 function renderRows({ head, rows }: Page["table"]): string {

@@ -39,11 +39,13 @@ const CHARTS = [
   },
 ] as const;
 
+const DIGEST = { file: "digest.html", caption: "One of the mails, as the mail server got it." };
+
 /** Removes the pictures of an earlier run: those of another tracker would stand beside ours. */
 export function removePictures(folder: string): void {
   mkdirSync(folder, { recursive: true });
   const ours = new RegExp(
-    `^(index\\.html|.+-(${CHARTS.map(({ slug }) => slug).join("|")})\\.svg)$`,
+    `^(index\\.html|digest\\.html|.+-(${CHARTS.map(({ slug }) => slug).join("|")})\\.svg)$`,
   );
   for (const file of readdirSync(folder).filter((name) => ours.test(name)))
     rmSync(join(folder, file));
@@ -53,7 +55,8 @@ export function removePictures(folder: string): void {
 export function writePictures(
   folder: string,
   flows: AnsweredFlow[],
-  page: Omit<Page, "sections">,
+  page: Omit<Page, "sections" | "digest">,
+  digestHtml?: string,
 ): string {
   mkdirSync(folder, { recursive: true });
   const sections: PageSection[] = [];
@@ -70,7 +73,9 @@ export function writePictures(
     sections.push({ title, charts });
   }
   const path = join(folder, "index.html");
-  writeFileSync(path, renderPage({ ...page, sections }));
+  const digest = digestHtml === undefined ? undefined : { html: digestHtml, ...DIGEST };
+  if (digest !== undefined) writeFileSync(join(folder, digest.file), digest.html);
+  writeFileSync(path, renderPage({ ...page, sections, digest }));
   return path;
 }
 

@@ -15,7 +15,7 @@ type Lookup = Record<string, { name: string; group?: StateGroup }>;
 
 /** The input of `activities.record`, as far as this demo uses it. */
 export interface ChangeInput {
-  type: "issue.activity.created" | "issue.activity.updated";
+  type: "issue.activity.created" | "issue.activity.updated" | "comment.activity.created";
   issueId: string;
   projectId: string;
   workspaceId: string;

@@ -1,6 +1,7 @@
 /** What is published: every issue's creation and every change set as one job for `activities.record`. */
 
 import { randomFrom } from "../../show/random.ts";
+import { type Audience, gatherAudience } from "./audience.ts";
 import type { Issue } from "./history.ts";
 import { type ChangeInput, replayIssue } from "./plan-issue.ts";
 import { planeIds } from "./plane.ts";
@@ -33,6 +34,8 @@ export interface Plan {
   keyOfItem: Map<string, string>;
   /** The last UTC day that the flow is asked for. */
   lastDay: string;
+  /** Who is told of it. */
+  audience: Audience;
 }
 
 export interface PlanOptions {
@@ -43,10 +46,14 @@ export interface PlanOptions {
   windowJobs?: number;
   /** Share of the jobs that are published twice. */
   twice?: number;
+  /** Whether people talk about their items, too, and mention each other. */
+  comments?: boolean;
 }
 
+const byTime = (a: PlannedJob, b: PlannedJob) => a.input.epoch - b.input.epoch;
+
 export function planJobs(issues: Issue[], options: PlanOptions): Plan {
-  const { runId, seed, windowJobs = 500, twice = 0.02 } = options;
+  const { runId, seed, windowJobs = 500, twice = 0.02, comments = false } = options;
   const ids = planeIds(runId);
   const jobs: PlannedJob[] = [];
   const projects = new Map<string, PlannedProject>();
@@ -66,8 +73,12 @@ export function planJobs(issues: Issue[], options: PlanOptions): Plan {
       jobs.push({ id: jobId(runId, issue.key, index, step), projectId: project.id, input });
     keyOfItem.set(ids("issue", issue.key), issue.key);
   }
-  jobs.sort((a, b) => a.input.epoch - b.input.epoch);
+  jobs.sort(byTime);
+  const audience = gatherAudience(jobs, ids, seed);
+  if (comments) jobs.push(...audience.comments);
+  jobs.sort(byTime);
   return {
+    audience,
     runId,
     workspaceId: ids("workspace", ""),
     projects: [...projects.values()].sort((a, b) => b.issues - a.issues),

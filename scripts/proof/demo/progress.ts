@@ -18,7 +18,8 @@ export interface Expected {
   events: number;
 }
 
-const ENGINES = ["activities", "analytics"] as const;
+const READERS = ["analytics", "notifications", "automations"] as const;
+const ENGINES = ["activities", ...READERS] as const;
 type Engine = (typeof ENGINES)[number];
 
 export interface Progress {
@@ -39,21 +40,25 @@ export function followProgress(
   published: () => number,
 ): Progress {
   const waiting = new Map<string, number>();
-  const taken = new Set<string>();
+  const taken = new Map<Engine, Set<string>>(READERS.map((engine) => [engine, new Set()]));
   let calls = 0;
-  const rates = { activities: rateMeter(), analytics: rateMeter() };
+  const rates = new Map(ENGINES.map((engine) => [engine, rateMeter()]));
 
   /** Asks only for events that had no result yet, so that it costs less and less. */
   const readTaken = async () => {
     // The oldest ones: they are done first, and asking for all of them would cost the fleet its time.
-    const open = observer.events.keys().filter((id) => !taken.has(id));
-    for (const id of await rows.finished("analytics", [...open.take(MAX_ASKED)])) taken.add(id);
+    for (const [engine, known] of taken) {
+      const open = observer.events.keys().filter((id) => !known.has(id));
+      for (const id of await rows.finished(engine, [...open.take(MAX_ASKED)])) known.add(id);
+    }
   };
 
   /** Came to the engine, each job once: its copies are not run, but answered. */
   const came = (engine: Engine) =>
-    engine === "activities" ? published() : observer.events.size + calls;
-  const done = (engine: Engine) => (engine === "activities" ? observer.replies.size : taken.size);
+    engine === "activities"
+      ? published()
+      : observer.events.size + (engine === "analytics" ? calls : 0);
+  const done = (engine: Engine) => taken.get(engine)?.size ?? observer.replies.size;
   const running = (engine: Engine) =>
     Math.max(0, came(engine) - done(engine) - (waiting.get(engine) ?? 0));
   const view = (workers: Workers, engine: Engine): EngineView => ({
@@ -62,7 +67,7 @@ export function followProgress(
     running: running(engine),
     done: done(engine),
     total: engine === "activities" ? expected.jobs : expected.events,
-    perSecond: rates[engine](done(engine)),
+    perSecond: rates.get(engine)?.(done(engine)) ?? 0,
     replicas: workers.replicas(engine),
     maxReplicas: workers.maxReplicas(engine),
   });
@@ -87,10 +92,13 @@ export function followProgress(
     async done(signal) {
       let movedAt = Date.now();
       let before = -1;
-      while (observer.replies.size < expected.jobs || taken.size < expected.events) {
+      const takenInAll = () => sumOf([...taken.values()].map(({ size }) => size));
+      const isDone = () =>
+        observer.replies.size >= expected.jobs && takenInAll() >= expected.events * READERS.length;
+      while (!isDone()) {
         await delay(POLL_MS, undefined, { signal });
         await readTaken();
-        const now = observer.replies.size + observer.events.size + taken.size;
+        const now = observer.replies.size + observer.events.size + takenInAll();
         if (now !== before) movedAt = Date.now();
         before = now;
         if (Date.now() - movedAt > STALLED_MS) return false;
@@ -99,6 +107,8 @@ export function followProgress(
     },
   };
 }
+
+const sumOf = (counts: number[]) => counts.reduce((sum, count) => sum + count, 0);
 
 /** Per second over the last window, from samples of a count that grows. */
 function rateMeter() {

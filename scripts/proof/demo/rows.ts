@@ -13,11 +13,21 @@ export interface Row {
   finishedAtMs: number;
 }
 
+export interface MailRow {
+  messageId: string | null;
+  state: string | null;
+  address: string | null;
+  /** `<receiver> <activity>` of each entry of its window. */
+  entries: string[];
+}
+
 export interface Rows {
   /** All rows of an engine whose job id is one of the given. */
   read(engine: string, jobIds: string[]): Promise<Row[]>;
   /** Those of the given jobs that have a row. */
   finished(engine: string, jobIds: string[]): Promise<string[]>;
+  /** Each window of mails of a workspace, mailed or not. */
+  mails(workspaceId: string): Promise<MailRow[]>;
   close(): Promise<void>;
 }
 
@@ -27,6 +37,14 @@ const SELECT = `select job_id as "jobId", status, code, reply::text as reply,
     extract(epoch from finished_at)::float8 * 1000 as "finishedAtMs"
   from engine.results where engine = $1 and job_id = any($2)`;
 const FINISHED = "select job_id from engine.results where engine = $1 and job_id = any($2)";
+
+const MAILS = `
+  select m.message_id as "messageId", m.state, m.address,
+    array(select e.receiver_id || ' ' || e.activity_id from engine_notifications.mail_entries e
+      where e.receiver_id = w.receiver_id and e.due_ms = w.due_ms) as entries
+  from engine_notifications.mail_windows w
+  left join engine_notifications.mails m using (receiver_id, due_ms)
+  where w.workspace_id = $1`;
 
 export function openRows(databaseUrl: string): Rows {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 });
@@ -41,6 +59,7 @@ export function openRows(databaseUrl: string): Rows {
       const { rows } = await pool.query<{ job_id: string }>(FINISHED, [engine, jobIds]);
       return rows.map((row) => row.job_id);
     },
+    mails: async (workspaceId) => (await pool.query<MailRow>(MAILS, [workspaceId])).rows,
     close: () => pool.end(),
   };
 }

@@ -4,11 +4,15 @@ import { join } from "node:path";
 import { connect, contractOf } from "../../../shared/client/index.ts";
 import activities from "../../../workers/activities/index.ts";
 import analytics from "../../../workers/analytics/index.ts";
+import automations from "../../../workers/automations/index.ts";
+import notifications from "../../../workers/notifications/index.ts";
 import { startLive } from "../../show/terminal/live.ts";
 import { checkJobs, Findings, type Totals } from "./check.ts";
 import { checkFlow } from "./check-flow.ts";
+import { checkTold, type ToldTotals } from "./check-told.ts";
 import { type AnsweredFlow, flowsToAsk } from "./flows.ts";
 import type { Issue } from "./history.ts";
+import { type CaughtMail, openMailCatcher } from "./mail-catcher.ts";
 import { openObserver } from "./observe.ts";
 import { replayFlow } from "./oracle.ts";
 import { recordHere } from "./pass-without-fleet.ts";
@@ -18,6 +22,7 @@ import { nothingPublished, publishAll, type Send } from "./publish.ts";
 import { openRows } from "./rows.ts";
 import { sendAgain } from "./send-again.ts";
 import { type Latency, latencyOf } from "./summary.ts";
+import { expectTold, mailsDone, makeKnown, startOfReplay, tellAtTheEnd } from "./telling.ts";
 import { type DemoUsers, publisherOf } from "./users.ts";
 import { renderFrame, renderLine, type View } from "./view.ts";
 import { startWorkers } from "./workers.ts";
@@ -47,6 +52,8 @@ export interface RunOptions {
 
 export interface RunResult {
   totals: Totals;
+  told: ToldTotals;
+  mails: readonly CaughtMail[];
   flows: AnsweredFlow[];
   latency: Latency;
   findings: Findings;
@@ -69,11 +76,14 @@ export async function runDemo(options: RunOptions): Promise<RunResult> {
   closers.defer(() => view.stop());
 
   const { client, observer, published, signal } = stage;
+  await makeKnown(options.plan, stage);
+  await startOfReplay(signal);
+  const replayFrom = Date.now();
   const send: Send = (input, how) =>
     sendAgain(() => client.send("activities", "record", input, how), signal);
   await publishAll(send, options.plan, observer.replyQueue, published, signal);
   const complete = await stage.progress.done(signal);
-  const replayS = (Date.now() - startedAt) / 1_000;
+  const replayS = (Date.now() - replayFrom) / 1_000;
 
   const findings = new Findings();
   if (!complete) findings.add("lost", "nothing moved for 30 s, and not all was done");
@@ -81,14 +91,23 @@ export async function runDemo(options: RunOptions): Promise<RunResult> {
   const flows = await askForFlows(options.plan, stage);
   show("checking the flow");
   checkFlows(flows, options, findings);
+  show("deadlines and a sweep");
+  const swept = await tellAtTheEnd(options.plan, stage);
+  const expected = expectTold(options.plan, stage.expectedOutputs);
+  show("waiting for the last digests");
+  await mailsDone(options.plan, expected, stage);
   show("cooling down to zero");
   await stage.workers.atZero(signal);
   await stage.workers.stop();
   show("checking the jobs");
   view.stop();
   const { totals, latency } = await checkResults(options.plan, stage, findings);
+  const { announced } = observer;
+  const { mails } = stage.mail;
+  const mailRows = await stage.rows.mails(options.plan.workspaceId);
+  const told = checkTold({ announced, mails, mailRows, swept }, expected, findings);
   return {
-    totals,
+    ...{ totals, told, mails },
     flows,
     latency,
     findings,
@@ -98,7 +117,7 @@ export async function runDemo(options: RunOptions): Promise<RunResult> {
 }
 
 /** What takes part in a run, and what it is measured against. */
-type Stage = Awaited<ReturnType<typeof openStage>>;
+export type Stage = Awaited<ReturnType<typeof openStage>>;
 
 async function openStage(options: RunOptions, closers: AsyncDisposableStack) {
   const { plan, urls, users, prefix } = options;
@@ -115,12 +134,13 @@ async function openStage(options: RunOptions, closers: AsyncDisposableStack) {
     await openObserver({ ...plan, amqpUrl, prefix, onGivenUp: onFailure }),
     (it) => it.close(),
   );
-  const contract = contractOf(activities, analytics);
+  const contract = contractOf(activities, analytics, notifications, automations);
   const client = closers.adopt(
     await connect({ amqpUrl, prefix, appId: publisherOf(plan.runId), contract }),
     (it) => it.close(),
   );
   const published = nothingPublished();
+  const mail = closers.use(await openMailCatcher());
   const progress = followProgress(observer, rows, expected, () => published.at.size);
   closers.defer(progress.close);
   const workers = closers.adopt(
@@ -132,11 +152,18 @@ async function openStage(options: RunOptions, closers: AsyncDisposableStack) {
       logFolder: join(options.outFolder, "logs"),
       repository: options.repository,
       onFailure,
+      smtpUrl: mail.url,
     }),
     (it) => it.stop(),
   );
   const signal = AbortSignal.any([options.signal, failure.signal]);
-  return { rows, observer, client, published, progress, workers, signal, expectedOutputs };
+  return {
+    ...{ rows, mail, observer, client, published },
+    progress,
+    workers,
+    signal,
+    expectedOutputs,
+  };
 }
 
 /** `show` names the phase that begins. */

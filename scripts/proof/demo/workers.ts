@@ -19,7 +19,7 @@ export interface Workers {
   readonly scaling: string;
   /** Workers that did not end well. */
   readonly warnings: string[];
-  /** Resolves when KEDA's cooldown has brought all back to zero. */
+  /** Resolves when KEDA's cooldown has brought all back to zero that is not always on. */
   atZero(signal: AbortSignal): Promise<void>;
   /** Drains what is left. Safe to call twice. */
   stop(): Promise<void>;
@@ -36,6 +36,8 @@ export interface WorkersOptions {
   repository: string;
   /** Called once, when workers keep dying. */
   onFailure(error: Error): void;
+  /** SMTP server that takes the mails. */
+  smtpUrl: string;
 }
 
 /** More processes than these only fight with the services for the cores; 2 and 1 are fastest on two. */
@@ -43,6 +45,7 @@ const CORES = availableParallelism();
 const MOST: Record<string, number> = {
   activities: Math.min(4, Math.max(2, CORES)),
   analytics: Math.min(3, Math.max(1, CORES >> 1)),
+  ...{ notifications: 1, automations: 1, scheduler: 1 },
 };
 /**
  * The shortest cooldown in real time, as a multiple of the age of the broker's figures: a figure of an
@@ -69,7 +72,13 @@ export function startWorkers(options: WorkersOptions): Workers {
   let crashes = 0;
   const fleet = createFleet({
     scaledObjects,
-    env: { ...process.env, ...urls, ENGINE_PREFIX: prefix, WORKER_ID: prefix },
+    env: {
+      ...process.env,
+      ...urls,
+      ...mailEnv(options.smtpUrl),
+      ENGINE_PREFIX: prefix,
+      WORKER_ID: prefix,
+    },
     envOf: options.users.envOf,
     logFolder,
     repository,
@@ -98,6 +107,14 @@ export function startWorkers(options: WorkersOptions): Workers {
     stop: () => fleet.stop(),
   };
 }
+
+/** A server on this machine has no certificate, and its mails lead nowhere. */
+const mailEnv = (smtpUrl: string) => ({
+  NOTIFICATIONS_SMTP_URL: smtpUrl,
+  NOTIFICATIONS_SMTP_TLS: "off",
+  NOTIFICATIONS_MAIL_FROM: "Tiendaleón <avisos@tl.example>",
+  NOTIFICATIONS_ISSUE_URL: "https://app.tl.example/{workspaceId}/browse/{issueId}",
+});
 
 /** Fast clocks would ask for figures that can't have changed yet, and the broker shares the cores. */
 function rememberFor(ms: number): (trigger: RabbitMqTrigger) => Promise<TriggerReading> {

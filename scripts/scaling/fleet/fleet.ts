@@ -35,7 +35,7 @@ export interface Fleet {
   readonly engines: readonly ScaledEngine[];
   /** Begins to follow the queues, from 0 replicas. */
   start(): void;
-  /** Resolves when no process is left, which only KEDA's cooldown brings about. */
+  /** Resolves when no process is left of what scales to zero, which only KEDA's cooldown brings about. */
   atZero(signal: AbortSignal): Promise<void>;
   /** Drains all workers and waits for them. Safe to call twice. */
   stop(): Promise<void>;
@@ -83,7 +83,8 @@ export function createFleet(options: FleetOptions): Fleet {
   const loops: Promise<void>[] = [];
   const isAtZero = () =>
     engines.every(
-      ({ deployment: { pods } }) => pods.running + pods.draining + pods.crashLooping === 0,
+      ({ deployment: { pods }, scaledObject: { minReplicaCount } }) =>
+        minReplicaCount > 0 || pods.running + pods.draining + pods.crashLooping === 0,
     );
 
   return {
