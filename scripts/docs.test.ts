@@ -13,6 +13,7 @@ import { SPAN } from "./proof/demo/figures.ts";
 import { generateHistory } from "./proof/demo/generator.ts";
 import { recordHere } from "./proof/demo/pass-without-fleet.ts";
 import { planJobs } from "./proof/demo/plan.ts";
+import { expectTold } from "./proof/demo/telling.ts";
 import { REPOSITORY } from "./repository.ts";
 import { loadWorkers, ownVariables } from "./workers.ts";
 
@@ -218,10 +219,17 @@ test("a script's line of figures has names that scripts print", () => {
 test("the figures of the README's demo are those of its plan", () => {
   const line = figureLines("README.md").find((text) => text.startsWith("demo: "));
   const { seed, runId } = { seed: "tiendaleon", runId: "docs" };
-  const { jobs } = planJobs(generateHistory({ seed, months: SPAN.months }), { runId, seed });
+  const history = generateHistory({ seed, months: SPAN.months });
+  const plan = planJobs(history, { runId, seed, comments: true });
+  const { jobs } = plan;
   const events = jobs.filter(({ id, input }) => recordHere(input, id).activities.length > 0);
   const each = `results=${jobs.length} replies=${jobs.length} events=${events.length}`;
   expect(line).toBe(`demo: jobs=${jobs.length} ${each} lost=0 doubled=0 different=0 seconds=…`);
+  const outputs = new Map(jobs.map(({ id, input }) => [id, recordHere(input, id)] as const));
+  const { inApp, fired, breached, swept } = expectTold(plan, outputs);
+  const told = `rules_fired=${fired.size} breaches=${breached.size} swept=${swept.size}`;
+  // How many windows there are depends on when the demo is run.
+  expect(figureLines("README.md")).toContain(`told: notifications=${inApp.size} mails=6 ${told}`);
   expect(read("scripts/proof/demo.ts")).toContain(`DEFAULT_SEED = "${seed}"`);
 });
 

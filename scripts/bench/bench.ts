@@ -13,7 +13,7 @@ import noop from "./noop/index.ts";
 import { type BenchOptions, readOptions } from "./options.ts";
 import { canMeasureUsage } from "./process-usage.ts";
 import { describeProfile } from "./profile.ts";
-import { type BenchResult, describe, lastLine, summarise } from "./report.ts";
+import { type BenchResult, describe, engineLines, lastLine, summarise } from "./report.ts";
 import { measureRpc } from "./rpc.ts";
 import { measureRounds } from "./throughput.ts";
 import { killAllStarted } from "./worker-process.ts";
@@ -95,6 +95,7 @@ async function main(): Promise<void> {
   if (options.profile) for (const line of describeProfile(`${FOLDER}/profile`)) console.log(line);
   for (const line of describe(result)) console.log(line);
   console.log(`\nWritten: out/bench/bench.json, out/bench/bench.svg`);
+  for (const line of engineLines(result)) console.log(line);
   console.log(lastLine(result));
 }
 

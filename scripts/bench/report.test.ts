@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { drawChart } from "./chart.ts";
 import { readOptions } from "./options.ts";
-import { type BenchResult, describe, lastLine, summarise } from "./report.ts";
+import { type BenchResult, describe, engineLines, lastLine, summarise } from "./report.ts";
 import type { Rounds } from "./throughput.ts";
 
 const measured = (...speeds: number[]) =>
@@ -34,6 +34,15 @@ test("a ratio is the median of the ratios within each round", () => {
 test("a peer that is not installed is named", () => {
   const result = resultOf(new Map(), { leftOut: ["celery"] });
   expect(describe(result).join("\n")).toMatch(/celery +left out/);
+});
+
+test("each engine that was measured has a line, and none where none was", () => {
+  const [measurement] = measured(300);
+  const engines = [{ engine: "notifications", ...(measurement ?? expect.fail()) }];
+  expect(engineLines(resultOf(new Map(), { engines }))).toEqual([
+    "notifications: jobs_per_second=300 cpu_us_per_job=50.0 peak_rss_mb=90",
+  ]);
+  expect(engineLines(resultOf(new Map()))).toEqual([]);
 });
 
 test("the chart holds every peer and escapes what it did not choose", () => {

@@ -103,6 +103,13 @@ function row(first: string, ...cells: string[]): string {
   return [first.padEnd(COLUMNS[0] ?? 0), ...padded].join("  ").trimEnd();
 }
 
+/** A line that scripts read for each engine that was measured. */
+export const engineLines = ({ engines = [] }: BenchResult) =>
+  engines.map(
+    ({ engine, jobsPerSecond, cpuUsPerJob, peakRssMb }) =>
+      `${engine}: jobs_per_second=${jobsPerSecond.toFixed(0)} cpu_us_per_job=${cpuUsPerJob.toFixed(1)} peak_rss_mb=${peakRssMb.toFixed(0)}`,
+  );
+
 /** The line that scripts read; a part that did not run is `n/a`. */
 export function lastLine({ peers, rpc, coldStart }: BenchResult): string {
   const peer = (name: PeerName) => peers.find((each) => each.name === name);
