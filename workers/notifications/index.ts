@@ -54,7 +54,7 @@ export default defineWorker({
       emits: { "notification.created": NotificationCreated },
       examples: NOTIFY_EXAMPLES,
       maxInputBytes: 8 * MIB,
-      handle: notify,
+      handleBatch: (jobs, batch) => notify(jobs, batch),
     }),
 
     /** Keeps who is a member of a project, and where and how they are told. */

@@ -23,6 +23,17 @@ export async function triedJobs(
   if (Object.keys(actions).length === 0)
     throw new BadImageRequest(`${name} takes no jobs of its own: try another engine's image.`);
   const sampleJobs = await loadSampleJobs(name);
-  const [, action = ""] = sampleJobs(0, []).type.split(".");
-  return { action, input: (n) => sampleJobs(n, []).input };
+  const { type } = sampleJobs(0, []);
+  const [, action = ""] = type.split(".");
+  // An engine's samples may be of several actions.
+  const isTried = (n: number) => sampleJobs(n, []).type === type;
+  const tried: number[] = [];
+  return {
+    action,
+    input(n) {
+      for (let next = (tried.at(-1) ?? -1) + 1; tried.length <= n; next++)
+        if (isTried(next)) tried.push(next);
+      return sampleJobs(tried[n] as number, []).input;
+    },
+  };
 }

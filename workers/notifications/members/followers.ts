@@ -53,20 +53,25 @@ export interface Followed {
 }
 
 const READ = `
-  select i.key, i.name, coalesce(i.created_by, i.creator) created_by,
+  select i.issue_id, i.key, i.name, coalesce(i.created_by, i.creator) created_by,
     array(select f.member_id from engine_notifications.followers f where f.issue_id = i.issue_id
       and f.role = 'subscriber' and f.is_on and f.at_ms >= i.subscribers_ms order by 1) subscribers,
     array(select f.member_id from engine_notifications.followers f where f.issue_id = i.issue_id
       and f.role = 'assignee' and f.is_on and f.at_ms >= i.assignees_ms order by 1) assignees
-  from engine_notifications.items i where i.issue_id = $1`;
+  from engine_notifications.items i where i.issue_id = any($1::text[])`;
 
-/** Undefined for an item that nobody told of. */
-export async function readFollowed(tx: Tx, issueId: string): Promise<Followed | undefined> {
-  const { rows } = await tx.query<Omit<Followed, "createdBy"> & { created_by: string | null }>(
-    READ,
-    [issueId],
+/** By item; those that nobody told of are left out. */
+export async function readFollowed(
+  tx: Tx,
+  issueIds: readonly string[],
+): Promise<Map<string, Followed>> {
+  const { rows } = await tx.query<
+    Omit<Followed, "createdBy"> & { issue_id: string; created_by: string | null }
+  >(READ, [issueIds]);
+  return new Map(
+    rows.map(({ issue_id: issueId, created_by: createdBy, ...rest }) => [
+      issueId,
+      { createdBy, ...rest },
+    ]),
   );
-  if (rows[0] === undefined) return undefined;
-  const { created_by: createdBy, ...rest } = rows[0];
-  return { createdBy, ...rest };
 }

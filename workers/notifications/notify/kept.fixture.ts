@@ -4,7 +4,7 @@ import type { Tx } from "@tl-engine/shared";
 import { createLog } from "@tl-engine/shared/process/log";
 import { openDatabase } from "@tl-engine/shared/stores/database";
 import { migrate, readMigrations } from "@tl-engine/shared/stores/migrate";
-import { runAction, type TestJob } from "@tl-engine/shared/testing/test-job";
+import { runAction, runBatch, type TestJob } from "@tl-engine/shared/testing/test-job";
 import { MailSettings } from "../digest/settings.ts";
 import worker from "../index.ts";
 
@@ -56,13 +56,23 @@ export async function openKept(databaseUrl: string) {
       return inTransaction(async (tx) => {
         const whole = { workspaceId, ...input };
         const of = worker.actions[action];
-        const { output, job } = await runAction(of as never, whole as never, {
-          tx,
-          env: env as never,
-        });
+        const options = { tx, env: env as never };
+        if (action === "notify") {
+          const { outputs, jobs } = await runBatch(of as never, [whole] as never, options);
+          return {
+            output: outputs[0] as Record<string, unknown>,
+            job: jobs[0] as never as TestJob,
+          };
+        }
+        const { output, job } = await runAction(of as never, whole as never, options);
         return { output: output as Record<string, unknown>, job: job as unknown as TestJob };
       });
     },
+    /** Runs changes as one batch. */
+    runTogether: (changes: readonly object[]) =>
+      inTransaction((tx) =>
+        runBatch(worker.actions.notify, changes as never, { tx, env: MAIL as never }),
+      ),
     /** All rows of the workspace, as text, with its name taken out. */
     async tables(workspaceId: string): Promise<string[]> {
       const lines: string[] = [];

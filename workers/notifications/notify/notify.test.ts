@@ -73,6 +73,21 @@ describe.skipIf(!databaseUrl)("on Postgres", () => {
   }
   const priority = { field: "priority", newValue: "high" };
 
+  test("of two changes of one item in a batch the second tells who made the first", async () => {
+    const w = workspace();
+    await w.members(["ana", "luis"]);
+    const change = (actorId: string, n: number) => ({
+      ...{ workspaceId: w.own, projectId: w.id("p"), issueId: w.id("i"), actorId },
+      ...{ type: "issue.activity.updated", epoch: epochOf(n) },
+      activities: [{ id: `b${n}`, issueId: w.id("i"), actorId, epoch: epochOf(n), ...priority }],
+    });
+    const { outputs } = await kept.runTogether([change(w.id("ana"), 1), change(w.id("luis"), 2)]);
+    expect(outputs).toMatchObject([
+      { inApp: 0, newSubscribers: [w.id("ana")] },
+      { inApp: 1, newSubscribers: [w.id("luis")] },
+    ]);
+  });
+
   test("followers who are members are told, with ids of the receiver and the entry", async () => {
     const w = workspace();
     await w.members(["ana", "luis", "eva"]);

@@ -1,6 +1,14 @@
 /** Tells of a recorded change whoever has to be told, by what is kept of members and followers. */
 import { createHash } from "node:crypto";
-import { atOnce, inTurns, type Job, type Run, type Steps, type Tx } from "@tl-engine/shared";
+import {
+  atOnce,
+  type Batch,
+  type BatchItem,
+  inTurns,
+  type Run,
+  type Steps,
+  type Tx,
+} from "@tl-engine/shared";
 import type { z } from "zod";
 import type { MailEntry } from "../digest/entry.ts";
 import { queueMail } from "../digest/queue.ts";
@@ -30,28 +38,115 @@ import {
 export const NOTIFY_EVENTS = "notification.created";
 type Emits = { "notification.created": typeof NotificationCreated };
 
+type Change = BatchItem<NotifyInput, Emits>;
+type Told = z.input<typeof NotifyOutput>;
+
+/**
+ * Outputs in the jobs' order. Changes of different items go together, a statement for all of them; of one item each sees
+ * who follows it since the one before.
+ */
 export async function notify(
-  input: NotifyInput,
-  job: Job<Emits>,
-): Promise<z.input<typeof NotifyOutput>> {
-  const tx = await job.tx();
-  const run: Run = isLong(input) ? (steps) => inTurns(steps, job.signal) : atOnce;
-  await learn(tx, input);
-  const followed = await readFollowed(tx, input.issueId);
-  const change = changeOf(input, followed);
-  const texts = await run(readTexts(change));
-  const members = await readMembers(tx, input.projectId, whoMayBeTold(change, texts));
-  const told = await run(recipientsOf({ ...change, members }, MOST_TOLD, texts));
-  await keepFollowers(tx, input.workspaceId, subscriptionsOf(input, told));
-  const settings = job.env as MailSettings;
-  for (const mails of mailsOf(input, told.email, followed, members)) {
-    setTimers(job, await queueMail(tx, mails, settings));
-    job.signal.throwIfAborted();
+  jobs: readonly Change[],
+  batch: Pick<Batch, "tx" | "env" | "signal">,
+): Promise<Told[]> {
+  const outputs = new Map<Change, Told>();
+  for (const round of roundsOf(jobs)) {
+    await tellRound(round, batch, outputs);
+    batch.signal.throwIfAborted();
   }
-  await run(announce(input, told, job));
-  const { inApp, email, newSubscribers } = told;
-  const counts = { inApp: inApp.length, mails: email.length };
-  return { ...counts, newSubscribers, warnings: warningsOf(told) };
+  return jobs.map((job) => outputs.get(job) as Told);
+}
+
+/** Two changes that touch one item are never in one round. */
+function roundsOf(jobs: readonly Change[]): Change[][] {
+  const next = new Map<string, number>();
+  const rounds: Change[][] = [];
+  for (const job of jobs) {
+    const { issueId, activities } = job.input;
+    const items = new Set([issueId, ...activities.map((entry) => entry.issueId)]);
+    const at = Math.max(...[...items].map((item) => next.get(item) ?? 0));
+    for (const item of items) next.set(item, at + 1);
+    rounds[at] ??= [];
+    rounds[at].push(job);
+  }
+  return rounds;
+}
+
+interface ReadChange {
+  job: Change;
+  run: Run;
+  change: ChangeToTell;
+  texts: ReadTexts;
+  /** Members who may have to be told, or are named. */
+  ids: string[];
+}
+
+async function tellRound(
+  jobs: readonly Change[],
+  { tx, env, signal }: Pick<Batch, "tx" | "env" | "signal">,
+  outputs: Map<Change, Told>,
+): Promise<void> {
+  const inputs = jobs.map(({ input }) => input);
+  await learn(tx, inputs);
+  const followed = await readFollowed(
+    tx,
+    inputs.map(({ issueId }) => issueId),
+  );
+  const read: ReadChange[] = [];
+  for (const job of jobs) {
+    const run: Run = isLong(job.input) ? (steps) => inTurns(steps, signal) : atOnce;
+    const change = changeOf(job.input, followed.get(job.input.issueId));
+    const texts = await run(readTexts(change));
+    read.push({ job, run, change, texts, ids: whoMayBeTold(change, texts) });
+  }
+  const members = await readMembers(
+    tx,
+    read.map(({ job, ids }) => ({ projectId: job.input.projectId, ids })),
+  );
+  const subscriptions: Subscription[] = [];
+  const mails: MailEntry[] = [];
+  for (const { job, run, change, texts, ids } of read) {
+    const { input } = job;
+    const own = members.of(input.projectId, ids);
+    const told = await run(recipientsOf({ ...change, members: own }, MOST_TOLD, texts));
+    subscriptions.push(...subscriptionsOf(input, told));
+    for (const mail of mailsOf(input, told.email, followed.get(input.issueId), own))
+      mails.push(mail);
+    await run(announce(input, told, job));
+    const { inApp, email, newSubscribers } = told;
+    const counts = { inApp: inApp.length, mails: email.length };
+    outputs.set(job, { ...counts, newSubscribers, warnings: warningsOf(told) });
+  }
+  await keepAll(tx, subscriptions);
+  await mail(mails, jobs[0] as Change, { tx, env, signal });
+}
+
+interface Subscription extends Follower {
+  workspaceId: string;
+}
+
+async function keepAll(tx: Tx, subscriptions: readonly Subscription[]): Promise<void> {
+  const byWorkspace = Map.groupBy(subscriptions, ({ workspaceId }) => workspaceId);
+  // In one order, so that two batches don't wait for each other.
+  for (const [workspaceId, own] of [...byWorkspace].toSorted(([a], [b]) => compare(a, b)))
+    await keepFollowers(tx, workspaceId, own);
+}
+
+/** Of one statement: what is mailed to thousands is put in so many at a time. */
+const MAILS_AT_ONCE = 1_000;
+
+/** By receiver, so that two batches lock the windows in the same order. */
+async function mail(
+  mails: readonly MailEntry[],
+  job: Change,
+  { tx, env, signal }: Pick<Batch, "tx" | "env" | "signal">,
+): Promise<void> {
+  const byReceiver = mails.toSorted((a, b) => compare(a.receiverId, b.receiverId));
+  for (let from = 0; from < byReceiver.length; from += MAILS_AT_ONCE) {
+    const some = byReceiver.slice(from, from + MAILS_AT_ONCE);
+    setTimers(job, await queueMail(tx, some, env as MailSettings));
+    signal.throwIfAborted();
+  }
 }
 
 const LONG = 100_000;
@@ -78,25 +173,31 @@ function changeOf(
   };
 }
 
-/** The item's title, who created it, and who it is assigned to; of relations' other ends as well. */
-async function learn(tx: Tx, input: NotifyInput): Promise<void> {
-  const { workspaceId, issueId, isCreation, actorId, epoch } = input;
-  const named = input.activities.findLast(
-    (entry) => entry.field === "name" && entry.issueId === issueId && entry.newValue,
+/** Items' titles, who created them, and who they are assigned to; of relations' other ends as well. */
+async function learn(tx: Tx, inputs: readonly NotifyInput[]): Promise<void> {
+  const named = inputs.map(({ issueId, activities }) =>
+    activities.findLast(
+      (entry) => entry.field === "name" && entry.issueId === issueId && entry.newValue,
+    ),
   );
   await tx.query(LEARN, [
-    ...[issueId, workspaceId, isCreation ? actorId : null],
-    ...[
-      named?.newValue?.slice(0, 1_000).replaceAll("\0", "") ?? null,
-      named === undefined ? 0 : msOf(epoch),
-    ],
+    inputs.map(({ issueId }) => issueId),
+    inputs.map(({ workspaceId }) => workspaceId),
+    inputs.map(({ isCreation, actorId }) => (isCreation ? actorId : null)),
+    named.map((entry) => entry?.newValue?.slice(0, 1_000).replaceAll("\0", "") ?? null),
+    inputs.map(({ epoch }, index) => (named[index] === undefined ? 0 : msOf(epoch))),
   ]);
-  await keepFollowers(tx, workspaceId, input.activities.flatMap(assignmentsOf));
+  await keepAll(
+    tx,
+    inputs.flatMap(({ workspaceId, activities }) =>
+      activities.flatMap(assignmentsOf).map((follower) => ({ ...follower, workspaceId })),
+    ),
+  );
 }
 
 const LEARN = `
   insert into engine_notifications.items as i (issue_id, workspace_id, creator, name, name_ms)
-  values ($1, $2, $3, $4, $5)
+  select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[]) order by 1
   on conflict (issue_id) do update set
     creator = least(i.creator, excluded.creator),
     name = case when excluded.name_ms > i.name_ms
@@ -137,24 +238,21 @@ function whoMayBeTold({ subscribers, actorId, entries }: ChangeToTell, texts: Re
  * Whoever acts follows the item, since then: said each time, so that changes that come in another order than they were
  * made leave the same behind.
  */
-function subscriptionsOf(input: NotifyInput, { newSubscribers }: Recipients): Follower[] {
+function subscriptionsOf(input: NotifyInput, { newSubscribers }: Recipients): Subscription[] {
   const ids = isSilent(input.type) ? [] : [input.actorId, ...newSubscribers];
   return ids.map((memberId) => ({
     ...{ issueId: input.issueId, role: "subscriber", memberId, isOn: true },
+    workspaceId: input.workspaceId,
     atMs: msOf(input.epoch),
   }));
 }
 
-/** Of one statement: what is mailed to thousands is put in so many at a time. */
-const MAILS_AT_ONCE = 1_000;
-
-/** By receiver, so that two changes lock the windows in the same order. */
 function* mailsOf(
   input: NotifyInput,
   mails: readonly Mail[],
   followed: Followed | undefined,
   members: readonly NamedMember[],
-): Generator<MailEntry[]> {
+): Generator<MailEntry> {
   const names = new Map(members.map(({ id, name }) => [id, name]));
   const { workspaceId, projectId, issueId } = input;
   const common = { workspaceId, projectId, issueId, issueKey: followed?.key };
@@ -167,23 +265,15 @@ function* mailsOf(
       },
     ]),
   );
-  const byReceiver = mails.toSorted((a, b) => compare(a.receiverId, b.receiverId));
-  for (let from = 0; from < byReceiver.length; from += MAILS_AT_ONCE)
-    yield byReceiver
-      .slice(from, from + MAILS_AT_ONCE)
-      .flatMap(({ receiverId, reason, activityId }) => {
-        const entry = entries.get(activityId);
-        return entry === undefined ? [] : [{ ...entry, receiverId, reason }];
-      });
+  for (const { receiverId, reason, activityId } of mails) {
+    const entry = entries.get(activityId);
+    if (entry !== undefined) yield { ...entry, receiverId, reason };
+  }
 }
 
 const compare = (a: string, b: string) => (a < b ? -1 : Number(a > b));
 
-function* announce(
-  input: NotifyInput,
-  told: Recipients,
-  job: Pick<Job<Emits>, "emit">,
-): Steps<void> {
+function* announce(input: NotifyInput, told: Recipients, job: Pick<Change, "emit">): Steps<void> {
   const { workspaceId, projectId, issueId, actorId, epoch } = input;
   const { inApp, newSubscribers } = told;
   if (inApp.length === 0 && newSubscribers.length === 0) return;
