@@ -3203,6 +3203,36 @@ export interface AutomationsTrackOutput {
   warningsTotal: number;
 }
 
+export interface AutomationsRecheckInput {
+  /**
+   * The project's workspace.
+   */
+  workspaceId: string;
+  /**
+   * The project whose policies changed.
+   */
+  projectId: string;
+  /**
+   * The job that changed them.
+   */
+  cause: string;
+  /**
+   * The last item that was looked at; empty for the first look.
+   */
+  after?: string;
+}
+
+export interface AutomationsRecheckOutput {
+  /**
+   * Items that were looked at; the rest of a large project follows.
+   */
+  items: number;
+  /**
+   * Timers that were set.
+   */
+  timers: number;
+}
+
 export interface AutomationsCheckInput {
   /**
    * The project's workspace.
@@ -4597,6 +4627,7 @@ export interface Engines {
     sla: { input: AutomationsSlaInput; output: AutomationsSlaOutput };
     policies: { input: AutomationsPoliciesInput; output: AutomationsPoliciesOutput };
     track: { input: AutomationsTrackInput; output: AutomationsTrackOutput };
+    recheck: { input: AutomationsRecheckInput; output: AutomationsRecheckOutput };
     check: { input: AutomationsCheckInput; output: AutomationsCheckOutput };
     sweep: { input: AutomationsSweepInput; output: AutomationsSweepOutput };
   };
@@ -4655,6 +4686,7 @@ export const CONTRACT: Contract<Engines, Events> = {
       sla: { version: 1, maxInputBytes: 4194304 },
       policies: { version: 1, maxInputBytes: 1048576 },
       track: { version: 1, maxInputBytes: 4194304 },
+      recheck: { version: 1, maxInputBytes: 1048576 },
       check: { version: 1, maxInputBytes: 1048576 },
       sweep: { version: 1, maxInputBytes: 8388608 },
     },

@@ -49,6 +49,7 @@ ENGINES: Dict[str, Dict[str, Dict[str, int]]] = {
         "sla": {"version": 1, "max_input_bytes": 4194304},
         "policies": {"version": 1, "max_input_bytes": 1048576},
         "track": {"version": 1, "max_input_bytes": 4194304},
+        "recheck": {"version": 1, "max_input_bytes": 1048576},
         "check": {"version": 1, "max_input_bytes": 1048576},
         "sweep": {"version": 1, "max_input_bytes": 8388608},
     },

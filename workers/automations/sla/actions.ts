@@ -1,12 +1,21 @@
 /** The actions of deadlines, for the engine's definition. */
 import { action, inTurns } from "@tl-engine/shared";
 import { answerSla, isoOf } from "./answer.ts";
-import { CHECK_EXAMPLES, POLICIES_EXAMPLES, SLA_EXAMPLES, TRACK_EXAMPLES } from "./examples.ts";
+import {
+  CHECK_EXAMPLES,
+  POLICIES_EXAMPLES,
+  RECHECK_EXAMPLES,
+  SLA_EXAMPLES,
+  TRACK_EXAMPLES,
+} from "./examples.ts";
+import { lookAfter, recheck } from "./recheck.ts";
 import {
   CheckInput,
   CheckOutput,
   PoliciesInput,
   PoliciesOutput,
+  RecheckInput,
+  RecheckOutput,
   SlaBreached,
   SlaDueSoon,
   SlaInput,
@@ -43,6 +52,7 @@ export const slaActions = {
         batch.tx,
         jobs.map(({ input }) => input),
       );
+      for (const job of jobs) lookAfter(job, job.input);
       return kept.map((count, index) => ({
         kept: count,
         warnings: jobs[index]?.input.keyWarnings ?? [],
@@ -59,6 +69,16 @@ export const slaActions = {
     examples: TRACK_EXAMPLES,
     maxInputBytes: 4 * MIB,
     handleBatch: (jobs, batch) => track(jobs, batch),
+  }),
+
+  /** Looks at a project's items after its policies changed: what `policies` sets off. By hand it does no harm. */
+  recheck: action({
+    version: 1,
+    input: RecheckInput,
+    output: RecheckOutput,
+    emits: SLA_EVENTS,
+    examples: RECHECK_EXAMPLES,
+    handleBatch: (jobs, batch) => recheck(jobs, batch),
   }),
 
   /** Looks at an item's deadlines: what its timer runs. To publish one by hand does no harm. */

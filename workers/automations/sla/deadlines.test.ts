@@ -165,6 +165,29 @@ test("what waits or is done has no timer, and an old one finds nothing", async (
   expect(about(itemId)).toEqual([]);
 });
 
+test("a policy that changes reaches the items that are known, some at a time", async () => {
+  const projectId = `${workspaceId}-changed`;
+  await putPolicy(projectId, { targetSeconds: 86_400 });
+  const createdAt = iso(Date.now() - 60_000);
+  const items = Array.from({ length: 250 }, (_, n) => ({ id: `${projectId}-${n}`, createdAt }));
+  const tracked = await fleet.publish("automations", "track", { workspaceId, projectId, items });
+  expect((await fleet.reply(tracked)).reply).toMatchObject({ output: { timers: 250 } });
+  const looks = () =>
+    kept.filter(({ type, body }) => type.includes("recheck") && body.includes(projectId));
+  await fleet.until("the first policy's look", () => looks()[0]);
+  kept.length = 0;
+  await putPolicy(projectId, { targetSeconds: 7_200 });
+  const due = Date.parse(createdAt) + 7_200_000;
+  const timers = () =>
+    kept.filter(({ runAtMs, type }) => runAtMs === due && type.includes("check.v1"));
+  const first = await fleet.until("the look", () => looks()[0]);
+  await context?.publish(first);
+  const second = await fleet.until("the rest", () => looks()[1]);
+  await context?.publish(second);
+  await fleet.until("all timers", () => (timers().length >= 250 ? true : undefined));
+  expect(new Set(timers().map(({ id }) => id)).size).toBe(250);
+});
+
 test("rules hear of a deadline", async () => {
   const projectId = `${workspaceId}-rules`;
   await putPolicy(projectId, { targetSeconds: 60 });

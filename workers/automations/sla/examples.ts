@@ -79,3 +79,12 @@ export const CHECK_EXAMPLES: readonly Example[] = [
     }),
   },
 ];
+
+export const RECHECK_EXAMPLES: readonly Example[] = [
+  {
+    title: "A project without items.",
+    input: (n, workspaceId) => ({
+      ...{ workspaceId, projectId: `${workspaceId}-untold`, cause: `policies-${n}` },
+    }),
+  },
+];

@@ -225,6 +225,24 @@ export const CheckInput = anySpelling(
   }),
 );
 export type CheckInput = z.output<typeof CheckInput>;
+
+export const RecheckInput = anySpelling(
+  z.object({
+    workspaceId: Id.describe("The project's workspace."),
+    projectId: Id.describe("The project whose policies changed."),
+    cause: Id.describe("The job that changed them."),
+    after: z
+      .string()
+      .max(255)
+      .default("")
+      .describe("The last item that was looked at; empty for the first look."),
+  }),
+);
+export type RecheckInput = z.output<typeof RecheckInput>;
+export const RecheckOutput = z.object({
+  items: z.int().describe("Items that were looked at; the rest of a large project follows."),
+  timers: z.int().describe("Timers that were set."),
+});
 export const CheckOutput = z.object({
   told: z.int().describe("Events that it announced."),
   nextCheckAt: z.string().nullable().describe("When it will be looked again, if nothing changes."),
