@@ -13,6 +13,7 @@ export {
   orJson,
   readByHandler,
 } from "./engine/spellings.ts";
+export { storable } from "./engine/storable.ts";
 export * from "./engine/turns.ts";
 export { BadFile, FilesUnavailable } from "./files/errors.ts";
 export type { Files, FilesOptions, StoredFile, Swept } from "./files/files.ts";

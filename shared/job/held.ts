@@ -10,17 +10,14 @@ import {
   type Envelope,
   emptyEnvelope,
   type Received,
-  readAddress,
   readHeaders,
-  readId,
   refusedJob,
-  storableAppId,
   storableType,
 } from "./envelope.ts";
 import { digest } from "./json.ts";
 import { type Fault, invalid, problemOf } from "./problem.ts";
-import { checkWay, ownHeaders, readPublisher } from "./publisher.ts";
-import { readBody, readInput, receive } from "./receive.ts";
+import { checkWay } from "./publisher.ts";
+import { readBody, readInput, readSender, receive } from "./receive.ts";
 import type { Reception, Target } from "./reception.ts";
 import { nameOf } from "./schema.ts";
 
@@ -69,7 +66,7 @@ function read(envelope: Envelope, reception: Reception, later: LaterJobs, now: n
   const engine = targetOf(fields, known, names);
   // Whose it is, and what it may say, is as it would be at its engine.
   const job = emptyEnvelope(delivery, engine);
-  const headers = readSenderOf(job, reception, faults);
+  const headers = readSender(job, reception, faults);
   const isReadable = checkContent(properties, faults);
   readHeaders(job, headers, faults);
   job.type = storableType(properties.type);
@@ -101,20 +98,6 @@ function targetOf(
 ): string {
   const [engine = ""] = exchange === names.later ? routingKey.split(".", 1) : [known?.[1]];
   return NAME.test(engine) ? engine : "";
-}
-
-function readSenderOf(
-  job: Envelope,
-  reception: Reception,
-  faults: Fault[],
-): Record<string, unknown> {
-  const { properties } = job.delivery.message;
-  const headers = ownHeaders(properties.headers, faults);
-  job.appId = storableAppId(properties.appId);
-  readId(job, properties, faults);
-  const believed = readPublisher(job, properties, headers, reception.identity, faults);
-  readAddress(job, properties, reception, faults);
-  return believed;
 }
 
 function countsOf(job: Envelope, routingKey: string, known: RegExpExecArray | null): Counts {

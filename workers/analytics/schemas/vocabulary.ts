@@ -1,5 +1,8 @@
 /** Words of the contract that several schemas use, and the ceilings of all lists. */
+import { storable } from "@tl-engine/shared";
 import { z } from "zod";
+
+export { storable } from "@tl-engine/shared";
 
 /** Plane's state groups. Open is backlog, unstarted or started; done is completed; cancelled is neither. */
 export const STATE_GROUPS = ["backlog", "unstarted", "started", "completed", "cancelled"] as const;
@@ -25,13 +28,6 @@ export const CEILINGS = {
   warningsListed: 100,
 } as const;
 
-/** Text that Postgres can store: it refuses NUL. */
-export const storable = (maxLength: number) =>
-  z
-    .string()
-    .max(maxLength)
-    .refine((text) => !text.includes("\0"), "must not hold a NUL character")
-    .meta({ pattern: "^[^\\u0000]*$" });
 /** An opaque id of the tracker's, as long as `activities` announces them. */
 export const Id = storable(255).min(1);
 export const Group = z.enum(STATE_GROUPS);

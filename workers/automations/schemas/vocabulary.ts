@@ -1,4 +1,5 @@
 /** Words of the contract that several schemas use, and the ceilings of all lists. */
+import { storable } from "@tl-engine/shared";
 import { z } from "zod";
 
 /** Ceilings. A list of a job past its own is `invalid_input`; a rule past one is left out with a warning. */
@@ -46,13 +47,6 @@ export const CEILINGS = {
   explained: 20,
 } as const;
 
-/** Text that Postgres can store: it refuses NUL. */
-export const storable = (maxLength: number) =>
-  z
-    .string()
-    .max(maxLength)
-    .refine((text) => !text.includes("\0"), "must not hold a NUL character")
-    .meta({ pattern: "^[^\\u0000]*$" });
 /** An opaque id of the tracker's. */
 export const Id = storable(CEILINGS.idLength).min(1);
 

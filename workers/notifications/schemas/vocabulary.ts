@@ -1,5 +1,8 @@
 /** Words of the contract that several schemas use, and the ceilings of all lists. */
+import { storable } from "@tl-engine/shared";
 import { z } from "zod";
+
+export { storable } from "@tl-engine/shared";
 
 /** Ceilings of lists. Past them a job is `invalid_input`, with the path of the list. */
 export const CEILINGS = {
@@ -15,14 +18,6 @@ export const CEILINGS = {
   /** Notifications of one job, in the application and by mail together. */
   notificationsPerJob: 100_000,
 } as const;
-
-/** Text that Postgres can store: it refuses NUL. */
-export const storable = (maxLength: number) =>
-  z
-    .string()
-    .max(maxLength)
-    .refine((text) => !text.includes("\0"), "must not hold a NUL character")
-    .meta({ pattern: "^[^\\u0000]*$" });
 
 /** An opaque id of the tracker's, as long as `activities` announces them. */
 export const Id = storable(255).min(1);
