@@ -32,7 +32,7 @@ export default defineWorker({
   timeoutMs: 10_000,
   transactions: 0,
   // Most of its batches are events; rules and policies are put seldom.
-  batches: 2,
+  batches: 1,
   maxHeldBytes: 4 * MIB,
   async purge(tx) {
     const more = [await purge(tx), await purgeSla(tx)];

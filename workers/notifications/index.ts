@@ -30,7 +30,7 @@ export default defineWorker({
   name: "notifications",
   concurrency: 32,
   timeoutMs: 60_000,
-  transactions: 4,
+  transactions: 3,
   env: MailSettings,
   purge: purgeMails,
   actions: {
