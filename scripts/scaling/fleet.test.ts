@@ -103,7 +103,7 @@ test("killing a worker process loses nothing, and all ends by itself at zero, bu
     expect(output).toMatch(/scheduler-1 starts/);
     expect(output).not.toMatch(/scheduler: \d → 0 replicas/);
     expect(output.trimEnd().split("\n").at(-1)).toMatch(
-      /^fleet: engines=4 asked=\d+ unanswered=0 pods=\d+ crashed=1 killed=0 peak_replicas=2 seconds=[\d.]+$/,
+      /^fleet: engines=6 asked=\d+ unanswered=0 pods=\d+ crashed=1 killed=0 peak_replicas=2 seconds=[\d.]+$/,
     );
     expect(code).toBe(0);
     const answered = new Set(queues.replies.map(({ correlationId }) => correlationId));
