@@ -9,12 +9,13 @@ import { respelt } from "../../../shared/testing/respelt.ts";
 import { arbitraryOf } from "../../../shared/testing/schema-arbitrary.ts";
 import { faultsIn } from "../../../shared/testing/schema-faults.ts";
 import { loadWorkers } from "../../workers.ts";
+import { callableActions } from "./types.ts";
 
 // Many runs on a busy machine take their time.
 vi.setConfig({ testTimeout: 120_000 });
 
 const actions = (await loadWorkers()).flatMap(({ definition }) =>
-  Object.entries(definition.actions).map(([name, action]: [string, Action]) => ({
+  callableActions(definition).map(([name, action]: [string, Action]) => ({
     name: `${definition.name}.${name}`,
     action,
     schema: inputSchema(action.input, "published"),
@@ -81,7 +82,10 @@ describe.each(actions)("$name", ({ action, schema }) => {
   });
 
   test("a body that is nothing like it does not", () => {
-    for (const sent of [null, [], "text", 7, {}]) expect(faultsIn(schema, sent)).not.toEqual([]);
+    const all = [null, [], "text", 7, {}];
+    // One that demands nothing takes what says nothing.
+    const wrong = action.input.safeParse({}).success ? all.slice(0, -1) : all;
+    for (const sent of wrong) expect(faultsIn(schema, sent)).not.toEqual([]);
   });
 });
 

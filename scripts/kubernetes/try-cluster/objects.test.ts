@@ -32,6 +32,10 @@ test("the servers find room in the quota beside the environment's worst case", a
   expect(told).toEqual([]);
 });
 
+const ENGINES = [
+  ...["activities", "analytics", "automations", "burials", "notifications", "scheduler"],
+];
+
 describe.skipIf(isMissing)("the objects of a try", () => {
   test("are the overlay's without its operators', and the servers'", () => {
     const { fleet, services, leftOut, prefix } = objectsOf();
@@ -55,9 +59,7 @@ describe.skipIf(isMissing)("the objects of a try", () => {
     expect(objectsOf().images).toContain("ghcr.io/tiendaleon/tl-engine-activities:0.1.0");
     const { images } = objectsOf({ registry: "localhost:5000", tag: "abc" });
     expect(images).toEqual(
-      ["activities", "analytics", "burials", "scheduler", "tools"].map(
-        (name) => `localhost:5000/tl-engine-${name}:abc`,
-      ),
+      [...ENGINES, "tools"].map((name) => `localhost:5000/tl-engine-${name}:abc`),
     );
     expect(objectsOf({ registry: "reg.example/x" }).images).toContain(
       "reg.example/x/tl-engine-tools:0.1.0",
@@ -74,7 +76,7 @@ describe.skipIf(isMissing)("the objects of a try", () => {
     const yaml = secretsYaml(fleet, "tl-engine-dev", newPasswords());
     const made = [...yaml.matchAll(/^ {2}name: (.*)$/gm)].map((match) => match[1]);
     expect(made.sort()).toEqual([
-      ...["activities", "analytics", "burials", "scheduler"],
+      ...ENGINES,
       ...["tl-engine-keda", "tl-engine-tools", "try-services"],
     ]);
     expect(yaml).toContain("host: http://rabbitmq.tl-engine-dev.svc:15672");

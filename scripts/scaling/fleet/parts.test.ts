@@ -37,17 +37,21 @@ describe.each(workers.map((worker) => ({ ...worker, name: worker.definition.name
     });
 
     test("has tests of its own beside the conformance suite", () => {
-      const tests = readdirSync(folder).filter((file) => file.endsWith(".test.ts"));
+      const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+      const tests = files.filter((file) => file.endsWith(".test.ts"));
       expect(tests.filter((file) => file !== "conformance.test.ts")).not.toEqual([]);
     });
 
     test("is in the lockfile as its package.json has it", () => {
-      const { version, license, dependencies } = readJson(`workers/${name}/package.json`);
+      const { version, license, dependencies, devDependencies } = readJson(
+        `workers/${name}/package.json`,
+      );
       expect(packages[`workers/${name}`]).toEqual({
         name: `@tl-engine/${name}`,
         version,
         license,
         dependencies,
+        ...(devDependencies && { devDependencies }),
       });
       expect(packages[`node_modules/@tl-engine/${name}`]).toEqual({
         resolved: `workers/${name}`,
