@@ -10,6 +10,8 @@ import { workerFolders } from "../workers.ts";
 import { NotLocked, productionPackages, readLock } from "./production-packages.ts";
 import type { Sbom } from "./sbom.ts";
 
+const withoutTests = ({ devDependencies: _, ...manifest }: Record<string, unknown>) => manifest;
+
 /** What the build in the Dockerfile does, without installing anything. */
 function npmsWord(worker: string): string[] {
   const folder = mkdtempSync(join(tmpdir(), "npm-sbom-"));
@@ -31,6 +33,8 @@ function npmsWord(worker: string): string[] {
   for (const one of [shared, lock.packages.shared])
     for (const field of ["devDependencies", "peerDependencies", "peerDependenciesMeta"])
       delete one[field];
+  // Nor what only the worker's tests need.
+  delete lock.packages[`workers/${worker}`].devDependencies;
   const isGuarded = "@tl-engine/outbound" in read(`workers/${worker}/package.json`).dependencies;
   if (!isGuarded) {
     delete lock.packages["shared/outbound"];
@@ -40,7 +44,7 @@ function npmsWord(worker: string): string[] {
   write("package-lock.json", lock);
   const folders = ["shared", ...(isGuarded ? ["shared/outbound"] : []), `workers/${worker}`];
   for (const path of folders.map((folder) => `${folder}/package.json`))
-    write(path, path === "shared/package.json" ? shared : read(path));
+    write(path, path === "shared/package.json" ? shared : withoutTests(read(path)));
   const args = ["sbom", "--sbom-format", "cyclonedx", "--package-lock-only"];
   const { components } = JSON.parse(
     execFileSync("npm", [...args, "--workspace", `workers/${worker}`], {
