@@ -44,7 +44,11 @@ const spelt = (action: Action) =>
 const BEYOND_JSON_SCHEMA =
   /time zone|`to` is before|window is longer|changes together|not JSON|expected record, received|must not hold a NUL|at most \d+ elements|followers in all|before the year|cron|between the years|of the engine that the name begins with|must be allow where|never comes to pass|give either|minutes? of|not be larger than/;
 
-describe.each(actions)("$name", ({ action, schema }) => {
+/** To judge random patterns of cron takes minutes; `workers/scheduler/spec.test.ts` tries it on chosen ones. */
+const UNGENERATED = new Set(["scheduler.put"]);
+const generated = actions.filter(({ name }) => !UNGENERATED.has(name));
+
+describe.each(generated)("$name", ({ action, schema }) => {
   const refusal = (sent: unknown) => action.input.safeParse(sent).error?.issues ?? [];
 
   test("whatever the engine takes, the schema takes", () => {
@@ -55,7 +59,8 @@ describe.each(actions)("$name", ({ action, schema }) => {
         taken += 1;
         expect(faultsIn(schema, sent)).toEqual([]);
       }),
-      { numRuns: 100 },
+      // To shrink what each takes a while to judge, such as a cron pattern, would take minutes.
+      { numRuns: 100, endOnFailure: true },
     );
     expect(taken).toBeGreaterThan(30);
   });
@@ -71,7 +76,8 @@ describe.each(actions)("$name", ({ action, schema }) => {
         if (issues.some(({ message }) => BEYOND_JSON_SCHEMA.test(message))) return;
         expect(faultsIn(schema, sent)).not.toEqual([]);
       }),
-      { numRuns: 100 },
+      // To shrink what each takes a while to judge, such as a cron pattern, would take minutes.
+      { numRuns: 100, endOnFailure: true },
     );
     expect(refused).toBeGreaterThan(5);
   });
